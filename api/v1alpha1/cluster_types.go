@@ -1,0 +1,307 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// ClusterPhase tells a person where a cluster is in its life.
+// +kubebuilder:validation:Enum=Pending;Connected;Unreachable;Terminating
+type ClusterPhase string
+
+// The phases of a cluster.
+const (
+	// ClusterPending: the cluster was never reached.
+	ClusterPending ClusterPhase = "Pending"
+	// ClusterConnected: the cluster answers.
+	ClusterConnected ClusterPhase = "Connected"
+	// ClusterUnreachable: the cluster answered once and does not now.
+	ClusterUnreachable ClusterPhase = "Unreachable"
+	// ClusterTerminating: the cluster is being removed; its jobs are waited for.
+	ClusterTerminating ClusterPhase = "Terminating"
+)
+
+// Price is an amount of money as a decimal number, for instance "2.50".
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=20
+// +kubebuilder:validation:Pattern=`^[0-9]{1,12}(\.[0-9]{1,6})?$`
+type Price string
+
+// ClusterSpec is how a cluster is reached and what it offers.
+type ClusterSpec struct {
+	// description for people.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Description string `json:"description,omitempty"`
+
+	// kubeconfigSecret names the secret, in Soma's own namespace, with the kubeconfig by which the cluster is reached. Of
+	// its current context only the server, its CA and a token or client certificate are taken. Without it the cluster is
+	// reached as the manager itself, from within.
+	// +optional
+	KubeconfigSecret *KubeconfigSecret `json:"kubeconfigSecret,omitempty"`
+
+	// presets are the sizes that a job may ask for by name. A job that asks for nothing gets the first.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=64
+	Presets []Preset `json:"presets,omitempty"`
+
+	// prices of resources that a job asks for without a preset.
+	// +optional
+	Prices *Prices `json:"prices,omitempty"`
+
+	// tolerations name the taints of nodes on which jobs may run in spite of the taint. The taint nvidia.com/gpu is always
+	// tolerated by jobs with GPUs.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	Tolerations []Toleration `json:"tolerations,omitempty"`
+}
+
+// KubeconfigSecret names a kubeconfig within a secret.
+type KubeconfigSecret struct {
+	// name of the secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// key of the kubeconfig in the secret; "kubeconfig" where it is not given.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	Key string `json:"key,omitempty"`
+}
+
+// Preset is a named size of a job.
+// +kubebuilder:validation:XValidation:rule="quantity(string(self.cpu)).compareTo(quantity('1m')) >= 0",message="cpu must be at least 1m",fieldPath=".cpu"
+// +kubebuilder:validation:XValidation:rule="quantity(string(self.memory)).compareTo(quantity('1Mi')) >= 0",message="memory must be at least 1Mi",fieldPath=".memory"
+// +kubebuilder:validation:XValidation:rule="!has(self.shm) || quantity(string(self.shm)).compareTo(quantity(string(self.memory))) <= 0",message="shm is part of memory and cannot be more",fieldPath=".shm"
+// +kubebuilder:validation:XValidation:rule="!has(self.shm) || quantity(string(self.shm)).compareTo(quantity('1Mi')) >= 0",message="shm must be at least 1Mi",fieldPath=".shm"
+type Preset struct {
+	// name of the preset.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
+
+	// description for people.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=256
+	Description string `json:"description,omitempty"`
+
+	// cpu in cores, for each replica.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	CPU resource.Quantity `json:"cpu"`
+
+	// memory in bytes, for each replica.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	Memory resource.Quantity `json:"memory"`
+
+	// gpu is the GPUs of each replica.
+	// +optional
+	GPU *GPUs `json:"gpu,omitempty"`
+
+	// shm is the size of /dev/shm, part of memory. 64Mi where it is not given.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	SHM *resource.Quantity `json:"shm,omitempty"`
+
+	// pricePerHour of one replica, in the currency of the cluster's prices. Where it is not given the prices of the single
+	// resources count.
+	// +optional
+	PricePerHour Price `json:"pricePerHour,omitempty"`
+}
+
+// Prices of single resources.
+type Prices struct {
+	// currency as an ISO 4217 code, or any other unit such as "credits".
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=16
+	// +kubebuilder:validation:Pattern=`^[A-Za-z]+$`
+	Currency string `json:"currency"`
+
+	// cpuHour is the price of one core for one hour.
+	// +optional
+	CPUHour Price `json:"cpuHour,omitempty"`
+
+	// memoryGiBHour is the price of one GiB of memory for one hour.
+	// +optional
+	MemoryGiBHour Price `json:"memoryGiBHour,omitempty"`
+
+	// gpuHours are the prices of one GPU of each model for one hour.
+	// +optional
+	// +listType=map
+	// +listMapKey=model
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	GPUHours []GPUPrice `json:"gpuHours,omitempty"`
+}
+
+// GPUPrice is the price of one GPU of a model for one hour.
+type GPUPrice struct {
+	// model is the GPU model as the nodes' label nvidia.com/gpu.product names it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Model string `json:"model"`
+
+	// price of one GPU for one hour.
+	// +required
+	Price Price `json:"price"`
+}
+
+// Toleration lets jobs run on nodes with a taint.
+type Toleration struct {
+	// key of the taint.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Key string `json:"key"`
+
+	// value of the taint. Any value is tolerated where it is not given.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Value string `json:"value,omitempty"`
+
+	// effect of the taint. Any effect is tolerated where it is not given.
+	// +optional
+	// +kubebuilder:validation:Enum=NoSchedule;PreferNoSchedule;NoExecute
+	Effect string `json:"effect,omitempty"`
+}
+
+// ClusterStatus is what Soma found in the cluster.
+type ClusterStatus struct {
+	// observedGeneration is the generation of the spec that this status describes.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// phase for people; programs read the conditions.
+	// +optional
+	Phase ClusterPhase `json:"phase,omitempty"`
+
+	// kubernetesVersion of the cluster's API server.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	KubernetesVersion string `json:"kubernetesVersion,omitempty"`
+
+	// pools found from the labels of the nodes, by name.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=128
+	Pools []Pool `json:"pools,omitempty"`
+
+	// capacity is what ready nodes can give to pods.
+	// +optional
+	Capacity *ResourceAmounts `json:"capacity,omitempty"`
+
+	// used is what pods on these nodes have asked for, whoever made them.
+	// +optional
+	Used *ResourceAmounts `json:"used,omitempty"`
+
+	// conditions: Ready, Reconciling, Stalled, Reachable.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// journal of the cluster's life.
+	// +optional
+	Journal Journal `json:"journal,omitempty,omitzero"`
+}
+
+// Pool is a group of equal nodes.
+type Pool struct {
+	// name of the pool: the value of the label platform.soma.dev/pool of its nodes, or of their provider's own label for
+	// node pools, or "default".
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Name string `json:"name"`
+
+	// nodes is the number of nodes in the pool.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Nodes int32 `json:"nodes"`
+
+	// readyNodes is the number of nodes on which jobs can start: ready, not cordoned, with no taint that is not tolerated.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	ReadyNodes int32 `json:"readyNodes"`
+
+	// gpuModel of the nodes.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	GPUModel string `json:"gpuModel,omitempty"`
+
+	// largestNode is what the largest node of the pool can give to pods: no replica can ask for more.
+	// +optional
+	LargestNode *ResourceAmounts `json:"largestNode,omitempty"`
+
+	// capacity is what the pool's ready nodes can give to pods.
+	// +optional
+	Capacity *ResourceAmounts `json:"capacity,omitempty"`
+
+	// used is what pods on these nodes have asked for.
+	// +optional
+	Used *ResourceAmounts `json:"used,omitempty"`
+}
+
+// Cluster is a Kubernetes cluster in which jobs run.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Cluster,shortName=scluster,categories=soma
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="Ready",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].status`
+// +kubebuilder:printcolumn:name="GPUs",type=integer,JSONPath=`.status.capacity.gpus`
+// +kubebuilder:printcolumn:name="Used GPUs",type=integer,JSONPath=`.status.used.gpus`
+// +kubebuilder:printcolumn:name="Version",type=string,JSONPath=`.status.kubernetesVersion`
+// +kubebuilder:printcolumn:name="CPU",type=string,JSONPath=`.status.capacity.cpu`,priority=1
+// +kubebuilder:printcolumn:name="Memory",type=string,JSONPath=`.status.capacity.memory`,priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.conditions[?(@.type=="Ready")].message`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 48",message="a cluster's name has at most 48 characters"
+type Cluster struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata of the object.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
+
+	// spec is how the cluster is reached and what it offers.
+	// +optional
+	Spec ClusterSpec `json:"spec,omitempty,omitzero"`
+
+	// status is what Soma found in the cluster.
+	// +optional
+	// +kubebuilder:default={"observedGeneration":-1}
+	Status ClusterStatus `json:"status,omitempty,omitzero"`
+}
+
+// ClusterList is a list of clusters.
+//
+// +kubebuilder:object:root=true
+type ClusterList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Cluster `json:"items"`
+}
+
+// GetConditions returns the conditions of the cluster, for helpers that work on any kind.
+func (c *Cluster) GetConditions() *[]metav1.Condition { return &c.Status.Conditions }
+
+// GetJournal returns the journal of the cluster.
+func (c *Cluster) GetJournal() *Journal { return &c.Status.Journal }

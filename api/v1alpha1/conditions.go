@@ -1,0 +1,80 @@
+package v1alpha1
+
+// Condition types that every kind has. Together with observedGeneration they are what kstatus, `kubectl wait`
+// and Argo CD read: an object is settled when Ready is True, still being worked on while Reconciling is True, and
+// needs a person when Stalled is True. Reconciling and Stalled are removed when they do not hold.
+const (
+	// ConditionReady summarises an object: it is what its spec asks for.
+	ConditionReady = "Ready"
+	// ConditionReconciling is True while Soma works towards the spec.
+	ConditionReconciling = "Reconciling"
+	// ConditionStalled is True when Soma cannot go on unless a person changes something.
+	ConditionStalled = "Stalled"
+)
+
+// Reasons that conditions of more than one kind share.
+const (
+	// ReasonProgressing: the controller is at work; no person is needed.
+	ReasonProgressing = "Progressing"
+	// ReasonTerminating: the object is being deleted; the message says what it still waits for.
+	ReasonTerminating = "Terminating"
+	// ReasonAvailable: the object is what its spec asks for.
+	ReasonAvailable = "Available"
+	// ReasonError: a call failed and is tried again; the message has the error.
+	ReasonError = "ReconcileError"
+)
+
+// Conditions and reasons of a Project.
+const (
+	// ConditionNamespaceReady is True when the project's namespace exists, is owned by it and carries its policies.
+	ConditionNamespaceReady = "NamespaceReady"
+	// ConditionQuotaFound is True when the quota that the project points at exists: without it nothing may run.
+	ConditionQuotaFound = "QuotaFound"
+
+	// ReasonNamespaceForeign: a namespace with the project's name exists and was not made by this project.
+	ReasonNamespaceForeign = "NamespaceForeign"
+	// ReasonQuotaNotSet: the project names no quota, so nothing may run in it.
+	ReasonQuotaNotSet = "QuotaNotSet"
+	// ReasonQuotaNotFound: the quota that the project names does not exist.
+	ReasonQuotaNotFound = "QuotaNotFound"
+)
+
+// Conditions and reasons of a Cluster.
+const (
+	// ConditionReachable is True while the cluster's API server answers.
+	ConditionReachable = "Reachable"
+
+	// ReasonKubeconfigMissing: the secret or its key does not exist.
+	ReasonKubeconfigMissing = "KubeconfigMissing"
+	// ReasonKubeconfigInvalid: the kubeconfig cannot be read, or asks for something other than a server, a CA and a
+	// token or client certificate.
+	ReasonKubeconfigInvalid = "KubeconfigInvalid"
+	// ReasonForeignCluster: the kubeconfig leads to a cluster other than the one that Soma runs in.
+	ReasonForeignCluster = "ForeignCluster"
+	// ReasonUnreachable: the API server did not answer.
+	ReasonUnreachable = "Unreachable"
+)
+
+// Conditions and reasons of a Quota.
+const (
+	// ConditionExceeded is True while more is reserved than the quota grants, as after it was lowered. What runs goes on;
+	// nothing new is started.
+	ConditionExceeded = "Exceeded"
+
+	// ReasonWithinLimits: no more is reserved than granted.
+	ReasonWithinLimits = "WithinLimits"
+	// ReasonLimitsExceeded: more is reserved than granted.
+	ReasonLimitsExceeded = "LimitsExceeded"
+)
+
+// Conditions of a Job.
+const (
+	// ConditionReserved is True while the job holds a reservation of quota and nodes.
+	ConditionReserved = "Reserved"
+	// ConditionComplete is True once the job ended with success. `kubectl wait --for=condition=Complete` reads it.
+	ConditionComplete = "Complete"
+	// ConditionFailed is True once the job ended without success, by failure or because it was cancelled.
+	ConditionFailed = "Failed"
+	// ConditionRecorded is False while the history has not taken up the job's transitions for longer than it should.
+	ConditionRecorded = "Recorded"
+)

@@ -1,0 +1,400 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// JobPhase tells where a job is in its life.
+// +kubebuilder:validation:Enum=Pending;Running;Suspended;Succeeded;Failed;Cancelled
+type JobPhase string
+
+// The phases of a job. Succeeded, Failed and Cancelled are final.
+const (
+	// JobPending: the job waits for its reservation, or its pods are on their way.
+	JobPending JobPhase = "Pending"
+	// JobRunning: every replica runs.
+	JobRunning JobPhase = "Running"
+	// JobSuspended: the job's pods were ended on request; it goes on when it is resumed.
+	JobSuspended JobPhase = "Suspended"
+	// JobSucceeded: every replica ended with exit code 0.
+	JobSucceeded JobPhase = "Succeeded"
+	// JobFailed: the job ended without success and is not tried again.
+	JobFailed JobPhase = "Failed"
+	// JobCancelled: the job was ended by a person or by a limit.
+	JobCancelled JobPhase = "Cancelled"
+)
+
+// JobReason says why a job is in its phase.
+// +kubebuilder:validation:MinLength=1
+// +kubebuilder:validation:MaxLength=64
+type JobReason string
+
+// Reasons of a job that waits (Pending).
+const (
+	// JobReasonQueued: everything fits, but not now: others hold what the job needs.
+	JobReasonQueued JobReason = "Queued"
+	// JobReasonUnschedulable: no node of the cluster could run the job even if it were empty: it is impossible for now.
+	JobReasonUnschedulable JobReason = "Unschedulable"
+	// JobReasonQuotaExceeded: the job's own quota is in use; it starts when jobs under the quota end.
+	JobReasonQuotaExceeded JobReason = "QuotaExceeded"
+	// JobReasonQuotaTooSmall: the job asks for more than its quota grants at all: impossible until the quota is raised.
+	JobReasonQuotaTooSmall JobReason = "QuotaTooSmall"
+	// JobReasonQuotaMissing: the project has no quota, or names one that does not exist: nothing may run in it.
+	JobReasonQuotaMissing JobReason = "QuotaMissing"
+	// JobReasonProjectNotReady: the namespace belongs to no project, or its project is being deleted.
+	JobReasonProjectNotReady JobReason = "ProjectNotReady"
+	// JobReasonClusterNotFound: no cluster, or not the one that the job names.
+	JobReasonClusterNotFound JobReason = "ClusterNotFound"
+	// JobReasonClusterUnreachable: the cluster does not answer.
+	JobReasonClusterUnreachable JobReason = "ClusterUnreachable"
+	// JobReasonPresetNotFound: the cluster has no preset of the name.
+	JobReasonPresetNotFound JobReason = "PresetNotFound"
+	// JobReasonSecretMissing: a secret or key that the job names does not exist or is not marked for jobs.
+	JobReasonSecretMissing JobReason = "SecretMissing"
+	// JobReasonBackOff: the job waits before it is tried again.
+	JobReasonBackOff JobReason = "BackOff"
+	// JobReasonHistoryBacklog: the history is away and the job's journal is full; the next attempt waits for it.
+	JobReasonHistoryBacklog JobReason = "HistoryBacklog"
+
+	// JobReasonCreating: the reservation is committed, the pods are being made.
+	JobReasonCreating JobReason = "Creating"
+	// JobReasonScheduling: the pods exist and are not bound to their nodes yet.
+	JobReasonScheduling JobReason = "Scheduling"
+	// JobReasonClusterScalingUp: the cluster is adding a node for the job.
+	JobReasonClusterScalingUp JobReason = "ClusterScalingUp"
+	// JobReasonPodInitializing: the pods' init containers run.
+	JobReasonPodInitializing JobReason = "PodInitializing"
+	// JobReasonContainerCreating: the node prepares the container (volumes, network, image).
+	JobReasonContainerCreating JobReason = "ContainerCreating"
+	// JobReasonPulling: the image is being pulled.
+	JobReasonPulling JobReason = "Pulling"
+	// JobReasonErrImagePull: pulling the image failed and is tried again.
+	JobReasonErrImagePull JobReason = "ErrImagePull"
+	// JobReasonRestarting: an attempt ended and the next is being prepared.
+	JobReasonRestarting JobReason = "Restarting"
+	// JobReasonTerminating: the pods are being ended.
+	JobReasonTerminating JobReason = "Terminating"
+)
+
+// Reasons of a job that runs or is suspended.
+const (
+	// JobReasonRunning: every replica runs.
+	JobReasonRunning JobReason = "Running"
+	// JobReasonSuspended: the job was suspended on request.
+	JobReasonSuspended JobReason = "Suspended"
+	// JobReasonEnergyWindow: the job waits for its energy window.
+	JobReasonEnergyWindow JobReason = "EnergyWindow"
+	// JobReasonCheckpointing: the job is saving its state before it is ended.
+	JobReasonCheckpointing JobReason = "Checkpointing"
+)
+
+// Reasons of an attempt's or a job's end.
+const (
+	// JobReasonCompleted: every replica ended with exit code 0.
+	JobReasonCompleted JobReason = "Completed"
+	// JobReasonFailed: a container ended with an exit code other than 0.
+	JobReasonError JobReason = "Error"
+	// JobReasonOOMKilled: a container used more memory than it asked for.
+	JobReasonOOMKilled JobReason = "OOMKilled"
+	// JobReasonEvicted: the node ended the pod because it was short of a resource, or the pod used more scratch space than
+	// it asked for.
+	JobReasonEvicted JobReason = "Evicted"
+	// JobReasonContainerCannotRun: the command does not exist in the image or cannot be executed.
+	JobReasonContainerCannotRun JobReason = "ContainerCannotRun"
+	// JobReasonImagePullBackOff: the image could not be pulled.
+	JobReasonImagePullBackOff JobReason = "ImagePullBackOff"
+	// JobReasonImageNotFound: the registry, or the node, does not have the image.
+	JobReasonImageNotFound JobReason = "ImageNotFound"
+	// JobReasonImageUnauthorized: the registry refused the image to us.
+	JobReasonImageUnauthorized JobReason = "ImageUnauthorized"
+	// JobReasonInvalidImageName: the image's name cannot be read.
+	JobReasonInvalidImageName JobReason = "InvalidImageName"
+	// JobReasonDiskUnavailable: a volume could not be attached or mounted.
+	JobReasonDiskUnavailable JobReason = "DiskUnavailable"
+	// JobReasonPolicyDenied: the cluster's policy refused the pod.
+	JobReasonPolicyDenied JobReason = "PolicyDenied"
+	// JobReasonNodeLost: the node went away with the pod.
+	JobReasonNodeLost JobReason = "NodeLost"
+	// JobReasonNotFound: the pod vanished and nobody said why.
+	JobReasonNotFound JobReason = "NotFound"
+	// JobReasonPreempted: another job or pod needed the place.
+	JobReasonPreempted JobReason = "Preempted"
+	// JobReasonUnresponsive: the job stopped answering.
+	JobReasonUnresponsive JobReason = "Unresponsive"
+	// JobReasonDependencyFailed: something that the job depends on failed.
+	JobReasonDependencyFailed JobReason = "DependencyFailed"
+	// JobReasonScheduleTimeout: the job did not start within its schedule timeout.
+	JobReasonScheduleTimeout JobReason = "ScheduleTimeout"
+	// JobReasonClusterScaleUpFailed: the cluster could not add a node for the job.
+	JobReasonClusterScaleUpFailed JobReason = "ClusterScaleUpFailed"
+	// JobReasonLifeSpanEnded: the job ran for its whole life span.
+	JobReasonLifeSpanEnded JobReason = "LifeSpanEnded"
+	// JobReasonQuotaExhausted: the budget that paid for the job is used up.
+	JobReasonQuotaExhausted JobReason = "QuotaExhausted"
+	// JobReasonUserRequested: a person cancelled or deleted the job.
+	JobReasonUserRequested JobReason = "UserRequested"
+	// JobReasonProjectDeleted: the job's project was deleted.
+	JobReasonProjectDeleted JobReason = "ProjectDeleted"
+	// JobReasonCollected: the job's pods were removed by somebody else while it ran.
+	JobReasonCollected JobReason = "Collected"
+)
+
+// JobStatus is what became of a job. It is derived from what exists; nothing in it is remembered that could be seen.
+type JobStatus struct {
+	// observedGeneration is the generation of the spec that this status describes.
+	// +optional
+	ObservedGeneration int64 `json:"observedGeneration,omitempty"`
+
+	// phase of the job.
+	// +optional
+	Phase JobPhase `json:"phase,omitempty"`
+
+	// reason of the phase; the reference lists them all.
+	// +optional
+	Reason JobReason `json:"reason,omitempty"`
+
+	// message for a person: what happened or is waited for, with the container's last words where it ended badly.
+	// +optional
+	// +kubebuilder:validation:MaxLength=2048
+	Message string `json:"message,omitempty"`
+
+	// queue says where a waiting job stands.
+	// +optional
+	Queue *QueueStatus `json:"queue,omitempty"`
+
+	// reservation that the job holds: it is committed before any pod exists and released when every pod has ended.
+	// +optional
+	Reservation *Reservation `json:"reservation,omitempty"`
+
+	// preset that the job runs with, also where it was chosen for it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=40
+	Preset string `json:"preset,omitempty"`
+
+	// startTime is when the first attempt ran.
+	// +optional
+	StartTime *metav1.Time `json:"startTime,omitempty"`
+
+	// finishTime is when the job ended.
+	// +optional
+	FinishTime *metav1.Time `json:"finishTime,omitempty"`
+
+	// exitCode of the job: that of the replica that ended it.
+	// +optional
+	ExitCode *int32 `json:"exitCode,omitempty"`
+
+	// imageDigest is the image that ran, by digest.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	ImageDigest string `json:"imageDigest,omitempty"`
+
+	// internalHostname is the name under which other jobs of the project reach this one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	InternalHostname string `json:"internalHostname,omitempty"`
+
+	// attempt is the number of the newest attempt, from 1.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Attempt int32 `json:"attempt,omitempty"`
+
+	// retries is the number of attempts that followed failed ones.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	Retries int32 `json:"retries,omitempty"`
+
+	// retryTime is before when no further attempt is made.
+	// +optional
+	RetryTime *metav1.Time `json:"retryTime,omitempty"`
+
+	// attempts are the newest attempts, oldest first.
+	// +optional
+	// +listType=map
+	// +listMapKey=number
+	// +kubebuilder:validation:MaxItems=8
+	Attempts []Attempt `json:"attempts,omitempty"`
+
+	// runSeconds is how long attempts that ended ran, all together. A running attempt is not in it.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	RunSeconds int64 `json:"runSeconds,omitempty"`
+
+	// cost of the attempts that ended.
+	// +optional
+	Cost *Cost `json:"cost,omitempty"`
+
+	// conditions: Ready, Reconciling, Stalled, Reserved, Complete, Failed, Recorded.
+	// +optional
+	// +listType=map
+	// +listMapKey=type
+	// +kubebuilder:validation:MaxItems=16
+	Conditions []metav1.Condition `json:"conditions,omitempty"`
+
+	// journal of the job's life.
+	// +optional
+	Journal Journal `json:"journal,omitempty,omitzero"`
+}
+
+// QueueStatus says where a waiting job stands.
+type QueueStatus struct {
+	// position in the order in which waiting jobs are looked at, from 1. Many jobs can start at once, and one that fits may
+	// start before one that does not.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	Position int32 `json:"position,omitempty"`
+
+	// since is when the job began to wait.
+	// +optional
+	Since *metav1.Time `json:"since,omitempty"`
+}
+
+// Reservation is the right of one attempt to use resources of the quota and places on nodes.
+type Reservation struct {
+	// attempt that the reservation is for.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Attempt int32 `json:"attempt"`
+
+	// time at which it was made.
+	// +required
+	Time metav1.MicroTime `json:"time"`
+
+	// quota that it counts against.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Quota string `json:"quota"`
+
+	// cluster on which the attempt runs.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=48
+	Cluster string `json:"cluster"`
+
+	// pool of the first node.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Pool string `json:"pool,omitempty"`
+
+	// nodes on which the replicas run, with the ranks on each.
+	// +required
+	// +listType=map
+	// +listMapKey=node
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
+	Nodes []NodeShare `json:"nodes"`
+
+	// replica is what each replica holds.
+	// +required
+	Replica ReplicaResources `json:"replica"`
+
+	// pricePerHour of all replicas together.
+	// +optional
+	PricePerHour Price `json:"pricePerHour,omitempty"`
+
+	// currency of the price.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Currency string `json:"currency,omitempty"`
+}
+
+// NodeShare is the number of replicas on a node. Ranks are given out in the order of the list.
+type NodeShare struct {
+	// node name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Node string `json:"node"`
+
+	// replicas on the node.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Replicas int32 `json:"replicas"`
+}
+
+// ReplicaResources is what one replica holds.
+type ReplicaResources struct {
+	// cpu in cores.
+	// +required
+	CPU resource.Quantity `json:"cpu"`
+
+	// memory in bytes.
+	// +required
+	Memory resource.Quantity `json:"memory"`
+
+	// gpus is the number of GPUs.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	GPUs int32 `json:"gpus,omitempty"`
+
+	// gpuModel is the model of the GPUs, as the nodes name it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	GPUModel string `json:"gpuModel,omitempty"`
+
+	// shm is the size of /dev/shm.
+	// +optional
+	SHM *resource.Quantity `json:"shm,omitempty"`
+}
+
+// Attempt is one run of a job's pods.
+type Attempt struct {
+	// number of the attempt, from 1.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Number int32 `json:"number"`
+
+	// startTime is when every replica ran.
+	// +optional
+	StartTime *metav1.Time `json:"startTime,omitempty"`
+
+	// finishTime is when the first replica failed or the last one ended.
+	// +optional
+	FinishTime *metav1.Time `json:"finishTime,omitempty"`
+
+	// reason of the end.
+	// +optional
+	Reason JobReason `json:"reason,omitempty"`
+
+	// exitCode of the replica that ended the attempt.
+	// +optional
+	ExitCode *int32 `json:"exitCode,omitempty"`
+
+	// node of the replica that ended the attempt, or of the first.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	Node string `json:"node,omitempty"`
+}
+
+// Cost of a job.
+type Cost struct {
+	// amount of money.
+	// +required
+	Amount Price `json:"amount"`
+
+	// currency of the amount.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=16
+	Currency string `json:"currency"`
+}
+
+// Finished reports whether the phase is final.
+func (p JobPhase) Finished() bool {
+	return p == JobSucceeded || p == JobFailed || p == JobCancelled
+}
+
+// ReplicaCount is the number of replicas that the job asks for.
+func (s *JobSpec) ReplicaCount() int32 {
+	if s.Replicas == nil {
+		return 1
+	}
+	return *s.Replicas
+}
+
+// CancelRequested reports whether a person asked for the end of the job.
+func (s *JobSpec) CancelRequested() bool { return s.Cancel != nil && *s.Cancel }
+
+// SuspendRequested reports whether a person asked for the job to be suspended.
+func (s *JobSpec) SuspendRequested() bool { return s.Suspend != nil && *s.Suspend }

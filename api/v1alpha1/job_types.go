@@ -1,0 +1,383 @@
+package v1alpha1
+
+import (
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+)
+
+// JobSpec is what a job is asked to run. What says what ran (image, command, environment, resources, volumes) cannot be
+// changed; what steers the run (suspend, cancel, times, description) can.
+// +kubebuilder:validation:XValidation:rule="self.image == oldSelf.image",message="image cannot be changed; submit another job",fieldPath=".image"
+// +kubebuilder:validation:XValidation:rule="has(self.imagePullSecret) == has(oldSelf.imagePullSecret) && (!has(self.imagePullSecret) || self.imagePullSecret == oldSelf.imagePullSecret)",message="imagePullSecret cannot be changed; submit another job",fieldPath=".imagePullSecret"
+// +kubebuilder:validation:XValidation:rule="has(self.command) == has(oldSelf.command) && (!has(self.command) || self.command == oldSelf.command)",message="command cannot be changed; submit another job",fieldPath=".command"
+// +kubebuilder:validation:XValidation:rule="has(self.args) == has(oldSelf.args) && (!has(self.args) || self.args == oldSelf.args)",message="args cannot be changed; submit another job",fieldPath=".args"
+// +kubebuilder:validation:XValidation:rule="has(self.env) == has(oldSelf.env) && (!has(self.env) || self.env == oldSelf.env)",message="env cannot be changed; submit another job",fieldPath=".env"
+// +kubebuilder:validation:XValidation:rule="has(self.workingDir) == has(oldSelf.workingDir) && (!has(self.workingDir) || self.workingDir == oldSelf.workingDir)",message="workingDir cannot be changed; submit another job",fieldPath=".workingDir"
+// +kubebuilder:validation:XValidation:rule="has(self.cluster) == has(oldSelf.cluster) && (!has(self.cluster) || self.cluster == oldSelf.cluster)",message="cluster cannot be changed; submit another job",fieldPath=".cluster"
+// +kubebuilder:validation:XValidation:rule="has(self.preset) == has(oldSelf.preset) && (!has(self.preset) || self.preset == oldSelf.preset)",message="preset cannot be changed; submit another job",fieldPath=".preset"
+// +kubebuilder:validation:XValidation:rule="has(self.resources) == has(oldSelf.resources) && (!has(self.resources) || self.resources == oldSelf.resources)",message="resources cannot be changed; submit another job",fieldPath=".resources"
+// +kubebuilder:validation:XValidation:rule="has(self.volumes) == has(oldSelf.volumes) && (!has(self.volumes) || self.volumes == oldSelf.volumes)",message="volumes cannot be changed; submit another job",fieldPath=".volumes"
+// +kubebuilder:validation:XValidation:rule="has(self.http) == has(oldSelf.http) && (!has(self.http) || self.http == oldSelf.http)",message="http cannot be changed; submit another job",fieldPath=".http"
+// +kubebuilder:validation:XValidation:rule="has(self.replicas) == has(oldSelf.replicas) && (!has(self.replicas) || self.replicas == oldSelf.replicas)",message="replicas cannot be changed; submit another job",fieldPath=".replicas"
+// +kubebuilder:validation:XValidation:rule="has(self.submittedBy) == has(oldSelf.submittedBy) && (!has(self.submittedBy) || self.submittedBy == oldSelf.submittedBy)",message="submittedBy is recorded when the job is submitted and cannot be changed",fieldPath=".submittedBy"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.cancel) || !oldSelf.cancel || (has(self.cancel) && self.cancel)",message="a cancelled job cannot be brought back; submit another job",fieldPath=".cancel"
+// +kubebuilder:validation:XValidation:rule="!has(oldSelf.cancelledBy) || (has(self.cancelledBy) && self.cancelledBy == oldSelf.cancelledBy)",message="cancelledBy is recorded when the job is cancelled and cannot be changed",fieldPath=".cancelledBy"
+// +kubebuilder:validation:XValidation:rule="!has(self.preset) || !has(self.resources) || !(has(self.resources.cpu) || has(self.resources.memory) || has(self.resources.gpu))",message="a job names a preset or its own cpu, memory and gpu, not both (shm may be given with a preset)",fieldPath=".resources"
+// +kubebuilder:validation:XValidation:rule="!has(self.resources) || has(self.preset) || has(self.resources.cpu) == has(self.resources.memory)",message="cpu and memory are given together",fieldPath=".resources"
+// +kubebuilder:validation:XValidation:rule="!has(self.resources) || !has(self.resources.gpu) || (has(self.resources.cpu) && has(self.resources.memory))",message="a job that asks for GPUs without a preset also says its cpu and memory",fieldPath=".resources"
+// +kubebuilder:validation:XValidation:rule="!has(self.env) || self.env.map(e, has(e.value) ? size(e.value) : 0).sum() <= 65536",message="the values of env are more than 64 KiB together; put large data into a file or a secret",fieldPath=".env"
+// +kubebuilder:validation:XValidation:rule="!has(self.restart) || !has(self.restart.policy) || self.restart.policy != 'Always' || has(self.lifeSpanSeconds)",message="a job that is always restarted needs a lifeSpanSeconds, or it would never end",fieldPath=".restart"
+type JobSpec struct {
+	// description for people.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=1024
+	Description string `json:"description,omitempty"`
+
+	// tags by which jobs are found again.
+	// +optional
+	// +listType=set
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=16
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=256
+	// +kubebuilder:validation:items:Pattern=`^\S+$`
+	Tags []string `json:"tags,omitempty"`
+
+	// image that runs, for instance "pytorch/pytorch:2.9.0". It runs as user 1000 without privileges.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:Pattern=`^\S+$`
+	Image string `json:"image"`
+
+	// imagePullSecret names the project's secret with the credentials of the image's registry.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	ImagePullSecret string `json:"imagePullSecret,omitempty"`
+
+	// command replaces the image's entry point.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=16384
+	Command []string `json:"command,omitempty"`
+
+	// args replace the image's arguments.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=256
+	// +kubebuilder:validation:items:MaxLength=16384
+	Args []string `json:"args,omitempty"`
+
+	// env is the environment of the job. Names that begin with SOMA_ belong to Soma.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=128
+	Env []EnvVar `json:"env,omitempty"`
+
+	// workingDir replaces the image's working directory.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:Pattern=`^/`
+	WorkingDir string `json:"workingDir,omitempty"`
+
+	// cluster on which the job runs. Any cluster will do where it is not given.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=48
+	Cluster string `json:"cluster,omitempty"`
+
+	// preset is the name of one of the cluster's presets. A job with neither preset nor resources gets the first one.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	Preset string `json:"preset,omitempty"`
+
+	// resources of each replica, where no preset is named.
+	// +optional
+	Resources *JobResources `json:"resources,omitempty"`
+
+	// volumes that the job sees.
+	// +optional
+	// +listType=map
+	// +listMapKey=mountPath
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=32
+	Volumes []Volume `json:"volumes,omitempty"`
+
+	// http is the port on which the job serves. Other jobs of the project reach it at status.internalHostname.
+	// +optional
+	HTTP *HTTPPort `json:"http,omitempty"`
+
+	// replicas is the number of equal pods that are started together or not at all; 1 where it is not given.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=256
+	Replicas *int32 `json:"replicas,omitempty"`
+
+	// priority among waiting jobs: those of higher priority start first. Normal where it is not given.
+	// +optional
+	Priority JobPriority `json:"priority,omitempty"`
+
+	// restart says when the job is tried again. It is not where this is not given.
+	// +optional
+	Restart *Restart `json:"restart,omitempty"`
+
+	// scheduleTimeoutSeconds is how long the job may wait for its start before it fails with ScheduleTimeout. It waits
+	// without end where this is not given.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2592000
+	ScheduleTimeoutSeconds *int64 `json:"scheduleTimeoutSeconds,omitempty"`
+
+	// lifeSpanSeconds is how long the job may run, all attempts together, before it is cancelled with LifeSpanEnded. Time in
+	// which it waits or is suspended does not count.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=31536000
+	LifeSpanSeconds *int64 `json:"lifeSpanSeconds,omitempty"`
+
+	// ttlSecondsAfterFinished is how long the object and its pods (and so its logs) are kept after the end; one day where it
+	// is not given. The history keeps its record.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=31536000
+	TTLSecondsAfterFinished *int32 `json:"ttlSecondsAfterFinished,omitempty"`
+
+	// suspend ends the job's pods and keeps the job; it starts anew as its next attempt when suspend is taken back.
+	// +optional
+	Suspend *bool `json:"suspend,omitempty"`
+
+	// cancel ends the job for good. It cannot be taken back.
+	// +optional
+	Cancel *bool `json:"cancel,omitempty"`
+
+	// submittedBy is the user who submitted the job. It is recorded by Soma; what is given here is replaced.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	SubmittedBy string `json:"submittedBy,omitempty"`
+
+	// cancelledBy is the user who cancelled the job. It is recorded by Soma; what is given here is replaced.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	CancelledBy string `json:"cancelledBy,omitempty"`
+}
+
+// JobPriority orders waiting jobs.
+// +kubebuilder:validation:Enum=Low;Normal;High
+type JobPriority string
+
+// The priorities.
+const (
+	PriorityLow    JobPriority = "Low"
+	PriorityNormal JobPriority = "Normal"
+	PriorityHigh   JobPriority = "High"
+)
+
+// EnvVar is one variable of a job's environment: a plain value, or a key of one of the project's secrets.
+// +kubebuilder:validation:XValidation:rule="!(has(self.value) && has(self.secret))",message="a variable has a value or a secret, not both"
+// +kubebuilder:validation:XValidation:rule="!self.name.startsWith('SOMA_')",message="names that begin with SOMA_ belong to Soma",fieldPath=".name"
+type EnvVar struct {
+	// name of the variable.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=128
+	// +kubebuilder:validation:Pattern=`^[A-Za-z_][A-Za-z0-9_]*$`
+	Name string `json:"name"`
+
+	// value of the variable; empty where neither value nor secret is given.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32768
+	Value string `json:"value,omitempty"`
+
+	// secret from which the value is taken.
+	// +optional
+	Secret *SecretKey `json:"secret,omitempty"`
+}
+
+// SecretKey names a value within one of the project's secrets.
+type SecretKey struct {
+	// name of the secret. It must have the label platform.soma.dev/secret=true.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// key within the secret.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	Key string `json:"key"`
+}
+
+// JobResources is what each replica of a job asks for. Requests are limits: a job gets this and no more.
+// +kubebuilder:validation:XValidation:rule="!has(self.cpu) || quantity(string(self.cpu)).compareTo(quantity('1m')) >= 0",message="cpu must be at least 1m",fieldPath=".cpu"
+// +kubebuilder:validation:XValidation:rule="!has(self.memory) || quantity(string(self.memory)).compareTo(quantity('1Mi')) >= 0",message="memory must be at least 1Mi",fieldPath=".memory"
+// +kubebuilder:validation:XValidation:rule="!has(self.shm) || quantity(string(self.shm)).compareTo(quantity('1Mi')) >= 0",message="shm must be at least 1Mi",fieldPath=".shm"
+// +kubebuilder:validation:XValidation:rule="!has(self.shm) || !has(self.memory) || quantity(string(self.shm)).compareTo(quantity(string(self.memory))) <= 0",message="shm is part of memory and cannot be more",fieldPath=".shm"
+// +kubebuilder:validation:MinProperties=1
+type JobResources struct {
+	// cpu in cores, for instance "4" or "500m".
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	CPU *resource.Quantity `json:"cpu,omitempty"`
+
+	// memory in bytes, for instance "16Gi".
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	Memory *resource.Quantity `json:"memory,omitempty"`
+
+	// gpu is the number and model of GPUs.
+	// +optional
+	GPU *GPUs `json:"gpu,omitempty"`
+
+	// shm is the size of /dev/shm, part of memory. 64Mi, or the preset's, where it is not given.
+	// +optional
+	// +kubebuilder:validation:MaxLength=32
+	SHM *resource.Quantity `json:"shm,omitempty"`
+}
+
+// Volume is something that a job sees at a path: a secret of the project, or empty scratch space.
+// +kubebuilder:validation:XValidation:rule="has(self.secret) != has(self.scratch)",message="a volume has exactly one source: secret or scratch"
+// +kubebuilder:validation:XValidation:rule="!self.mountPath.split('/').exists(s, s == '..' || s == '.')",message="the path must not contain '.' or '..'",fieldPath=".mountPath"
+// +kubebuilder:validation:XValidation:rule="!self.mountPath.contains('//') && !self.mountPath.endsWith('/')",message="the path must be written without empty segments and without '/' at its end",fieldPath=".mountPath"
+// +kubebuilder:validation:XValidation:rule="!['/dev', '/proc', '/sys', '/etc'].exists(p, self.mountPath == p) && !['/dev/', '/proc/', '/sys/'].exists(p, self.mountPath.startsWith(p))",message="the path belongs to the system",fieldPath=".mountPath"
+type Volume struct {
+	// mountPath is the absolute path at which the job sees the volume.
+	// +required
+	// +kubebuilder:validation:MinLength=2
+	// +kubebuilder:validation:MaxLength=512
+	// +kubebuilder:validation:Pattern=`^/[^:]+$`
+	MountPath string `json:"mountPath"`
+
+	// secret of the project.
+	// +optional
+	Secret *SecretVolume `json:"secret,omitempty"`
+
+	// scratch is space that is empty at the start of each attempt and gone after it.
+	// +optional
+	Scratch *ScratchVolume `json:"scratch,omitempty"`
+}
+
+// SecretVolume shows a secret as files.
+type SecretVolume struct {
+	// name of the secret. It must have the label platform.soma.dev/secret=true.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Name string `json:"name"`
+
+	// key that is shown as one file at mountPath. Without it mountPath is a folder with a file for every key.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	Key string `json:"key,omitempty"`
+}
+
+// ScratchVolume is empty space on the node's disk.
+// +kubebuilder:validation:XValidation:rule="quantity(string(self.size)).compareTo(quantity('1Mi')) >= 0",message="size must be at least 1Mi",fieldPath=".size"
+type ScratchVolume struct {
+	// size at which the job is evicted.
+	// +required
+	// +kubebuilder:validation:MaxLength=32
+	Size resource.Quantity `json:"size"`
+}
+
+// HTTPPort is a port on which a job serves HTTP.
+type HTTPPort struct {
+	// port number.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=65535
+	Port int32 `json:"port"`
+}
+
+// RestartPolicy says after which ends a job is tried again.
+// +kubebuilder:validation:Enum=Never;OnFailure;Always
+type RestartPolicy string
+
+// The restart policies.
+const (
+	// RestartNever: the first end is the job's end.
+	RestartNever RestartPolicy = "Never"
+	// RestartOnFailure: a failed attempt is followed by another while the budget lasts.
+	RestartOnFailure RestartPolicy = "OnFailure"
+	// RestartAlways: every attempt is followed by another until the life span ends or the job is cancelled; failed ones
+	// while the budget lasts.
+	RestartAlways RestartPolicy = "Always"
+)
+
+// Restart says when a job is tried again.
+type Restart struct {
+	// policy is Never where it is not given.
+	// +optional
+	Policy RestartPolicy `json:"policy,omitempty"`
+
+	// maxRetries is the number of attempts after failed ones; 3 where it is not given. Attempts that ended because the job
+	// was suspended do not count.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	MaxRetries *int32 `json:"maxRetries,omitempty"`
+}
+
+// Job is a workload that runs in containers: one pod, or several equal ones that start together.
+//
+// +kubebuilder:object:root=true
+// +kubebuilder:subresource:status
+// +kubebuilder:resource:scope=Namespaced,shortName=sjob,categories=soma
+// +kubebuilder:printcolumn:name="Phase",type=string,JSONPath=`.status.phase`
+// +kubebuilder:printcolumn:name="Reason",type=string,JSONPath=`.status.reason`
+// +kubebuilder:printcolumn:name="Owner",type=string,JSONPath=`.spec.submittedBy`
+// +kubebuilder:printcolumn:name="Preset",type=string,JSONPath=`.status.preset`
+// +kubebuilder:printcolumn:name="Queue",type=integer,JSONPath=`.status.queue.position`
+// +kubebuilder:printcolumn:name="Started",type=date,JSONPath=`.status.startTime`
+// +kubebuilder:printcolumn:name="Image",type=string,JSONPath=`.spec.image`,priority=1
+// +kubebuilder:printcolumn:name="Pool",type=string,JSONPath=`.status.reservation.pool`,priority=1
+// +kubebuilder:printcolumn:name="Exit",type=integer,JSONPath=`.status.exitCode`,priority=1
+// +kubebuilder:printcolumn:name="Message",type=string,JSONPath=`.status.message`,priority=1
+// +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
+// +kubebuilder:selectablefield:JSONPath=`.spec.submittedBy`
+// +kubebuilder:selectablefield:JSONPath=`.status.phase`
+// +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 40 && self.metadata.name.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",message="a job's name is a DNS label: 1 to 40 lower-case letters, digits and '-', beginning with a letter"
+type Job struct {
+	metav1.TypeMeta `json:",inline"`
+	// metadata of the object.
+	// +optional
+	metav1.ObjectMeta `json:"metadata,omitempty,omitzero"`
+
+	// spec is what the job is asked to run.
+	// +required
+	Spec JobSpec `json:"spec"`
+
+	// status is what became of it.
+	// +optional
+	// +kubebuilder:default={"observedGeneration":-1}
+	Status JobStatus `json:"status,omitempty,omitzero"`
+}
+
+// JobList is a list of jobs.
+//
+// +kubebuilder:object:root=true
+type JobList struct {
+	metav1.TypeMeta `json:",inline"`
+	metav1.ListMeta `json:"metadata,omitempty"`
+	Items           []Job `json:"items"`
+}
+
+// GetConditions returns the conditions of the job, for helpers that work on any kind.
+func (j *Job) GetConditions() *[]metav1.Condition { return &j.Status.Conditions }
+
+// GetJournal returns the journal of the job.
+func (j *Job) GetJournal() *Journal { return &j.Status.Journal }

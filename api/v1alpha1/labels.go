@@ -1,0 +1,35 @@
+package v1alpha1
+
+// Labels, annotations and finalizers that Soma writes or reads. All of them lie under the group's own prefix.
+const (
+	// LabelProject names the project on every object that Soma makes for it.
+	LabelProject = GroupName + "/project"
+	// LabelJob names the job on its pods and services.
+	LabelJob = GroupName + "/job"
+	// LabelJobUID is the UID of the job on its pods and services: names can be used again, UIDs cannot.
+	LabelJobUID = GroupName + "/job-uid"
+	// LabelAttempt is the number of the attempt that a pod belongs to, from 1.
+	LabelAttempt = GroupName + "/attempt"
+	// LabelRank is the rank of a pod among the replicas of its job, from 0.
+	LabelRank = GroupName + "/rank"
+	// LabelSecret marks, with the value "true", the secrets of a project that its jobs may use.
+	LabelSecret = GroupName + "/secret"
+	// LabelPool on a node names the pool that the node belongs to.
+	LabelPool = GroupName + "/pool"
+
+	// AnnotationReservation on a pod is the resourceVersion of the job in which the pod's reservation was found committed.
+	AnnotationReservation = GroupName + "/reservation"
+
+	// FinalizerHistory holds an object until its last transition is recorded in the history.
+	FinalizerHistory = GroupName + "/history"
+	// FinalizerNamespace holds a project until its namespace is gone.
+	FinalizerNamespace = GroupName + "/namespace"
+
+	// SecretLabelValue is the value of LabelSecret on a secret that jobs may use.
+	SecretLabelValue = "true"
+
+	// ResourceGPU is the extended resource that stands for one whole GPU.
+	ResourceGPU = "nvidia.com/gpu"
+	// LabelGPUModel is the node label of NVIDIA's feature discovery that names the model of a node's GPUs.
+	LabelGPUModel = "nvidia.com/gpu.product"
+)
