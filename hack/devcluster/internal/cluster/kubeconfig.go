@@ -1,0 +1,79 @@
+package cluster
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"k8s.io/client-go/kubernetes"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/soma-platform/soma/hack/devcluster/internal/pki"
+)
+
+// contextName is the current context of the cluster's kubeconfig.
+const contextName = "soma-dev"
+
+// writeKubeconfig writes a kubeconfig that holds its certificates in itself, so that it may be copied elsewhere. The
+// namespace that a person chose in it is kept.
+func (c *Cluster) writeKubeconfig(path, caFile string, files pki.Pair) error {
+	ca, err := os.ReadFile(caFile)
+	if err != nil {
+		return err
+	}
+	cert, err := os.ReadFile(files.Cert)
+	if err != nil {
+		return err
+	}
+	key, err := os.ReadFile(files.Key)
+	if err != nil {
+		return err
+	}
+	namespace := ""
+	if old, err := clientcmd.LoadFromFile(path); err == nil && old.Contexts[contextName] != nil {
+		namespace = old.Contexts[contextName].Namespace
+	}
+	return clientcmd.WriteToFile(clientcmdapi.Config{
+		Clusters: map[string]*clientcmdapi.Cluster{contextName: {
+			Server: "https://" + loopback(c.Ports.APIServer), CertificateAuthorityData: ca,
+		}},
+		AuthInfos:      map[string]*clientcmdapi.AuthInfo{contextName: {ClientCertificateData: cert, ClientKeyData: key}},
+		Contexts:       map[string]*clientcmdapi.Context{contextName: {Cluster: contextName, AuthInfo: contextName, Namespace: namespace}},
+		CurrentContext: contextName,
+	}, path)
+}
+
+// client speaks to the API server as its administrator.
+func (c *Cluster) client() (*kubernetes.Clientset, error) {
+	config, err := clientcmd.BuildConfigFromFlags("", c.kubeconfig())
+	if err != nil {
+		return nil, fmt.Errorf("read %s: %w", c.kubeconfig(), err)
+	}
+	config.QPS, config.Burst = 500, 1000
+	return kubernetes.NewForConfig(config)
+}
+
+// writeEnv writes the variables by which programs and people find the cluster, for a shell to read.
+func (c *Cluster) writeEnv() error {
+	var text strings.Builder
+	for _, variable := range [][2]string{
+		{"KUBECONFIG", c.kubeconfig()},
+		{"SOMA_DATABASE_URL", c.databaseURL("127.0.0.1")},
+		{"SOMA_REDIS_URL", fmt.Sprintf("redis://:%s@%s/0", c.RedisPassword, loopback(c.Ports.Redis))},
+		{"KUBEBUILDER_ASSETS", c.path("bin")},
+	} {
+		fmt.Fprintf(&text, "export %s=%s\n", variable[0], quote(variable[1]))
+	}
+	if c.Rooted {
+		// How pods of the cluster reach PostgreSQL.
+		fmt.Fprintf(&text, "export SOMA_CLUSTER_DATABASE_URL=%s\n", quote(c.databaseURL(nodeAddress)))
+	}
+	fmt.Fprintf(&text, "export PATH=%s:%s:\"$PATH\"\n", quote(c.Root+"/bin"), quote(c.path("bin")))
+	return os.WriteFile(c.env(), []byte(text.String()), 0o600)
+}
+
+// quote makes a word that a shell takes as it is.
+func quote(word string) string {
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+}

@@ -1,0 +1,89 @@
+package cluster
+
+import (
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"os"
+
+	"github.com/soma-platform/soma/hack/devcluster/internal/ports"
+)
+
+// state is what a cluster remembers from its first start on.
+type state struct {
+	// Rooted tells whether it was first brought up by root: with a real node in a network of its own.
+	Rooted bool `json:"rooted"`
+	// Ports are on 127.0.0.1, of the machine and of the cluster's network namespace alike.
+	Ports portSet `json:"ports"`
+	// The passwords of PostgreSQL's superuser, of its user soma, and of Redis.
+	PostgresPassword string `json:"postgresPassword"`
+	SomaPassword     string `json:"somaPassword"`
+	RedisPassword    string `json:"redisPassword"`
+}
+
+type portSet struct {
+	APIServer         int `json:"apiServer"`
+	Etcd              int `json:"etcd"`
+	EtcdPeer          int `json:"etcdPeer"`
+	ControllerManager int `json:"controllerManager"`
+	Scheduler         int `json:"scheduler"`
+	Kwok              int `json:"kwok"`
+	Postgres          int `json:"postgres"`
+	Redis             int `json:"redis"`
+}
+
+func (p *portSet) all() []*int {
+	return []*int{&p.APIServer, &p.Etcd, &p.EtcdPeer, &p.ControllerManager, &p.Scheduler, &p.Kwok, &p.Postgres, &p.Redis}
+}
+
+// loadState reads the state of a cluster, or begins one. While nothing of the cluster runs, ports that something else
+// uses by now are chosen anew.
+func loadState(layout Layout, rooted, running bool) (state, error) {
+	s := state{Rooted: rooted, PostgresPassword: rand.Text(), SomaPassword: rand.Text(), RedisPassword: rand.Text()}
+	path := layout.path("run", "state")
+	data, err := os.ReadFile(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+	case err != nil:
+		return s, err
+	default:
+		if err := json.Unmarshal(data, &s); err != nil {
+			return s, fmt.Errorf("%s is damaged: %w; `make down` and remove %s", path, err, layout.Dir)
+		}
+	}
+	if s.Rooted != rooted {
+		return s, fmt.Errorf("the cluster in %s was first brought up %s root: do the same now, or remove the folder", layout.Dir, map[bool]string{true: "as", false: "without"}[s.Rooted])
+	}
+	if running {
+		return s, nil
+	}
+	if err := s.Ports.choose(layout); err != nil {
+		return s, err
+	}
+	if data, err = json.MarshalIndent(s, "", "  "); err != nil {
+		return s, err
+	}
+	return s, os.WriteFile(path, data, 0o600)
+}
+
+func (p *portSet) choose(layout Layout) error {
+	wanted := make([]int, 0, len(p.all()))
+	for _, port := range p.all() {
+		if *port != 0 && !ports.Free(*port) {
+			*port = 0
+		}
+		wanted = append(wanted, *port)
+	}
+	seed := fnv.New32a()
+	_, _ = seed.Write([]byte(layout.Dir))
+	chosen, err := ports.Choose(wanted, seed.Sum32(), ports.Free)
+	if err != nil {
+		return err
+	}
+	for i, port := range p.all() {
+		*port = chosen[i]
+	}
+	return nil
+}

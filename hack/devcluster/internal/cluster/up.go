@@ -1,0 +1,156 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// Up brings the cluster up, or what of it does not run; what runs as it should stays as it is.
+func (c *Cluster) Up(ctx context.Context) error {
+	started := time.Now()
+	if err := c.makeFolders(); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.processes.Dir, 0o750); err != nil {
+		return err
+	}
+	release, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if err := c.Build(ctx); err != nil {
+		return err
+	}
+	running, err := c.running()
+	if err != nil {
+		return err
+	}
+	if c.state, err = loadState(c.Layout, os.Geteuid() == 0, running); err != nil {
+		return err
+	}
+	if err := c.install(ctx); err != nil {
+		return err
+	}
+	if err := c.bringUp(ctx); err != nil {
+		return err
+	}
+	c.progress.Say("The cluster is up after %.0f s.", time.Since(started).Seconds())
+	if !c.Rooted {
+		c.progress.Say(withoutRoot)
+	}
+	if c.options.Platform {
+		if err := c.deploy(ctx); err != nil {
+			return err
+		}
+	}
+	c.progress.Say("Next: . %s", c.env())
+	if c.options.Platform {
+		c.progress.Say("      soma run --help")
+	} else {
+		c.progress.Say("      kubectl get nodes")
+	}
+	return nil
+}
+
+const withoutRoot = `This was done without root, so there are simulated nodes alone: a pod is scheduled, is Running and ends, but nothing
+is executed in it and it has no logs. There is no DNS and no network of pods, and the manager runs as a process of this
+machine rather than as a pod. For a node with real containers, run the same as root, in another folder.`
+
+// bringUp starts all parts in the order of their needs.
+func (c *Cluster) bringUp(ctx context.Context) error {
+	creds, err := c.makeCredentials()
+	if err != nil {
+		return err
+	}
+	if err := c.makeGround(); err != nil {
+		return err
+	}
+	if err := c.publish(ctx); err != nil {
+		return err
+	}
+	if err := c.writeEnv(); err != nil {
+		return err
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { return c.startPostgres(groupCtx) })
+	group.Go(func() error { return c.startRedis(groupCtx) })
+	group.Go(func() error { return c.bringUpKubernetes(groupCtx, creds) })
+	return group.Wait()
+}
+
+func (c *Cluster) bringUpKubernetes(ctx context.Context, creds credentials) error {
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		if err := c.startEtcd(groupCtx, creds); err != nil {
+			return err
+		}
+		return c.startAPIServer(groupCtx, creds)
+	})
+	group.Go(func() error { return c.prepareNode(groupCtx, creds) })
+	if err := group.Wait(); err != nil {
+		return err
+	}
+
+	group, groupCtx = errgroup.WithContext(ctx)
+	group.Go(func() error { return c.startControllerManager(groupCtx, creds) })
+	group.Go(func() error { return c.startScheduler(groupCtx, creds) })
+	group.Go(func() error { return c.bringUpNode(groupCtx, creds) })
+	group.Go(func() error {
+		if err := c.startKwok(groupCtx, creds); err != nil {
+			return err
+		}
+		return c.progress.Step(fmt.Sprintf("%d simulated nodes", c.options.Nodes), func() error { return c.simulateNodes(groupCtx) })
+	})
+	return group.Wait()
+}
+
+// prepareNode does what the real node needs before there is an API server.
+func (c *Cluster) prepareNode(ctx context.Context, creds credentials) error {
+	if !c.Rooted {
+		return nil
+	}
+	if err := c.writeNodeConfig(creds); err != nil {
+		return err
+	}
+	if err := c.openOutside(ctx); err != nil {
+		return err
+	}
+	if err := c.startContainerd(ctx); err != nil {
+		return err
+	}
+	return c.importImages(ctx)
+}
+
+func (c *Cluster) bringUpNode(ctx context.Context, creds credentials) error {
+	if !c.Rooted {
+		return nil
+	}
+	group, groupCtx := errgroup.WithContext(ctx)
+	group.Go(func() error { return c.startKubeProxy(groupCtx, creds) })
+	group.Go(func() error { return c.startDNS(groupCtx, creds) })
+	group.Go(func() error {
+		if err := c.startKubelet(groupCtx, creds); err != nil {
+			return err
+		}
+		return c.startGPUPlugin(groupCtx)
+	})
+	return group.Wait()
+}
+
+// deploy puts Soma onto the cluster, by the same target of the Makefile that a person may call again later.
+func (c *Cluster) deploy(ctx context.Context) error {
+	c.progress.Say("Installing Soma …")
+	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", c.Root, "deploy-dev") //nolint:gosec // our own Makefile
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig(), "SOMA_DEV_DIR="+c.Dir)
+	cmd.Stdout, cmd.Stderr = c.progress.Out, c.progress.Out
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("install Soma (make deploy-dev): %w", err)
+	}
+	return nil
+}
