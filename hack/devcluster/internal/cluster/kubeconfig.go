@@ -60,7 +60,7 @@ func (c *Cluster) writeEnv() error {
 	for _, variable := range [][2]string{
 		{"KUBECONFIG", c.kubeconfig()},
 		{"SOMA_DATABASE_URL", c.databaseURL("127.0.0.1")},
-		{"SOMA_REDIS_URL", fmt.Sprintf("redis://:%s@%s/0", c.RedisPassword, loopback(c.Ports.Redis))},
+		{"SOMA_REDIS_URL", fmt.Sprintf("redis://default:%s@%s/0", c.RedisPassword, loopback(c.Ports.Redis))},
 		{"KUBEBUILDER_ASSETS", c.path("bin")},
 	} {
 		fmt.Fprintf(&text, "export %s=%s\n", variable[0], quote(variable[1]))
