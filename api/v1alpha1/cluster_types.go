@@ -99,12 +99,10 @@ type Preset struct {
 
 	// cpu in cores, for each replica.
 	// +required
-	// +kubebuilder:validation:MaxLength=32
 	CPU resource.Quantity `json:"cpu"`
 
 	// memory in bytes, for each replica.
 	// +required
-	// +kubebuilder:validation:MaxLength=32
 	Memory resource.Quantity `json:"memory"`
 
 	// gpu is the GPUs of each replica.
@@ -113,7 +111,6 @@ type Preset struct {
 
 	// shm is the size of /dev/shm, part of memory. 64Mi where it is not given.
 	// +optional
-	// +kubebuilder:validation:MaxLength=32
 	SHM *resource.Quantity `json:"shm,omitempty"`
 
 	// pricePerHour of one replica, in the currency of the cluster's prices. Where it is not given the prices of the single

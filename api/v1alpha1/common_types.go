@@ -27,12 +27,10 @@ type GPUs struct {
 type ResourceAmounts struct {
 	// cpu in cores, for instance "64" or "500m".
 	// +optional
-	// +kubebuilder:validation:MaxLength=32
 	CPU *resource.Quantity `json:"cpu,omitempty"`
 
 	// memory in bytes, for instance "256Gi".
 	// +optional
-	// +kubebuilder:validation:MaxLength=32
 	Memory *resource.Quantity `json:"memory,omitempty"`
 
 	// gpus is the number of GPUs of all models together. Where it is not given and gpuModels is, the models listed there

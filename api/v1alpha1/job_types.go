@@ -229,12 +229,10 @@ type SecretKey struct {
 type JobResources struct {
 	// cpu in cores, for instance "4" or "500m".
 	// +optional
-	// +kubebuilder:validation:MaxLength=32
 	CPU *resource.Quantity `json:"cpu,omitempty"`
 
 	// memory in bytes, for instance "16Gi".
 	// +optional
-	// +kubebuilder:validation:MaxLength=32
 	Memory *resource.Quantity `json:"memory,omitempty"`
 
 	// gpu is the number and model of GPUs.
@@ -243,7 +241,6 @@ type JobResources struct {
 
 	// shm is the size of /dev/shm, part of memory. 64Mi, or the preset's, where it is not given.
 	// +optional
-	// +kubebuilder:validation:MaxLength=32
 	SHM *resource.Quantity `json:"shm,omitempty"`
 }
 
@@ -290,7 +287,6 @@ type SecretVolume struct {
 type ScratchVolume struct {
 	// size at which the job is evicted.
 	// +required
-	// +kubebuilder:validation:MaxLength=32
 	Size resource.Quantity `json:"size"`
 }
 

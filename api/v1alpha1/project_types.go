@@ -2,7 +2,6 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/types"
 )
 
 // ProjectPhase tells a person where a project is in its life.
@@ -54,7 +53,7 @@ type ProjectNamespace struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=64
-	UID types.UID `json:"uid"`
+	UID string `json:"uid"`
 }
 
 // ProjectStatus is what Soma found and did.
