@@ -46,7 +46,7 @@ func command() *cobra.Command {
 	root.AddCommand(upCommand(&s), downCommand(&s),
 		s.simple("build", "Build the cluster's programs into bin of its folder", func(ctx context.Context, c *cluster.Cluster) error { return c.Build(ctx) }),
 		s.simple("status", "Show the cluster's processes; fails when one does not run", func(_ context.Context, c *cluster.Cluster) error { return c.Status() }),
-		stopCommand(&s), execCommand(&s), forwardCommand(), isolateCommand(), gpuPluginCommand(),
+		runCommand(&s), stopCommand(&s), execCommand(&s), forwardCommand(), isolateCommand(), gpuPluginCommand(),
 	)
 	return root
 }
@@ -98,6 +98,19 @@ func downCommand(s *settings) *cobra.Command {
 	}
 	cmd.Flags().BoolVar(&purge, "purge", false, "remove the cluster's folder too: its data, logs, keys and programs")
 	return cmd
+}
+
+func runCommand(s *settings) *cobra.Command {
+	return &cobra.Command{
+		Use: "run NAME -- COMMAND [ARG…]", Args: cobra.MinimumNArgs(2), Short: "Start a program beside the cluster, with this environment; `down` ends it",
+		RunE: func(_ *cobra.Command, args []string) error {
+			c, err := s.open(cluster.Options{})
+			if err != nil {
+				return err
+			}
+			return c.Run(args[0], args[1:])
+		},
+	}
 }
 
 func stopCommand(s *settings) *cobra.Command {

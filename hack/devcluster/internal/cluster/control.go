@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	"github.com/soma-platform/soma/hack/devcluster/internal/netns"
 	"github.com/soma-platform/soma/hack/devcluster/internal/pki"
 	"github.com/soma-platform/soma/hack/devcluster/internal/process"
@@ -57,7 +59,7 @@ func (c *Cluster) makeCredentials() (credentials, error) {
 		}},
 		{&creds.kubeletClient, creds.ca, pki.Leaf{Name: "apiserver-kubelet-client", CommonName: "kube-apiserver-kubelet-client", Organization: "system:masters"}},
 		{&creds.frontClient, creds.frontProxyCA, pki.Leaf{Name: "front-proxy-client", CommonName: "front-proxy-client"}},
-		{&creds.kubeletServer, creds.ca, pki.Leaf{Name: "kubelet-server", CommonName: "system:node:" + nodeName, Names: []string{nodeName}, IPs: []net.IP{node}}},
+		{&creds.kubeletServer, creds.ca, pki.Leaf{Name: "kubelet-server", CommonName: "system:node:" + nodeName, Names: []string{nodeName}, IPs: []net.IP{node, local}}},
 	} {
 		if *wanted.into, err = wanted.by.Issue(wanted.leaf); err != nil {
 			return creds, err
@@ -165,7 +167,16 @@ func (c *Cluster) startControllerManager(ctx context.Context, creds credentials)
 			"kube-api-qps", "500", "kube-api-burst", "1000",
 		),
 	}, func(ctx context.Context) error {
-		return c.healthy(ctx, creds.ca.Cert, "https://"+loopback(c.Ports.ControllerManager)+"/healthz")
+		if err := c.healthy(ctx, creds.ca.Cert, "https://"+loopback(c.Ports.ControllerManager)+"/healthz"); err != nil {
+			return err
+		}
+		// A pod that is made before it is refused.
+		client, err := c.client()
+		if err != nil {
+			return err
+		}
+		_, err = client.CoreV1().ServiceAccounts(metav1.NamespaceDefault).Get(ctx, "default", metav1.GetOptions{})
+		return err
 	})
 }
 

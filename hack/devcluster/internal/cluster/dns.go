@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net"
-	"os"
 
 	"github.com/soma-platform/soma/hack/devcluster/internal/process"
 )
@@ -32,10 +31,11 @@ func dnsConfig(kubeconfig string) string {
 // startDNS brings the DNS for pods up, on the node's address.
 func (c *Cluster) startDNS(ctx context.Context, creds credentials) error {
 	file := c.conf("Corefile")
-	if err := os.WriteFile(file, []byte(dnsConfig(creds.kubeconfigs["dns"])), 0o600); err != nil {
+	text := dnsConfig(creds.kubeconfigs["dns"])
+	if err := writeFile(file, text, 0o600); err != nil {
 		return err
 	}
-	return c.start(ctx, process.Spec{Name: "dns", Path: c.bin("dns"), Args: []string{"-conf", file}}, func(ctx context.Context) error {
+	return c.start(ctx, process.Spec{Name: "dns", Path: c.bin("dns"), Args: []string{"-conf", file}, Settings: text}, func(ctx context.Context) error {
 		if err := c.healthy(ctx, creds.ca.Cert, "http://127.0.0.1:8181/ready"); err != nil {
 			return err
 		}

@@ -20,11 +20,13 @@ import (
 )
 
 // stopOrder names who ends before whom: nobody shall miss somebody it needs. The API server goes after all that
-// watch it, as it lets go of its port only after its last watch; who is not named ends last.
+// watch it, as it lets go of its port only after its last watch. Programs that were started beside the cluster go
+// before all of these.
 var stopOrder = [][]string{
 	{"gpu-plugin", "kwok", "kubelet", "kube-proxy", "dns", "kube-controller-manager", "kube-scheduler"},
 	{"kube-apiserver"},
 	{"etcd", "postgres", "redis"},
+	{"forward", "outside"},
 }
 
 // Down ends the cluster's processes and containers and removes what it made on the machine. Its data stays, for the next
@@ -39,16 +41,13 @@ func (c *Cluster) Down(purge bool) error {
 		return err
 	}
 	defer release()
+	// What one step leaves behind shall not keep the others from being done.
+	failed := []error{c.stopOthers()}
 	for _, names := range stopOrder {
-		if err := c.stopAll(names); err != nil {
-			return err
-		}
+		failed = append(failed, c.stopAll(names))
 	}
-	// What a step leaves behind shall not keep the others from being done.
-	failed := []error{
-		c.progress.Step("containers", c.endContainers),
-		c.stopRest(),
-		c.removeGround(),
+	if os.Geteuid() == 0 {
+		failed = append(failed, c.progress.Step("containers", c.endContainers), c.removeGround())
 	}
 	if err := errors.Join(failed...); err != nil {
 		return err
@@ -79,23 +78,23 @@ func (c *Cluster) stopAll(names []string) error {
 	return errors.Join(failed...)
 }
 
-func (c *Cluster) stopRest() error {
+// stopOthers ends what was started beside the cluster.
+func (c *Cluster) stopOthers() error {
 	records, err := c.processes.List()
 	if err != nil {
 		return err
 	}
 	var names []string
 	for _, record := range records {
-		names = append(names, record.Name)
+		if record.Name != "containerd" && !slices.ContainsFunc(stopOrder, func(group []string) bool { return slices.Contains(group, record.Name) }) {
+			names = append(names, record.Name)
+		}
 	}
 	return c.stopAll(names)
 }
 
 // endContainers kills all that runs in the cluster's cgroup, then containerd and its shims, and removes the cgroup.
 func (c *Cluster) endContainers() error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
 	group, err := c.cgroupManager()
 	if err != nil {
 		return fmt.Errorf("open cgroup %s: %w", c.cgroup(), err)
@@ -166,17 +165,13 @@ func (c *Cluster) endShims() error {
 // removeGround removes mounts, the network namespace and all in it, the short folder, and what the node's parts left in
 // folders of the machine's.
 func (c *Cluster) removeGround() error {
-	if os.Geteuid() != 0 {
-		return nil
-	}
 	if err := unmountAll(c.short()); err != nil {
 		return err
 	}
 	if err := netns.Delete(c.netns()); err != nil {
 		return err
 	}
-	// The CNI library notes each pod's network here, by the network's name.
-	left, err := filepath.Glob(filepath.Join("/var/lib/cni/results", c.netns()+"-*"))
+	left, err := c.litter()
 	if err != nil {
 		return err
 	}
@@ -186,4 +181,33 @@ func (c *Cluster) removeGround() error {
 		}
 	}
 	return os.RemoveAll(c.short())
+}
+
+// litter lists what the node's parts left in folders that they share with others of the machine.
+func (c *Cluster) litter() ([]string, error) {
+	const results = "/var/lib/cni/results"
+	// The CNI library notes each pod's network here as NETWORK-SANDBOX-INTERFACE, and its loopback likewise.
+	left, err := filepath.Glob(filepath.Join(results, c.netns()+"-*-eth0"))
+	if err != nil {
+		return nil, err
+	}
+	for _, path := range slices.Clone(left) {
+		sandbox := strings.TrimSuffix(strings.TrimPrefix(filepath.Base(path), c.netns()+"-"), "-eth0")
+		left = append(left, filepath.Join(results, "cni-loopback-"+sandbox+"-lo"))
+	}
+	// Each shim notes the socket it listens on, which is in a folder of all shims.
+	notes, err := filepath.Glob(filepath.Join(c.short(), "containerd", "io.containerd.runtime.v2.task", "*", "*", "address"))
+	if err != nil {
+		return nil, err
+	}
+	for _, note := range notes {
+		address, err := os.ReadFile(filepath.Clean(note))
+		if err != nil {
+			return nil, err
+		}
+		if socket, found := strings.CutPrefix(strings.TrimSpace(string(address)), "unix://"); found {
+			left = append(left, socket)
+		}
+	}
+	return left, nil
 }

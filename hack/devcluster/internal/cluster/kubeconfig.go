@@ -34,14 +34,18 @@ func (c *Cluster) writeKubeconfig(path, caFile string, files pki.Pair) error {
 	if old, err := clientcmd.LoadFromFile(path); err == nil && old.Contexts[contextName] != nil {
 		namespace = old.Contexts[contextName].Namespace
 	}
-	return clientcmd.WriteToFile(clientcmdapi.Config{
+	text, err := clientcmd.Write(clientcmdapi.Config{
 		Clusters: map[string]*clientcmdapi.Cluster{contextName: {
 			Server: "https://" + loopback(c.Ports.APIServer), CertificateAuthorityData: ca,
 		}},
 		AuthInfos:      map[string]*clientcmdapi.AuthInfo{contextName: {ClientCertificateData: cert, ClientKeyData: key}},
 		Contexts:       map[string]*clientcmdapi.Context{contextName: {Cluster: contextName, AuthInfo: contextName, Namespace: namespace}},
 		CurrentContext: contextName,
-	}, path)
+	})
+	if err != nil {
+		return err
+	}
+	return writeFile(path, string(text), 0o600)
 }
 
 // client speaks to the API server as its administrator.

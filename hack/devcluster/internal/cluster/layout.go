@@ -76,5 +76,18 @@ func (l Layout) makeFolders() error {
 			return err
 		}
 	}
+	// Whatever the umask: PostgreSQL's own user passes through the one, and nobody else may read the other.
+	if err := os.Chmod(l.path("data"), 0o755); err != nil { //nolint:gosec // secrets below have modes of their own
+		return err
+	}
 	return os.Chmod(l.pki(), 0o700)
+}
+
+// writeFile writes a file that a part of the cluster may be watching: one that says the same already is not touched, as
+// some parts start anew whenever their file is written.
+func writeFile(path, text string, mode os.FileMode) error {
+	if old, err := os.ReadFile(filepath.Clean(path)); err == nil && string(old) == text {
+		return nil
+	}
+	return os.WriteFile(path, []byte(text), mode)
 }

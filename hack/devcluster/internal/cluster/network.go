@@ -33,6 +33,9 @@ func (c *Cluster) makeGround() error {
 	if err := os.MkdirAll(data, 0o755); err != nil { //nolint:gosec // PostgreSQL's user passes through
 		return err
 	}
+	if err := os.Chmod(c.short(), 0o755); err != nil { //nolint:gosec // PostgreSQL's user passes through
+		return err
+	}
 	mounted, err := mountinfo.Mounted(data)
 	if err != nil {
 		return fmt.Errorf("read what is mounted at %s: %w", data, err)

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/opencontainers/cgroups"
 	"github.com/opencontainers/cgroups/manager"
@@ -20,45 +21,56 @@ import (
 	"github.com/soma-platform/soma/hack/devcluster/internal/process"
 )
 
+// nodeSettings are what the configuration files of the node's parts say.
+type nodeSettings struct {
+	containerd, kubelet, kubeProxy string
+}
+
 // writeNodeConfig writes the configuration files of the node's parts.
-func (c *Cluster) writeNodeConfig(creds credentials) error {
+func (c *Cluster) writeNodeConfig(creds credentials) (nodeSettings, error) {
+	var settings nodeSettings
 	runcPath, err := runc.Find()
 	if err != nil {
-		return err
+		return settings, err
 	}
 	ptp, err := cniPTP.Find()
 	if err != nil {
-		return err
+		return settings, err
 	}
 	for _, dir := range []string{c.conf("cni"), c.devicePlugins()} {
 		if err := os.MkdirAll(dir, 0o750); err != nil {
-			return err
+			return settings, err
 		}
 	}
 	cni, err := c.cniConfig()
 	if err != nil {
-		return err
+		return settings, err
 	}
 	kubeletConfig, err := c.kubeletConfig(creds)
 	if err != nil {
-		return err
+		return settings, err
 	}
 	proxyConfig, err := c.kubeProxyConfig(creds)
 	if err != nil {
-		return err
+		return settings, err
 	}
-	for name, data := range map[string][]byte{
-		"containerd.toml":                     []byte(c.containerdConfig(runcPath, filepath.Dir(ptp))),
-		filepath.Join("cni", "soma.conflist"): cni,
-		"kubelet.yaml":                        kubeletConfig,
-		"kube-proxy.yaml":                     proxyConfig,
-		"resolv.conf":                         []byte("nameserver " + outsideResolver + "\n"),
+	settings = nodeSettings{
+		containerd: c.containerdConfig(runcPath, filepath.Dir(ptp)),
+		kubelet:    string(kubeletConfig),
+		kubeProxy:  string(proxyConfig),
+	}
+	for name, text := range map[string]string{
+		"containerd.toml":                     settings.containerd,
+		filepath.Join("cni", "soma.conflist"): string(cni),
+		"kubelet.yaml":                        settings.kubelet,
+		"kube-proxy.yaml":                     settings.kubeProxy,
+		"resolv.conf":                         "nameserver " + outsideResolver + "\n",
 	} {
-		if err := os.WriteFile(c.conf(name), data, 0o600); err != nil {
-			return err
+		if err := writeFile(c.conf(name), text, 0o600); err != nil {
+			return settings, err
 		}
 	}
-	return nil
+	return settings, nil
 }
 
 // cgroupManager manages the part of the cgroup tree in which all containers of the cluster are.
@@ -67,7 +79,7 @@ func (c *Cluster) cgroupManager() (cgroups.Manager, error) {
 }
 
 // startContainerd brings the container runtime up, and makes the cgroup for its containers.
-func (c *Cluster) startContainerd(ctx context.Context) error {
+func (c *Cluster) startContainerd(ctx context.Context, settings string) error {
 	group, err := c.cgroupManager()
 	if err != nil {
 		return fmt.Errorf("open cgroup %s: %w", c.cgroup(), err)
@@ -81,7 +93,7 @@ func (c *Cluster) startContainerd(ctx context.Context) error {
 		return err
 	}
 	return c.start(ctx, process.Spec{
-		Name: "containerd", Path: program, Args: []string{"--config", c.conf("containerd.toml")},
+		Name: "containerd", Path: program, Args: []string{"--config", c.conf("containerd.toml")}, Settings: settings,
 	}, func(ctx context.Context) error { return c.ctr(ctx, "version") })
 }
 
@@ -100,7 +112,7 @@ func (c *Cluster) ctr(ctx context.Context, args ...string) error {
 }
 
 // startKubelet brings the node's agent up.
-func (c *Cluster) startKubelet(ctx context.Context, creds credentials) error {
+func (c *Cluster) startKubelet(ctx context.Context, creds credentials, settings string) error {
 	var labels []string
 	for _, name := range slices.Sorted(maps.Keys(realLabels)) {
 		labels = append(labels, name+"="+realLabels[name])
@@ -117,7 +129,7 @@ func (c *Cluster) startKubelet(ctx context.Context, creds credentials) error {
 		"node-ip", nodeAddress,
 		"node-labels", strings.Join(labels, ","),
 	)...)
-	return c.start(ctx, process.Spec{Name: "kubelet", Path: c.bin("devcluster"), Args: args},
+	return c.start(ctx, process.Spec{Name: "kubelet", Path: c.bin("devcluster"), Args: args, Settings: settings},
 		func(ctx context.Context) error {
 			return c.healthy(ctx, creds.ca.Cert, "http://127.0.0.1:10248/healthz")
 		})
@@ -148,17 +160,33 @@ func (c *Cluster) nodeReady(ctx context.Context) error {
 	if gpus.Value() != realGPUs {
 		return fmt.Errorf("node %s offers %s GPUs so far", nodeName, gpus.String())
 	}
+	// A status from before this kubelet started says nothing about now.
+	record, err := c.processes.Get("kubelet")
+	if err != nil {
+		return err
+	}
+	since, err := record.Since()
+	if err != nil {
+		return err
+	}
 	for _, condition := range node.Status.Conditions {
-		if condition.Type == corev1.NodeReady && condition.Status != corev1.ConditionTrue {
+		if condition.Type != corev1.NodeReady {
+			continue
+		}
+		if condition.Status != corev1.ConditionTrue {
 			return fmt.Errorf("node %s is not ready: %s", nodeName, condition.Message)
 		}
+		if condition.LastHeartbeatTime.Time.Before(since.Truncate(time.Second)) {
+			return fmt.Errorf("node %s has not reported since its kubelet started", nodeName)
+		}
+		return nil
 	}
-	return nil
+	return fmt.Errorf("node %s does not say whether it is ready", nodeName)
 }
 
-func (c *Cluster) startKubeProxy(ctx context.Context, creds credentials) error {
+func (c *Cluster) startKubeProxy(ctx context.Context, creds credentials, settings string) error {
 	return c.start(ctx, process.Spec{
-		Name: "kube-proxy", Path: c.bin("kube-proxy"), Args: flags("config", c.conf("kube-proxy.yaml")),
+		Name: "kube-proxy", Path: c.bin("kube-proxy"), Args: flags("config", c.conf("kube-proxy.yaml")), Settings: settings,
 	}, func(ctx context.Context) error {
 		return c.healthy(ctx, creds.ca.Cert, "http://127.0.0.1:10256/healthz")
 	})

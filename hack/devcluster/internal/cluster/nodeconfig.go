@@ -55,11 +55,12 @@ disabled_plugins = [
 [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc.options]
   BinaryName = %q
   SystemdCgroup = false
+  Root = %q
 
 [plugins."io.containerd.grpc.v1.cri".cni]
   bin_dir = %q
   conf_dir = %q
-`, c.data(true, "containerd"), filepath.Join(c.short(), "containerd"), c.containerdSocket(), pauseImage, runcPath, cniDir, c.conf("cni"))
+`, c.data(true, "containerd"), filepath.Join(c.short(), "containerd"), c.containerdSocket(), pauseImage, runcPath, filepath.Join(c.short(), "runc"), cniDir, c.conf("cni"))
 }
 
 // cniConfig renders the network of pods: each is joined to the node by a wire of its own and routed. A bridge would
@@ -117,9 +118,9 @@ func (c *Cluster) kubeletConfig(creds credentials) ([]byte, error) {
 		ImageGCHighThresholdPercent: &never,
 		// Nothing is evicted because the machine's disk is nearly full of other things.
 		EvictionHard: map[string]string{"memory.available": "100Mi", "nodefs.available": "1%", "imagefs.available": "1%"},
-		// What a person waits for on a development machine.
-		SyncFrequency:             metav1.Duration{Duration: 10 * time.Second},
-		NodeStatusUpdateFrequency: metav1.Duration{Duration: 10 * time.Second},
+		// A person waits for it when the kubelet starts anew; what did not change is still told every 5 minutes only.
+		NodeStatusUpdateFrequency: metav1.Duration{Duration: 2 * time.Second},
+		NodeStatusReportFrequency: metav1.Duration{Duration: 5 * time.Minute},
 		NodeLeaseDurationSeconds:  40,
 	})
 }

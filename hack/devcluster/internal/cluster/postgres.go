@@ -48,7 +48,7 @@ func (c *Cluster) startPostgres(ctx context.Context) error {
 	if c.Rooted {
 		addresses += "," + nodeAddress
 	}
-	if err := os.WriteFile(filepath.Join(dir, "pg_hba.conf"), []byte(postgresAccess), 0o644); err != nil { //nolint:gosec // read by PostgreSQL's user
+	if err := writeFile(filepath.Join(dir, "pg_hba.conf"), postgresAccess, 0o644); err != nil { //nolint:gosec // read by PostgreSQL's user
 		return err
 	}
 	settings := []string{

@@ -21,9 +21,9 @@ func (c *Cluster) startRedis(ctx context.Context) error {
 	// The password is in a file, as everybody can read a process's arguments.
 	file := c.conf("redis.conf")
 	text := fmt.Sprintf("bind 127.0.0.1\nport %d\ndir %q\nrequirepass %s\nsave \"\"\nappendonly no\nmaxmemory 256mb\n", c.Ports.Redis, dir, c.RedisPassword)
-	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+	if err := writeFile(file, text, 0o600); err != nil {
 		return err
 	}
-	return c.start(ctx, process.Spec{Name: "redis", Path: server, Args: []string{file}},
+	return c.start(ctx, process.Spec{Name: "redis", Path: server, Args: []string{file}, Settings: text},
 		func(ctx context.Context) error { return c.reachable(ctx, loopback(c.Ports.Redis)) })
 }

@@ -25,6 +25,9 @@ const (
 	maxLog = 64 << 20
 )
 
+// environment is what processes of the cluster find in theirs: always the same, whoever starts them.
+var environment = []string{"PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOME=/", "LANG=C.UTF-8"}
+
 // start makes sure that a process runs as the spec says, in the cluster's network, and waits until it is ready.
 func (c *Cluster) start(ctx context.Context, spec process.Spec, ready func(context.Context) error) error {
 	spec.NetNS = c.namespace()
@@ -35,7 +38,7 @@ func (c *Cluster) start(ctx context.Context, spec process.Spec, ready func(conte
 func (c *Cluster) startOutside(ctx context.Context, spec process.Spec, ready func(context.Context) error) error {
 	spec.Log = c.log(spec.Name)
 	if spec.Env == nil {
-		spec.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=/"}
+		spec.Env = environment
 	}
 	return c.progress.Step(spec.Name, func() error {
 		if err := rotate(spec.Log); err != nil {

@@ -4,7 +4,8 @@ import (
 	"context"
 	_ "embed"
 	"fmt"
-	"os"
+	"net"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -43,6 +44,7 @@ options:
   cidr: %s
   nodeIP: %s
   nodePort: %d
+  enableDebuggingHandlers: true
   manageAllNodes: false
   manageNodesWithAnnotationSelector: %s=fake
   nodeLeaseDurationSeconds: 40
@@ -50,8 +52,23 @@ options:
   nodePlayStageParallelism: 8
   nodeLeaseParallelism: 8
 `, simulatedPodCIDR, c.controlAddress(), c.Ports.Kwok, simulatedMark)
-	return strings.Join([]string{settings, nodeStages, podStages}, "---\n")
+	logs := fmt.Sprintf(`apiVersion: kwok.x-k8s.io/v1alpha1
+kind: ClusterLogs
+metadata:
+  name: simulated
+spec:
+  logs:
+  - logsFile: %q
+    follow: false
+`, c.simulatedLog())
+	return strings.Join([]string{settings, logs, nodeStages, podStages}, "---\n")
 }
+
+// simulatedLog is the log of every simulated pod.
+func (c *Cluster) simulatedLog() string { return c.conf("simulated.log") }
+
+// simulatedLogText is in the format of a container runtime's log: when, where, a full line.
+const simulatedLogText = "2026-01-01T00:00:00.000000000Z stdout F This pod is simulated: nothing is executed in it.\n"
 
 // controlAddress is the address by which the parts of the control plane reach what stands for a node.
 func (c *Cluster) controlAddress() string {
@@ -64,18 +81,26 @@ func (c *Cluster) controlAddress() string {
 // startKwok brings up what plays the simulated nodes and their pods.
 func (c *Cluster) startKwok(ctx context.Context, creds credentials) error {
 	file := c.conf("kwok.yaml")
-	if err := os.WriteFile(file, []byte(c.kwokConfig()), 0o600); err != nil {
+	text := c.kwokConfig()
+	if err := writeFile(file, text, 0o600); err != nil {
 		return err
 	}
+	if err := writeFile(c.simulatedLog(), simulatedLogText, 0o644); err != nil { //nolint:gosec // says nothing secret
+		return err
+	}
+	address := net.JoinHostPort(c.controlAddress(), strconv.Itoa(c.Ports.Kwok))
 	return c.start(ctx, process.Spec{
 		Name: "kwok", Path: c.bin("kwok"),
 		Args: flags(
 			"config", file,
 			"kubeconfig", creds.kubeconfigs["kwok"],
-			"server-address", loopback(c.Ports.Kwok),
+			"server-address", address,
+			// The API server asks it for logs, as it asks a kubelet.
+			"tls-cert-file", creds.kubeletServer.Cert, "tls-private-key-file", creds.kubeletServer.Key,
 		),
+		Settings: text,
 	}, func(ctx context.Context) error {
-		return c.healthy(ctx, creds.ca.Cert, "http://"+loopback(c.Ports.Kwok)+"/healthz")
+		return c.healthy(ctx, creds.ca.Cert, "https://"+address+"/healthz")
 	})
 }
 

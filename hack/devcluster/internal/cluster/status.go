@@ -4,7 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"text/tabwriter"
+
+	"github.com/soma-platform/soma/hack/devcluster/internal/process"
 )
 
 // ErrNotUp means that the cluster, or a part of it, does not run.
@@ -36,6 +40,22 @@ func (c *Cluster) Status() error {
 		return ErrNotUp
 	}
 	return nil
+}
+
+// Run starts a program beside the cluster, or again when its command changed; Down ends it.
+func (c *Cluster) Run(name string, args []string) error {
+	if running, err := c.running(); err != nil || !running {
+		return errors.Join(err, ErrNotUp)
+	}
+	program, err := exec.LookPath(args[0])
+	if err != nil {
+		return err
+	}
+	if program, err = filepath.Abs(program); err != nil {
+		return err
+	}
+	_, err = c.processes.Ensure(process.Spec{Name: name, Path: program, Args: args[1:], Env: os.Environ(), Log: c.log(name)})
+	return err
 }
 
 // Stop ends one process of a running cluster; the next Up starts it again.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"os"
-	"os/exec"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -85,6 +84,7 @@ func (c *Cluster) bringUp(ctx context.Context) error {
 }
 
 func (c *Cluster) bringUpKubernetes(ctx context.Context, creds credentials) error {
+	var node nodeSettings
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error {
 		if err := c.startEtcd(groupCtx, creds); err != nil {
@@ -92,7 +92,10 @@ func (c *Cluster) bringUpKubernetes(ctx context.Context, creds credentials) erro
 		}
 		return c.startAPIServer(groupCtx, creds)
 	})
-	group.Go(func() error { return c.prepareNode(groupCtx, creds) })
+	group.Go(func() (err error) {
+		node, err = c.prepareNode(groupCtx, creds)
+		return err
+	})
 	if err := group.Wait(); err != nil {
 		return err
 	}
@@ -100,7 +103,7 @@ func (c *Cluster) bringUpKubernetes(ctx context.Context, creds credentials) erro
 	group, groupCtx = errgroup.WithContext(ctx)
 	group.Go(func() error { return c.startControllerManager(groupCtx, creds) })
 	group.Go(func() error { return c.startScheduler(groupCtx, creds) })
-	group.Go(func() error { return c.bringUpNode(groupCtx, creds) })
+	group.Go(func() error { return c.bringUpNode(groupCtx, creds, node) })
 	group.Go(func() error {
 		if err := c.startKwok(groupCtx, creds); err != nil {
 			return err
@@ -111,46 +114,35 @@ func (c *Cluster) bringUpKubernetes(ctx context.Context, creds credentials) erro
 }
 
 // prepareNode does what the real node needs before there is an API server.
-func (c *Cluster) prepareNode(ctx context.Context, creds credentials) error {
+func (c *Cluster) prepareNode(ctx context.Context, creds credentials) (nodeSettings, error) {
 	if !c.Rooted {
-		return nil
+		return nodeSettings{}, nil
 	}
-	if err := c.writeNodeConfig(creds); err != nil {
-		return err
+	settings, err := c.writeNodeConfig(creds)
+	if err != nil {
+		return settings, err
 	}
 	if err := c.openOutside(ctx); err != nil {
-		return err
+		return settings, err
 	}
-	if err := c.startContainerd(ctx); err != nil {
-		return err
+	if err := c.startContainerd(ctx, settings.containerd); err != nil {
+		return settings, err
 	}
-	return c.importImages(ctx)
+	return settings, c.importImages(ctx)
 }
 
-func (c *Cluster) bringUpNode(ctx context.Context, creds credentials) error {
+func (c *Cluster) bringUpNode(ctx context.Context, creds credentials, settings nodeSettings) error {
 	if !c.Rooted {
 		return nil
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() error { return c.startKubeProxy(groupCtx, creds) })
+	group.Go(func() error { return c.startKubeProxy(groupCtx, creds, settings.kubeProxy) })
 	group.Go(func() error { return c.startDNS(groupCtx, creds) })
 	group.Go(func() error {
-		if err := c.startKubelet(groupCtx, creds); err != nil {
+		if err := c.startKubelet(groupCtx, creds, settings.kubelet); err != nil {
 			return err
 		}
 		return c.startGPUPlugin(groupCtx)
 	})
 	return group.Wait()
-}
-
-// deploy puts Soma onto the cluster, by the same target of the Makefile that a person may call again later.
-func (c *Cluster) deploy(ctx context.Context) error {
-	c.progress.Say("Installing Soma …")
-	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", c.Root, "deploy-dev") //nolint:gosec // our own Makefile
-	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig(), "SOMA_DEV_DIR="+c.Dir)
-	cmd.Stdout, cmd.Stderr = c.progress.Out, c.progress.Out
-	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("install Soma (make deploy-dev): %w", err)
-	}
-	return nil
 }

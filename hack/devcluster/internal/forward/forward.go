@@ -45,7 +45,11 @@ func Run(ctx context.Context, path string, ports []int) error {
 func serve(ctx context.Context, listener net.Listener, path, address string) error {
 	slots := make(chan struct{}, maxConnections)
 	for {
-		slots <- struct{}{}
+		select {
+		case slots <- struct{}{}:
+		case <-ctx.Done():
+			return nil
+		}
 		conn, err := listener.Accept()
 		if errors.Is(err, net.ErrClosed) {
 			return nil

@@ -4,13 +4,11 @@
 package process
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/prometheus/procfs"
 )
@@ -30,16 +28,10 @@ type Spec struct {
 	NetNS string
 	// User is whom the process runs as; nil means the caller.
 	User *syscall.Credential
+	// Settings is what the process's configuration files say.
+	Settings string
 	// StopSignal asks the process to end; 0 means SIGTERM.
 	StopSignal syscall.Signal
-}
-
-// digest changes whenever the process would be started otherwise than before.
-func (s Spec) digest() string {
-	sum := sha256.New()
-	// An encoder of strings into a hash cannot fail.
-	_ = json.NewEncoder(sum).Encode([]any{s.Path, s.Args, s.Env, s.NetNS, s.User})
-	return hex.EncodeToString(sum.Sum(nil))[:16]
 }
 
 // Record is what is remembered of a started process.
@@ -105,4 +97,21 @@ func Observe(pid int, name string, stop syscall.Signal) (Record, error) {
 		return Record{}, err
 	}
 	return Record{Name: name, PID: pid, Start: now.start, Boot: now.boot, StopSignal: stop}, nil
+}
+
+// Since tells when a recorded process that still runs started.
+func (r Record) Since() (time.Time, error) {
+	proc, err := procfs.NewProc(r.PID)
+	if err != nil {
+		return time.Time{}, fmt.Errorf("process %d: %w", r.PID, os.ErrNotExist)
+	}
+	stat, err := proc.Stat()
+	if err != nil {
+		return time.Time{}, fmt.Errorf("process %d: %w", r.PID, os.ErrNotExist)
+	}
+	seconds, err := stat.StartTime()
+	if err != nil {
+		return time.Time{}, err
+	}
+	return time.UnixMilli(int64(seconds * 1000)), nil
 }

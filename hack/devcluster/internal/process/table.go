@@ -24,22 +24,26 @@ type Table struct {
 // Ensure starts a process, unless it runs already just as the spec says. One that runs otherwise is ended first.
 // It tells whether it started one.
 func (t Table) Ensure(spec Spec) (bool, error) {
+	digest, err := spec.digest()
+	if err != nil {
+		return false, err
+	}
 	record, err := t.Get(spec.Name)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
 		return false, err
-	case record.Alive() && record.Digest == spec.digest():
+	case record.Alive() && record.Digest == digest:
 		return false, nil
 	default:
 		if err := t.Stop(spec.Name); err != nil {
 			return false, err
 		}
 	}
-	return true, t.start(spec)
+	return true, t.start(spec, digest)
 }
 
-func (t Table) start(spec Spec) error {
+func (t Table) start(spec Spec, digest string) error {
 	log, err := os.OpenFile(spec.Log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o640)
 	if err != nil {
 		return fmt.Errorf("open the log of %s: %w", spec.Name, err)
@@ -59,7 +63,7 @@ func (t Table) start(spec Spec) error {
 	}
 	record := Record{
 		Name: spec.Name, PID: cmd.Process.Pid, Start: now.start, Boot: now.boot,
-		StopSignal: spec.StopSignal, Digest: spec.digest(), Log: spec.Log,
+		StopSignal: spec.StopSignal, Digest: digest, Log: spec.Log,
 	}
 	if record.StopSignal == 0 {
 		record.StopSignal = syscall.SIGTERM

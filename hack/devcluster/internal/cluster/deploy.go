@@ -1,0 +1,39 @@
+package cluster
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+
+	"k8s.io/client-go/tools/clientcmd"
+)
+
+// firstProject is the project that installing Soma makes; its namespace is where a person starts.
+const firstProject = "quickstart"
+
+// deploy puts Soma onto the cluster, by the same target of the Makefile that a person may call again later.
+func (c *Cluster) deploy(ctx context.Context) error {
+	c.progress.Say("Installing Soma …")
+	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", c.Root, "deploy-dev") //nolint:gosec // our own Makefile
+	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig(), "SOMA_DEV_DIR="+c.Dir)
+	cmd.Stdout, cmd.Stderr = c.progress.Out, c.progress.Out
+	if err := cmd.Run(); err != nil {
+		return fmt.Errorf("install Soma (make deploy-dev): %w", err)
+	}
+	return c.enterProject()
+}
+
+// enterProject makes the first project's namespace the current one, unless a person has chosen one.
+func (c *Cluster) enterProject() error {
+	config, err := clientcmd.LoadFromFile(c.kubeconfig())
+	if err != nil {
+		return fmt.Errorf("read %s: %w", c.kubeconfig(), err)
+	}
+	current := config.Contexts[contextName]
+	if current == nil || current.Namespace != "" {
+		return nil
+	}
+	current.Namespace = firstProject
+	return clientcmd.WriteToFile(*config, c.kubeconfig())
+}
