@@ -46,7 +46,7 @@ type ClusterSpec struct {
 	// +listType=map
 	// +listMapKey=name
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:MaxItems=24
 	Presets []Preset `json:"presets,omitempty"`
 
 	// prices of resources that a job asks for without a preset.
@@ -79,10 +79,6 @@ type KubeconfigSecret struct {
 }
 
 // Preset is a named size of a job.
-// +kubebuilder:validation:XValidation:rule="quantity(string(self.cpu)).compareTo(quantity('1m')) >= 0",message="cpu must be at least 1m",fieldPath=".cpu"
-// +kubebuilder:validation:XValidation:rule="quantity(string(self.memory)).compareTo(quantity('1Mi')) >= 0",message="memory must be at least 1Mi",fieldPath=".memory"
-// +kubebuilder:validation:XValidation:rule="!has(self.shm) || quantity(string(self.shm)).compareTo(quantity(string(self.memory))) <= 0",message="shm is part of memory and cannot be more",fieldPath=".shm"
-// +kubebuilder:validation:XValidation:rule="!has(self.shm) || quantity(string(self.shm)).compareTo(quantity('1Mi')) >= 0",message="shm must be at least 1Mi",fieldPath=".shm"
 type Preset struct {
 	// name of the preset.
 	// +required
@@ -99,10 +95,12 @@ type Preset struct {
 
 	// cpu in cores, for each replica.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="!string(self).startsWith('-')",message="must not be negative"
 	CPU resource.Quantity `json:"cpu"`
 
 	// memory in bytes, for each replica.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="!string(self).startsWith('-')",message="must not be negative"
 	Memory resource.Quantity `json:"memory"`
 
 	// gpu is the GPUs of each replica.
@@ -111,6 +109,7 @@ type Preset struct {
 
 	// shm is the size of /dev/shm, part of memory. 64Mi where it is not given.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!string(self).startsWith('-')",message="must not be negative"
 	SHM *resource.Quantity `json:"shm,omitempty"`
 
 	// pricePerHour of one replica, in the currency of the cluster's prices. Where it is not given the prices of the single
@@ -197,7 +196,7 @@ type ClusterStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=128
+	// +kubebuilder:validation:MaxItems=24
 	Pools []Pool `json:"pools,omitempty"`
 
 	// capacity is what ready nodes can give to pods.

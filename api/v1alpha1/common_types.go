@@ -22,15 +22,15 @@ type GPUs struct {
 }
 
 // ResourceAmounts is an amount of every resource that Soma accounts for.
-// +kubebuilder:validation:XValidation:rule="!has(self.cpu) || quantity(string(self.cpu)).compareTo(quantity('0')) >= 0",message="cpu must not be negative",fieldPath=".cpu"
-// +kubebuilder:validation:XValidation:rule="!has(self.memory) || quantity(string(self.memory)).compareTo(quantity('0')) >= 0",message="memory must not be negative",fieldPath=".memory"
 type ResourceAmounts struct {
 	// cpu in cores, for instance "64" or "500m".
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!string(self).startsWith('-')",message="must not be negative"
 	CPU *resource.Quantity `json:"cpu,omitempty"`
 
 	// memory in bytes, for instance "256Gi".
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!string(self).startsWith('-')",message="must not be negative"
 	Memory *resource.Quantity `json:"memory,omitempty"`
 
 	// gpus is the number of GPUs of all models together. Where it is not given and gpuModels is, the models listed there

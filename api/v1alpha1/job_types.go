@@ -109,7 +109,7 @@ type JobSpec struct {
 	// +listType=map
 	// +listMapKey=mountPath
 	// +kubebuilder:validation:MinItems=1
-	// +kubebuilder:validation:MaxItems=32
+	// +kubebuilder:validation:MaxItems=24
 	Volumes []Volume `json:"volumes,omitempty"`
 
 	// http is the port on which the job serves. Other jobs of the project reach it at status.internalHostname.
@@ -221,18 +221,17 @@ type SecretKey struct {
 }
 
 // JobResources is what each replica of a job asks for. Requests are limits: a job gets this and no more.
-// +kubebuilder:validation:XValidation:rule="!has(self.cpu) || quantity(string(self.cpu)).compareTo(quantity('1m')) >= 0",message="cpu must be at least 1m",fieldPath=".cpu"
-// +kubebuilder:validation:XValidation:rule="!has(self.memory) || quantity(string(self.memory)).compareTo(quantity('1Mi')) >= 0",message="memory must be at least 1Mi",fieldPath=".memory"
-// +kubebuilder:validation:XValidation:rule="!has(self.shm) || quantity(string(self.shm)).compareTo(quantity('1Mi')) >= 0",message="shm must be at least 1Mi",fieldPath=".shm"
 // +kubebuilder:validation:XValidation:rule="!has(self.shm) || !has(self.memory) || quantity(string(self.shm)).compareTo(quantity(string(self.memory))) <= 0",message="shm is part of memory and cannot be more",fieldPath=".shm"
 // +kubebuilder:validation:MinProperties=1
 type JobResources struct {
 	// cpu in cores, for instance "4" or "500m".
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).isGreaterThan(quantity('0'))",message="must be more than 0"
 	CPU *resource.Quantity `json:"cpu,omitempty"`
 
 	// memory in bytes, for instance "16Gi".
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).isGreaterThan(quantity('0'))",message="must be more than 0"
 	Memory *resource.Quantity `json:"memory,omitempty"`
 
 	// gpu is the number and model of GPUs.
@@ -241,6 +240,7 @@ type JobResources struct {
 
 	// shm is the size of /dev/shm, part of memory. 64Mi, or the preset's, where it is not given.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).isGreaterThan(quantity('0'))",message="must be more than 0"
 	SHM *resource.Quantity `json:"shm,omitempty"`
 }
 
@@ -283,10 +283,10 @@ type SecretVolume struct {
 }
 
 // ScratchVolume is empty space on the node's disk.
-// +kubebuilder:validation:XValidation:rule="quantity(string(self.size)).compareTo(quantity('1Mi')) >= 0",message="size must be at least 1Mi",fieldPath=".size"
 type ScratchVolume struct {
 	// size at which the job is evicted.
 	// +required
+	// +kubebuilder:validation:XValidation:rule="!string(self).startsWith('-')",message="must not be negative"
 	Size resource.Quantity `json:"size"`
 }
 

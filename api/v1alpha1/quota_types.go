@@ -53,7 +53,7 @@ type QuotaStatus struct {
 	// +optional
 	// +listType=map
 	// +listMapKey=name
-	// +kubebuilder:validation:MaxItems=64
+	// +kubebuilder:validation:MaxItems=24
 	Users []UserUsage `json:"users,omitempty"`
 
 	// projects is the number of projects that point at this quota.
