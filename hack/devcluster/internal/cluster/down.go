@@ -19,14 +19,14 @@ import (
 	"github.com/soma-platform/soma/hack/devcluster/internal/process"
 )
 
-// stopOrder names who ends before whom: nobody shall miss somebody it needs. The API server goes after all that
-// watch it, as it lets go of its port only after its last watch. Programs that were started beside the cluster go
-// before all of these.
+// stopOrder names who ends before whom: nobody shall miss somebody it needs. The API server ends only after its last
+// watch, so before it goes all that may watch: programs that were started beside the cluster, the parts of the cluster,
+// callers from the machine (with forward) and the containers.
 var stopOrder = [][]string{
-	{"gpu-plugin", "kwok", "kubelet", "kube-proxy", "dns", "kube-controller-manager", "kube-scheduler"},
+	{"forward", "gpu-plugin", "kwok", "kubelet", "kube-proxy", "dns", "kube-controller-manager", "kube-scheduler"},
 	{"kube-apiserver"},
 	{"etcd", "postgres", "redis"},
-	{"forward", "outside"},
+	{"outside"},
 }
 
 // Down ends the cluster's processes and containers and removes what it made on the machine. Its data stays, for the next
@@ -43,11 +43,14 @@ func (c *Cluster) Down(purge bool) error {
 	defer release()
 	// What one step leaves behind shall not keep the others from being done.
 	failed := []error{c.stopOthers()}
-	for _, names := range stopOrder {
+	for i, names := range stopOrder {
 		failed = append(failed, c.stopAll(names))
+		if i == 0 && os.Geteuid() == 0 {
+			failed = append(failed, c.progress.Step("containers", c.endContainers))
+		}
 	}
 	if os.Geteuid() == 0 {
-		failed = append(failed, c.progress.Step("containers", c.endContainers), c.removeGround())
+		failed = append(failed, c.removeGround())
 	}
 	if err := errors.Join(failed...); err != nil {
 		return err
