@@ -1,0 +1,113 @@
+# Everything that a person does with this repository. `make help` lists it.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-builtin-rules
+
+GO ?= go
+# Where all state of the development cluster is.
+SOMA_DEV_DIR ?= $(CURDIR)/.soma
+export SOMA_DEV_DIR
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo devel)
+COMMIT ?= $(shell git rev-parse --short=12 HEAD 2>/dev/null || true)
+VERSION_PACKAGE := github.com/soma-platform/soma/internal/platform/version
+LDFLAGS := -s -w -X $(VERSION_PACKAGE).version=$(VERSION) -X $(VERSION_PACKAGE).commit=$(COMMIT)
+STATIC := CGO_ENABLED=0
+BUILD := $(STATIC) $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+
+TOOL := $(GO) tool -modfile=hack/tools/go.mod
+LINT := $(GO) tool -modfile=hack/tools/lint/go.mod golangci-lint
+
+# The modules of the repository: the product's, and those that only build and test it.
+MODULES := . hack/devcluster hack/images hack/manifests
+
+##@ The development cluster
+
+.PHONY: up
+up: build images devcluster ## Bring a real Kubernetes with Soma up on this machine (NODES=4 simulated nodes)
+	$(SOMA_DEV_DIR)/bin/devcluster --root $(CURDIR) --dir $(SOMA_DEV_DIR) up
+
+.PHONY: down
+down: devcluster ## End the development cluster; its data stays (PURGE=1 removes it)
+	$(SOMA_DEV_DIR)/bin/devcluster --root $(CURDIR) --dir $(SOMA_DEV_DIR) down $(if $(PURGE),--purge)
+
+.PHONY: deploy-dev
+deploy-dev: ## Put Soma as it is built onto the development cluster (part of `make up`)
+	hack/deploy/dev
+
+##@ Any other cluster
+
+.PHONY: deploy
+deploy: ## Put Soma onto the cluster of KUBECONFIG (SOMA_DATABASE_URL, MANAGER_IMAGE, HISTORY_IMAGE)
+	hack/deploy/any
+
+.PHONY: undeploy
+undeploy: ## Remove Soma from the cluster of KUBECONFIG, with all projects and jobs
+	hack/deploy/remove
+
+##@ Build
+
+.PHONY: build
+build: ## Build bin/manager, bin/history and bin/soma
+	$(BUILD) -o bin/ ./cmd/...
+	ln -sf soma bin/kubectl-soma
+
+.PHONY: images
+images: build ## Make the container images that changed, into .soma/images
+	$(STATIC) $(GO) -C hack/images build -trimpath -buildvcs=false -o ../../bin/images .
+	bin/images build --out $(SOMA_DEV_DIR)/images
+
+# Built first as the cluster builds itself, so that nothing is compiled twice.
+.PHONY: devcluster
+devcluster:
+	@test -x $(SOMA_DEV_DIR)/bin/devcluster || { \
+	  echo 'Building the development cluster (the first time this takes several minutes) …'; \
+	  $(STATIC) GOFLAGS='-mod=readonly -buildvcs=false' $(GO) -C hack/devcluster run -trimpath . --root $(CURDIR) --dir $(SOMA_DEV_DIR) build; }
+
+.PHONY: generate
+generate: ## Generate code, manifests and the reference from the types
+	hack/generate
+
+##@ Checks
+
+.PHONY: lint
+lint: ## Run the linters (.golangci.yml)
+	$(LINT) run ./...
+	for module in $(filter-out .,$(MODULES)); do (cd $$module && $(GO) tool -modfile=$(CURDIR)/hack/tools/lint/go.mod golangci-lint run --config $(CURDIR)/.golangci.yml ./...); done
+
+.PHONY: verify
+verify: ## Check that what is generated is current, layers hold, modules are tidy, manifests are valid
+	hack/verify $(MODULES)
+
+.PHONY: test
+test: test-unit test-integration test-e2e ## Run all tests; needs `make up`
+
+.PHONY: test-unit
+test-unit: devcluster ## Run the tests that need no cluster
+	$(GO) test -race $$($(GO) list ./... | grep -v /test/)
+	for module in $(filter-out .,$(MODULES)); do $(GO) -C $$module test ./...; done
+
+.PHONY: test-integration
+test-integration: devcluster ## Run the suites against a real API server
+	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(GO) test -race -timeout 15m ./test/integration/...
+
+.PHONY: test-e2e
+test-e2e: ## Run the end-to-end suite against KUBECONFIG, by default the development cluster
+	hack/with-cluster $(GO) test -timeout 30m -count 1 ./test/e2e/...
+
+.PHONY: test-e2e-kind
+test-e2e-kind: ## Run the end-to-end suite in a new kind cluster (needs Docker and kind)
+	hack/kind
+
+.PHONY: bench
+bench: ## Measure, side by side with bare pods and batch/v1 Jobs (docs/performance.md)
+	hack/with-cluster $(GO) run ./test/performance
+
+##@ Help
+
+.PHONY: help
+help: ## Show this
+	@awk 'BEGIN { FS = ":.*## " } \
+	  /^##@/ { printf "\n%s\n", substr($$0, 5) } \
+	  /^[a-z0-9-]+:.*## / { printf "  %-18s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
