@@ -46,6 +46,8 @@ const (
 	JobReasonProjectNotReady JobReason = "ProjectNotReady"
 	// JobReasonClusterNotFound: no cluster, or not the one that the job names.
 	JobReasonClusterNotFound JobReason = "ClusterNotFound"
+	// JobReasonPresetInvalid: the preset asks for no cpu or memory, or for more shm than memory.
+	JobReasonPresetInvalid JobReason = "PresetInvalid"
 	// JobReasonClusterUnreachable: the cluster does not answer.
 	JobReasonClusterUnreachable JobReason = "ClusterUnreachable"
 	// JobReasonPresetNotFound: the cluster has no preset of the name.
@@ -93,7 +95,7 @@ const (
 const (
 	// JobReasonCompleted: every replica ended with exit code 0.
 	JobReasonCompleted JobReason = "Completed"
-	// JobReasonFailed: a container ended with an exit code other than 0.
+	// JobReasonError: a container ended with an exit code other than 0.
 	JobReasonError JobReason = "Error"
 	// JobReasonOOMKilled: a container used more memory than it asked for.
 	JobReasonOOMKilled JobReason = "OOMKilled"
@@ -288,6 +290,15 @@ type Reservation struct {
 	// replica is what each replica holds.
 	// +required
 	Replica ReplicaResources `json:"replica"`
+
+	// ending is why the attempt is being ended, once that is decided and while its pods still are.
+	// +optional
+	Ending JobReason `json:"ending,omitempty"`
+
+	// endingMessage tells a person about it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=1024
+	EndingMessage string `json:"endingMessage,omitempty"`
 
 	// pricePerHour of all replicas together.
 	// +optional

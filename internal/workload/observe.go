@@ -1,0 +1,240 @@
+package workload
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// maxWords bounds what is kept of a container's last words.
+const maxWords = 1024
+
+// AttemptState is where an attempt is, as its pods tell.
+type AttemptState int
+
+// The states of an attempt.
+const (
+	// AttemptStarting: not every replica runs yet.
+	AttemptStarting AttemptState = iota
+	// AttemptRunning: every replica runs or has ended well, and at least one runs.
+	AttemptRunning
+	// AttemptSucceeded: every replica ended with exit code 0.
+	AttemptSucceeded
+	// AttemptFailed: a replica ended badly or cannot start.
+	AttemptFailed
+)
+
+// Observation is what the pods of an attempt tell.
+type Observation struct {
+	State AttemptState
+	// Reason and Message of a start that takes its time, or of the end.
+	Reason  platformv1.JobReason
+	Message string
+	// ExitCode of the replica that ended the attempt.
+	ExitCode *int32
+	// Node of that replica, or of the first.
+	Node string
+	// Started is when the last replica began to run; zero while one has not.
+	Started time.Time
+	// Finished is when the attempt ended; zero while it has not.
+	Finished time.Time
+	// ImageDigest that runs.
+	ImageDigest string
+	// Alive are the pods that hold resources still.
+	Alive []*corev1.Pod
+	// Missing are the ranks without a pod.
+	Missing []int32
+	// Waiting is since when the start of a replica has been failing; zero where none is.
+	Waiting time.Time
+	// Unbound reports that a replica has not been bound to its node.
+	Unbound bool
+}
+
+// Observe reads the pods of one attempt; pods[rank] is nil where there is none.
+func Observe(pods []*corev1.Pod) Observation {
+	seen := Observation{}
+	running, succeeded := 0, 0
+	for rank, p := range pods {
+		if p == nil {
+			seen.Missing = append(seen.Missing, int32(rank))
+			continue
+		}
+		if !Ended(p) {
+			seen.Alive = append(seen.Alive, p)
+		}
+		if seen.Node == "" {
+			seen.Node = p.Spec.NodeName
+		}
+		r := replicaOf(p)
+		seen.ImageDigest = firstOf(seen.ImageDigest, r.digest)
+		if r.started.After(seen.Started) {
+			seen.Started = r.started
+		}
+		switch r.state {
+		case AttemptFailed:
+			seen.fail(r, p.Spec.NodeName)
+		case AttemptSucceeded:
+			succeeded++
+			if r.finished.After(seen.Finished) && seen.State != AttemptFailed {
+				seen.Finished = r.finished
+			}
+		case AttemptRunning:
+			running++
+		case AttemptStarting:
+			seen.starting(r, p)
+		}
+	}
+	seen.conclude(len(pods), running, succeeded)
+	return seen
+}
+
+// fail takes the replica that ended first as the one that ended the attempt: the others follow from it.
+func (o *Observation) fail(r replica, node string) {
+	if o.State == AttemptFailed && !o.Finished.IsZero() && (r.finished.IsZero() || !r.finished.Before(o.Finished)) {
+		return
+	}
+	o.State, o.Reason, o.Message, o.ExitCode = AttemptFailed, r.reason, r.message, r.exitCode
+	o.Finished, o.Node = r.finished, node
+}
+
+func (o *Observation) starting(r replica, p *corev1.Pod) {
+	if o.State == AttemptFailed {
+		return
+	}
+	if o.Reason == "" || !r.waiting.IsZero() {
+		o.Reason, o.Message = r.reason, r.message
+	}
+	if !r.waiting.IsZero() && (o.Waiting.IsZero() || r.waiting.Before(o.Waiting)) {
+		o.Waiting = r.waiting
+	}
+	o.Unbound = o.Unbound || p.Spec.NodeName == ""
+}
+
+func (o *Observation) conclude(replicas, running, succeeded int) {
+	if o.State == AttemptFailed {
+		return
+	}
+	switch {
+	case succeeded == replicas && replicas > 0:
+		o.State, o.Reason, o.ExitCode = AttemptSucceeded, platformv1.JobReasonCompleted, new(int32)
+	case running+succeeded == replicas:
+		o.State, o.Reason = AttemptRunning, platformv1.JobReasonRunning
+		o.Finished = time.Time{}
+	default:
+		o.Finished = time.Time{}
+		if o.Reason == "" {
+			o.Reason = platformv1.JobReasonCreating
+		}
+		if len(o.Missing)+running+succeeded < replicas || running+succeeded == 0 {
+			o.Started = time.Time{}
+		}
+	}
+}
+
+// Ended reports whether a pod has stopped holding resources on its node: its containers ended, or it never had a node.
+func Ended(p *corev1.Pod) bool {
+	return p.Status.Phase == corev1.PodSucceeded || p.Status.Phase == corev1.PodFailed
+}
+
+type replica struct {
+	state             AttemptState
+	reason            platformv1.JobReason
+	message           string
+	exitCode          *int32
+	digest            string
+	started, finished time.Time
+	waiting           time.Time
+}
+
+func replicaOf(p *corev1.Pod) replica {
+	status := containerStatus(p)
+	r := replica{digest: digestOf(status)}
+	if status != nil && status.State.Running != nil {
+		r.started = status.State.Running.StartedAt.Time
+	}
+	if status != nil && status.State.Terminated != nil {
+		r.started, r.finished = status.State.Terminated.StartedAt.Time, status.State.Terminated.FinishedAt.Time
+	}
+	switch p.Status.Phase {
+	case corev1.PodSucceeded:
+		r.state, r.reason = AttemptSucceeded, platformv1.JobReasonCompleted
+		r.exitCode = new(int32)
+		r.finished = firstTime(r.finished, conditionTime(p, corev1.PodReady))
+	case corev1.PodFailed:
+		r.state = AttemptFailed
+		r.reason, r.message, r.exitCode = failure(p, status)
+		r.finished = firstTime(r.finished, conditionTime(p, corev1.PodReady))
+	case corev1.PodRunning:
+		r.state, r.reason = AttemptRunning, platformv1.JobReasonRunning
+		if status == nil || status.State.Running == nil {
+			r.state = AttemptStarting
+			r.reason, r.message, r.waiting = startup(p, status)
+			if status != nil && status.State.Terminated != nil {
+				r.state = AttemptRunning // the pod's phase follows in a moment
+			}
+		}
+	default:
+		r.state = AttemptStarting
+		r.reason, r.message, r.waiting = startup(p, status)
+	}
+	return r
+}
+
+func containerStatus(p *corev1.Pod) *corev1.ContainerStatus {
+	for i := range p.Status.ContainerStatuses {
+		if p.Status.ContainerStatuses[i].Name == ContainerName {
+			return &p.Status.ContainerStatuses[i]
+		}
+	}
+	return nil
+}
+
+// digestOf is the image by digest, as the container runtime found it.
+func digestOf(status *corev1.ContainerStatus) string {
+	if status == nil || !strings.Contains(status.ImageID, "sha256:") {
+		return ""
+	}
+	return strings.TrimPrefix(status.ImageID, "docker-pullable://")
+}
+
+func conditionTime(p *corev1.Pod, kind corev1.PodConditionType) time.Time {
+	for _, c := range p.Status.Conditions {
+		if c.Type == kind {
+			return c.LastTransitionTime.Time
+		}
+	}
+	return time.Time{}
+}
+
+func firstTime(times ...time.Time) time.Time {
+	for _, t := range times {
+		if !t.IsZero() {
+			return t
+		}
+	}
+	return time.Time{}
+}
+
+func firstOf(words ...string) string {
+	for _, word := range words {
+		if word != "" {
+			return word
+		}
+	}
+	return ""
+}
+
+// lastWords are the end of what a container said, in one bounded piece.
+func lastWords(text string) string {
+	text = strings.TrimSpace(strings.ToValidUTF8(text, "?"))
+	if len(text) > maxWords {
+		text = "…" + strings.ToValidUTF8(text[len(text)-maxWords:], "")
+	}
+	return text
+}
+
+func sentence(format string, args ...any) string { return fmt.Sprintf(format, args...) }

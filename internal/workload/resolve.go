@@ -1,0 +1,102 @@
+// Package workload says what a job is in terms of Kubernetes: which resources it asks for, which pods and services it is
+// made of, and what these tell about it. It is pure: objects in, objects or verdicts out.
+package workload
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// defaultSHM is the size of /dev/shm where nothing else is said: that of container runtimes.
+var defaultSHM = resource.MustParse("64Mi")
+
+// Refusal is why a job cannot start as things are. It is a verdict and no error: the job waits until the world changes.
+type Refusal struct {
+	Reason  platformv1.JobReason
+	Message string
+}
+
+// Request is what a job asks for once its preset is known.
+type Request struct {
+	// Preset that the job runs with; empty where it says its resources itself.
+	Preset string
+	// Price of one replica for one hour by the preset; empty where it has none.
+	Price platformv1.Price
+	// Replica is what each replica asks for. Its GPUModel is empty where any will do.
+	Replica platformv1.ReplicaResources
+	// Replicas is how many start together.
+	Replicas int32
+}
+
+// Resolve says what a job asks for on a cluster.
+func Resolve(job *platformv1.JobSpec, cluster *platformv1.ClusterSpec) (Request, *Refusal) {
+	request := Request{Replicas: job.ReplicaCount()}
+	if own := job.Resources; own != nil && own.CPU != nil && own.Memory != nil {
+		request.Replica = platformv1.ReplicaResources{CPU: *own.CPU, Memory: *own.Memory}
+		setGPU(&request.Replica, own.GPU)
+		request.Replica.SHM = shm(own.SHM, own.Memory)
+		return request, nil
+	}
+	preset, refusal := findPreset(job.Preset, cluster.Presets)
+	if refusal != nil {
+		return Request{}, refusal
+	}
+	request.Preset, request.Price = preset.Name, preset.PricePerHour
+	request.Replica = platformv1.ReplicaResources{CPU: preset.CPU, Memory: preset.Memory}
+	setGPU(&request.Replica, preset.GPU)
+	size := preset.SHM
+	if job.Resources != nil && job.Resources.SHM != nil {
+		size = job.Resources.SHM
+	}
+	request.Replica.SHM = shm(size, &preset.Memory)
+	if preset.CPU.Sign() <= 0 || preset.Memory.Sign() <= 0 {
+		return Request{}, &Refusal{platformv1.JobReasonPresetInvalid,
+			fmt.Sprintf("preset %q asks for no cpu or no memory; an administrator has to correct it", preset.Name)}
+	}
+	if size != nil && size.Cmp(preset.Memory) > 0 {
+		return Request{}, &Refusal{platformv1.JobReasonPresetInvalid,
+			fmt.Sprintf("shm of %s is more than the memory of preset %q (%s), of which it is a part", size, preset.Name, preset.Memory.String())}
+	}
+	return request, nil
+}
+
+func findPreset(name string, presets []platformv1.Preset) (*platformv1.Preset, *Refusal) {
+	if name == "" && len(presets) > 0 {
+		return &presets[0], nil
+	}
+	names := make([]string, 0, len(presets))
+	for i := range presets {
+		if presets[i].Name == name {
+			return &presets[i], nil
+		}
+		names = append(names, presets[i].Name)
+	}
+	if name == "" {
+		return nil, &Refusal{platformv1.JobReasonPresetNotFound,
+			"the job names no preset and no resources, and the cluster has no presets; name cpu and memory"}
+	}
+	return nil, &Refusal{platformv1.JobReasonPresetNotFound,
+		fmt.Sprintf("the cluster has no preset %q; it has: %s", name, strings.Join(names, ", "))}
+}
+
+func setGPU(replica *platformv1.ReplicaResources, gpu *platformv1.GPUs) {
+	if gpu != nil {
+		replica.GPUs, replica.GPUModel = gpu.Count, gpu.Model
+	}
+}
+
+// shm is the asked size, or the default; never more than the memory that it is a part of.
+func shm(asked, memory *resource.Quantity) *resource.Quantity {
+	size := defaultSHM
+	if asked != nil {
+		size = *asked
+	}
+	if size.Cmp(*memory) > 0 {
+		size = *memory
+	}
+	return &size
+}
