@@ -111,15 +111,17 @@ func (c *Cluster) startEtcd(ctx context.Context, creds credentials) error {
 }
 
 func (c *Cluster) startAPIServer(ctx context.Context, creds credentials) error {
-	bind, advertise := "127.0.0.1", "127.0.0.1"
+	// Without root nothing finds the API server by its Service, and a loopback address may not stand behind one.
+	bind, advertise, reconciler := "127.0.0.1", "127.0.0.1", "none"
 	if c.Rooted {
 		// Every address of the cluster's own network: its loopback and its bridge.
-		bind, advertise = "0.0.0.0", nodeAddress
+		bind, advertise, reconciler = "0.0.0.0", nodeAddress, "lease"
 	}
 	return c.start(ctx, process.Spec{
 		Name: "kube-apiserver", Path: c.bin("kube-apiserver"),
 		Args: flags(
 			"bind-address", bind, "advertise-address", advertise, "secure-port", strconv.Itoa(c.Ports.APIServer),
+			"endpoint-reconciler-type", reconciler,
 			"etcd-servers", "https://"+loopback(c.Ports.Etcd),
 			"etcd-cafile", creds.ca.Cert, "etcd-certfile", creds.etcd.Cert, "etcd-keyfile", creds.etcd.Key,
 			"service-cluster-ip-range", serviceCIDR,

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/soma-platform/soma/hack/devcluster/internal/debian"
@@ -41,15 +42,24 @@ func (c *Cluster) install(ctx context.Context) error {
 		return nil
 	}
 	if !c.Rooted {
-		var names []string
-		for _, program := range missing {
-			names = append(names, program.Package+" ("+program.Why+")")
-		}
-		return fmt.Errorf("packages are missing that only root may install: %s; run: sudo apt-get install --no-install-recommends …, then again", strings.Join(names, ", "))
+		return missingError(missing)
 	}
 	return c.progress.Step("packages", func() error {
 		return debian.Install(ctx, missing, c.progress.Out, c.log("packages"))
 	})
+}
+
+// missingError tells a person without root what to ask for.
+func missingError(missing []debian.Program) error {
+	var reasons, packages []string
+	for _, program := range missing {
+		if !slices.Contains(packages, program.Package) {
+			reasons = append(reasons, program.Package+" ("+program.Why+")")
+			packages = append(packages, program.Package)
+		}
+	}
+	return fmt.Errorf("packages are missing that only root may install: %s; run `sudo apt-get install --no-install-recommends %s`, then this again",
+		strings.Join(reasons, ", "), strings.Join(packages, " "))
 }
 
 // notThere tells whether an error only says that there is nothing.

@@ -58,7 +58,7 @@ func (c *Cluster) Up(ctx context.Context) error {
 }
 
 const withoutRoot = `This was done without root, so there are simulated nodes alone: a pod is scheduled, is Running and ends, but nothing
-is executed in it and it has no logs. There is no DNS and no network of pods, and the manager runs as a process of this
+is executed in it. There is no DNS and no network of pods, and the manager runs as a process of this
 machine rather than as a pod. For a node with real containers, run the same as root, in another folder.`
 
 // bringUp starts all parts in the order of their needs.
