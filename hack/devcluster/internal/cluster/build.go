@@ -78,7 +78,7 @@ func (c *Cluster) followBuild(output io.Reader) string {
 			last = last[1:]
 		}
 		if time.Since(reported) > buildReport {
-			c.progress.Say("  %-28s … %d packages compiled (about 2,000 the first time, several minutes)", "programs", packages)
+			c.progress.Say("  %-28s … %d packages compiled (about 3,000 the first time, several minutes)", "programs", packages)
 			reported = time.Now()
 		}
 	}
