@@ -9,6 +9,12 @@ var (
 	commit  string
 )
 
+// Version and Commit are those of Get, for who needs one of them alone.
+var (
+	Version = Get().Version
+	Commit  = Get().Commit
+)
+
 // commitLength is how much of a commit's hash is shown: enough to be unique in any repository of this size.
 const commitLength = 12
 

@@ -1,0 +1,47 @@
+{{/*
+soma.object renders an object from files/ with the release's labels. Takes a dict of root and object.
+*/}}
+{{- define "soma.object" }}
+{{- $labels := dict
+  "app.kubernetes.io/name" "soma"
+  "app.kubernetes.io/part-of" "soma"
+  "app.kubernetes.io/managed-by" .root.Release.Service
+  "app.kubernetes.io/instance" .root.Release.Name
+  "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version) }}
+{{- $_ := set .object.metadata "labels" (merge $labels (.object.metadata.labels | default dict)) }}
+---
+{{ toYaml .object }}
+{{- end }}
+
+{{/*
+soma.files renders all objects of the files that a pattern matches, in the release's namespace.
+*/}}
+{{- define "soma.files" }}
+{{- $root := .root }}
+{{- range $path, $_ := $root.Files.Glob .pattern }}
+{{- $text := $root.Files.Get $path | replace "namespace: soma-system" (printf "namespace: %s" $root.Release.Namespace) }}
+{{- range splitList "\n---\n" (trimPrefix "---\n" $text) }}
+{{- include "soma.object" (dict "root" $root "object" (fromYaml .)) }}
+{{- end }}
+{{- end }}
+{{- end }}
+
+{{/*
+soma.deployment renders the Deployment of a component with its values.
+*/}}
+{{- define "soma.deployment" }}
+{{- $values := get .root.Values .component }}
+{{- $object := .root.Files.Get (printf "files/%s/deployment.yaml" .component) | fromYaml }}
+{{- $_ := set $object.metadata "namespace" .root.Release.Namespace }}
+{{- $_ = set $object.spec "replicas" $values.replicas }}
+{{- $pod := $object.spec.template.spec }}
+{{- $container := first $pod.containers }}
+{{- $_ = set $container "image" $values.image }}
+{{- with $values.imagePullPolicy }}{{ $_ = set $container "imagePullPolicy" . }}{{ end }}
+{{- with $values.extraArgs }}{{ $_ = set $container "args" (concat $container.args .) }}{{ end }}
+{{- with $values.resources }}{{ $_ = set $container "resources" . }}{{ end }}
+{{- with $values.nodeSelector }}{{ $_ = set $pod "nodeSelector" . }}{{ end }}
+{{- with $values.tolerations }}{{ $_ = set $pod "tolerations" . }}{{ end }}
+{{- with .root.Values.imagePullSecrets }}{{ $_ = set $pod "imagePullSecrets" . }}{{ end }}
+{{- include "soma.object" (dict "root" .root "object" $object) }}
+{{- end }}

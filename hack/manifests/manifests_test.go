@@ -1,0 +1,191 @@
+package manifests
+
+import (
+	"maps"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+
+	apiextensionsv1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/serializer"
+	"k8s.io/client-go/kubernetes/scheme"
+	apiregistrationv1 "k8s.io/kube-aggregator/pkg/apis/apiregistration/v1"
+	"sigs.k8s.io/yaml"
+)
+
+// TestChartInstallsAlike compares every object of the chart with that of config/default.
+func TestChartInstallsAlike(t *testing.T) {
+	want := kustomize(t, "default")
+	// Helm makes the release's namespace itself (--create-namespace).
+	delete(want, "/v1, Kind=Namespace /soma-system")
+	got, err := helm(t, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range slices.Sorted(maps.Keys(want)) {
+		if got[name] == nil {
+			t.Errorf("the chart lacks %s", name)
+			continue
+		}
+		if wantText, gotText := text(t, want[name].Object), text(t, withoutHelm(got[name].Object)); wantText != gotText {
+			t.Errorf("%s differs.\nconfig/default:\n%s\nthe chart:\n%s", name, wantText, gotText)
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(got)) {
+		if want[name] == nil {
+			t.Errorf("config/default lacks %s, which the chart has", name)
+		}
+	}
+}
+
+// withoutHelm removes what Helm itself adds, and the settings by which it repeats a default of the API server.
+func withoutHelm(object map[string]any) map[string]any {
+	metadata, _ := object["metadata"].(map[string]any)
+	labels, _ := metadata["labels"].(map[string]any)
+	for _, label := range []string{"app.kubernetes.io/managed-by", "app.kubernetes.io/instance", "helm.sh/chart"} {
+		delete(labels, label)
+	}
+	if annotations, has := metadata["annotations"].(map[string]any); has {
+		delete(annotations, "helm.sh/resource-policy")
+	}
+	return object
+}
+
+func text(t *testing.T, object map[string]any) string {
+	t.Helper()
+	data, err := yaml.Marshal(object)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(data)
+}
+
+func TestChartValues(t *testing.T) {
+	tests := map[string]struct {
+		values    map[string]any
+		wantError string
+		// wantObjects are names that must be there, in the form of objects' keys.
+		wantObjects []string
+	}{
+		"a database makes its secret": {
+			values:      map[string]any{"database": map[string]any{"url": "postgres://soma@db/soma"}},
+			wantObjects: []string{"/v1, Kind=Secret soma-system/soma-database"},
+		},
+		"monitoring": {
+			values:      map[string]any{"prometheus": map[string]any{"enabled": true}},
+			wantObjects: []string{"monitoring.coreos.com/v1, Kind=PrometheusRule soma-system/soma"},
+		},
+		"a value that does not exist":   {values: map[string]any{"replicaCount": 3}, wantError: "replicaCount"},
+		"a negative number of replicas": {values: map[string]any{"manager": map[string]any{"replicas": -1}}, wantError: "replicas"},
+		"a database that is no address": {values: map[string]any{"database": map[string]any{"url": "localhost"}}, wantError: "url"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			got, err := helm(t, test.values)
+			if (err != nil) != (test.wantError != "") || err != nil && !strings.Contains(err.Error(), test.wantError) {
+				t.Fatalf("rendering: %v, want an error with %q", err, test.wantError)
+			}
+			for _, want := range test.wantObjects {
+				if got[want] == nil {
+					t.Errorf("lacks %s", want)
+				}
+			}
+		})
+	}
+}
+
+// TestManifestsAreValid decodes every object of Kubernetes' own kinds strictly: an unknown or repeated field, or a value
+// of the wrong type, is an error.
+func TestManifestsAreValid(t *testing.T) {
+	known := runtime.NewScheme()
+	for _, add := range []func(*runtime.Scheme) error{scheme.AddToScheme, apiextensionsv1.AddToScheme, apiregistrationv1.AddToScheme} {
+		if err := add(known); err != nil {
+			t.Fatal(err)
+		}
+	}
+	decoder := serializer.NewCodecFactory(known, serializer.EnableStrict).UniversalDeserializer()
+	for _, folder := range []string{"default", "prometheus", "argocd"} {
+		for name, object := range kustomize(t, folder) {
+			if object.GroupVersionKind().Group == "monitoring.coreos.com" {
+				continue
+			}
+			if _, _, err := decoder.Decode([]byte(text(t, object.Object)), nil, nil); err != nil {
+				t.Errorf("config/%s: %s: %v", folder, name, err)
+			}
+		}
+	}
+}
+
+// TestNamesAgree checks what objects say of each other by name, which no schema sees.
+func TestNamesAgree(t *testing.T) {
+	all := kustomize(t, "default")
+	services := map[string]map[string]any{}
+	var podLabels []map[string]string
+	for _, object := range all {
+		switch object.GetKind() {
+		case "Service":
+			services[object.GetName()] = object.Object
+		case "Deployment":
+			template, _ := object.Object["spec"].(map[string]any)["template"].(map[string]any)
+			labels := map[string]string{}
+			for key, value := range template["metadata"].(map[string]any)["labels"].(map[string]any) {
+				labels[key], _ = value.(string)
+			}
+			podLabels = append(podLabels, labels)
+		}
+	}
+	for name, service := range services {
+		selector, _ := service["spec"].(map[string]any)["selector"].(map[string]any)
+		if !slices.ContainsFunc(podLabels, func(labels map[string]string) bool {
+			for key, value := range selector {
+				if labels[key] != value {
+					return false
+				}
+			}
+			return len(selector) > 0
+		}) {
+			t.Errorf("no Deployment's pods have the labels that the service %s selects: %v", name, selector)
+		}
+	}
+	for _, wanted := range []string{"soma-webhook", "soma-history", "soma-metrics"} {
+		if services[wanted] == nil {
+			t.Errorf("there is no service %s", wanted)
+		}
+	}
+}
+
+// TestAlertsSayWhatToDo checks that every alert tells a person what happened, what it means and what to do.
+func TestAlertsSayWhatToDo(t *testing.T) {
+	var rules struct {
+		Spec struct {
+			Groups []struct {
+				Rules []struct {
+					Alert       string            `json:"alert"`
+					Expr        string            `json:"expr"`
+					Labels      map[string]string `json:"labels"`
+					Annotations map[string]string `json:"annotations"`
+				} `json:"rules"`
+			} `json:"groups"`
+		} `json:"spec"`
+	}
+	object := kustomize(t, "prometheus")["monitoring.coreos.com/v1, Kind=PrometheusRule soma-system/soma"]
+	if object == nil {
+		t.Fatal("config/prometheus has no PrometheusRule")
+	}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &rules); err != nil {
+		t.Fatal(err)
+	}
+	for _, group := range rules.Spec.Groups {
+		for _, rule := range group.Rules {
+			got := []bool{rule.Expr != "", rule.Labels["severity"] != ""}
+			for _, annotation := range []string{"summary", "description", "runbook"} {
+				got = append(got, rule.Annotations[annotation] != "")
+			}
+			if !reflect.DeepEqual(got, []bool{true, true, true, true, true}) {
+				t.Errorf("alert %s lacks one of expr, severity, summary, description, runbook", rule.Alert)
+			}
+		}
+	}
+}
