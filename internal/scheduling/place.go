@@ -14,7 +14,10 @@ func sorted(nodes []*Node) []*Node {
 
 // takes reports whether the node is of the kind that the job wants.
 func (n *Node) takes(job *Waiting, model string) bool {
-	return job.Replica.GPUs == 0 || (n.Allocatable.GPUs > 0 && n.GPUModel == model)
+	if job.Replica.GPUs == 0 {
+		return !n.GPUOnly
+	}
+	return n.Allocatable.GPUs > 0 && n.GPUModel == model
 }
 
 // slots is how many replicas of the job the node has room for now.

@@ -55,6 +55,8 @@ type Node struct {
 	Allocatable Amounts
 	// Free is what it can still give: Allocatable less all pods on it and all reservations for it.
 	Free Amounts
+	// GPUOnly nodes take no jobs without GPUs.
+	GPUOnly bool
 	// Pods is how many more pods the node takes.
 	Pods int64
 }

@@ -2,6 +2,7 @@ package workload
 
 import (
 	"strconv"
+	"strings"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -70,7 +71,7 @@ func pod(job *platformv1.Job, rank int32, node string, tolerations []platformv1.
 func container(job *platformv1.Job, rank int32) corev1.Container {
 	c := corev1.Container{
 		Name:                     ContainerName,
-		Image:                    job.Spec.Image,
+		Image:                    image(job),
 		ImagePullPolicy:          corev1.PullIfNotPresent,
 		Command:                  job.Spec.Command,
 		Args:                     job.Spec.Args,
@@ -88,6 +89,14 @@ func container(job *platformv1.Job, rank int32) corev1.Container {
 		c.Ports = []corev1.ContainerPort{{Name: "http", ContainerPort: job.Spec.HTTP.Port, Protocol: corev1.ProtocolTCP}}
 	}
 	return c
+}
+
+// image is what ran before, by digest, where something did: a tag that moved must not make later attempts another program.
+func image(job *platformv1.Job) string {
+	if strings.Contains(job.Status.ImageDigest, "@sha256:") {
+		return job.Status.ImageDigest
+	}
+	return job.Spec.Image
 }
 
 func resources(replica platformv1.ReplicaResources) corev1.ResourceRequirements {
@@ -108,23 +117,19 @@ func podLabels(job *platformv1.Job, rank int32) map[string]string {
 	}
 }
 
-// podAnnotations carries the annotations of the job that are not Soma's or kubectl's own, so that tools of the cluster
-// (simulators, log collectors) can be told things about the pods.
+// simulatedPrefix is the prefix of the annotations by which simulated nodes are told how long a pod runs and how it ends.
+// They are passed on to the pods; nothing else is: an annotation could steer a pod past the policy.
+const simulatedPrefix = "kwok.soma.dev/"
+
 func podAnnotations(job *platformv1.Job) map[string]string {
 	annotations := map[string]string{platformv1.AnnotationReservation: job.ResourceVersion}
 	for key, value := range job.Annotations {
-		if passesOn(key) {
+		if strings.HasPrefix(key, simulatedPrefix) {
 			annotations[key] = value
 		}
 	}
 	return annotations
 }
-
-// passesOn lets through the prefix of the simulated nodes alone: anything else could steer the pod past the policy.
-func passesOn(key string) bool { return key == AnnotationSimulatedSeconds }
-
-// AnnotationSimulatedSeconds on a job says after how many seconds its pods end on simulated nodes.
-const AnnotationSimulatedSeconds = "kwok.soma.dev/run-seconds"
 
 func owners(job *platformv1.Job) []metav1.OwnerReference {
 	return []metav1.OwnerReference{*metav1.NewControllerRef(job, platformv1.GroupVersion.WithKind("Job"))}

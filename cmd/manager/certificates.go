@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+
+	"github.com/open-policy-agent/cert-controller/pkg/rotator"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/manager"
+)
+
+// servingSecret is the secret with the serving certificate of the webhooks and of the history's API server.
+const servingSecret = "soma-serving-certs"
+
+// setupCertificates makes the serving certificate, renews it in time, tells the API server whom to trust, and keeps what
+// this process serves with. Every manager does all of it but the making, which is the leader's.
+func setupCertificates(ctx context.Context, mgr ctrl.Manager, certificate *servingCertificate, o options) error {
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: o.namespace, Name: servingSecret}}
+	if err := mgr.GetClient().Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
+		return fmt.Errorf("make the secret %s/%s for the serving certificate: %w", o.namespace, servingSecret, err)
+	}
+	service := func(name string) string { return fmt.Sprintf("%s.%s.svc", name, o.namespace) }
+	err := rotator.AddRotator(mgr, &rotator.CertRotator{
+		SecretKey:      types.NamespacedName{Namespace: o.namespace, Name: servingSecret},
+		CertDir:        o.certDir,
+		CAName:         "soma",
+		CAOrganization: "soma",
+		DNSName:        service("soma-webhook"),
+		ExtraDNSNames:  []string{service("soma-history")},
+		IsReady:        make(chan struct{}),
+		Webhooks: []rotator.WebhookInfo{
+			{Name: "soma-admission", Type: rotator.Mutating},
+			{Name: "v1alpha1.history.soma.dev", Type: rotator.APIService},
+		},
+		RequireLeaderElection: o.leaderElect,
+	})
+	if err != nil {
+		return fmt.Errorf("set up the rotation of certificates: %w", err)
+	}
+	certificate.manager, certificate.namespace, certificate.folder = mgr, o.namespace, o.certDir
+	return mgr.Add(certificate)
+}
+
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,verbs=get;list;watch
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,resourceNames=soma-admission,verbs=update;patch
+// +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,verbs=get;list;watch
+// +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,resourceNames=v1alpha1.history.soma.dev,verbs=update;patch
+// +kubebuilder:rbac:groups="",resources=secrets,namespace=soma-system,verbs=get;list;watch;create;update;patch
+
+// servingCertificate is what the servers of this process serve with, as the secret has it. It is read from the secret and
+// not from a mount, which would follow a renewal only after a minute or more. A copy is written to a folder, where the
+// rotation looks for the sign that the certificate has arrived.
+type servingCertificate struct {
+	manager   manager.Manager
+	namespace string
+	folder    string
+	current   atomic.Pointer[tls.Certificate]
+}
+
+// configure makes a server take the certificate of the moment.
+func (c *servingCertificate) configure(config *tls.Config) {
+	config.GetCertificate = func(*tls.ClientHelloInfo) (*tls.Certificate, error) {
+		if certificate := c.current.Load(); certificate != nil {
+			return certificate, nil
+		}
+		return nil, errors.New("the serving certificate has not been made yet")
+	}
+}
+
+// NeedLeaderElection reports that every manager serves, the leader or not.
+func (c *servingCertificate) NeedLeaderElection() bool { return false }
+
+// Start follows the secret until the context ends.
+func (c *servingCertificate) Start(ctx context.Context) error {
+	secrets, err := cache.New(c.manager.GetConfig(), cache.Options{
+		Scheme:            c.manager.GetScheme(),
+		DefaultNamespaces: map[string]cache.Config{c.namespace: {}},
+		ByObject: map[client.Object]cache.ByObject{
+			&corev1.Secret{}: {Field: fields.OneTermEqualSelector("metadata.name", servingSecret)},
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("make a cache of the secret %s: %w", servingSecret, err)
+	}
+	informer, err := secrets.GetInformer(ctx, &corev1.Secret{}, cache.BlockUntilSynced(false))
+	if err != nil {
+		return fmt.Errorf("follow the secret %s: %w", servingSecret, err)
+	}
+	_, err = informer.AddEventHandler(toolscache.ResourceEventHandlerFuncs{
+		AddFunc:    c.take,
+		UpdateFunc: func(_, secret any) { c.take(secret) },
+	})
+	if err != nil {
+		return fmt.Errorf("follow the secret %s: %w", servingSecret, err)
+	}
+	return secrets.Start(ctx)
+}
+
+func (c *servingCertificate) take(object any) {
+	secret, ok := object.(*corev1.Secret)
+	if !ok || len(secret.Data["tls.crt"]) == 0 || len(secret.Data["tls.key"]) == 0 {
+		return
+	}
+	log := c.manager.GetLogger().WithName("certificates")
+	certificate, err := tls.X509KeyPair(secret.Data["tls.crt"], secret.Data["tls.key"])
+	if err != nil {
+		log.Error(err, "the secret does not hold a certificate with its key", "secret", servingSecret)
+		return
+	}
+	c.current.Store(&certificate)
+	if err := replaceFile(filepath.Join(c.folder, "tls.crt"), secret.Data["tls.crt"]); err != nil {
+		log.Error(err, "cannot write the serving certificate")
+		return
+	}
+	log.Info("serving certificate taken")
+}
+
+// replaceFile writes a file so that a reader sees the old content or the new, never a part.
+func replaceFile(path string, content []byte) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+		return err
+	}
+	if err := os.WriteFile(path+".new", content, 0o600); err != nil {
+		return err
+	}
+	return os.Rename(path+".new", path)
+}

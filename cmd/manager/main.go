@@ -1,0 +1,152 @@
+// Command manager runs Soma's controllers, its admission and the recorder of its history.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"flag"
+	"fmt"
+	"os"
+	"time"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/config"
+	"sigs.k8s.io/controller-runtime/pkg/healthz"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
+	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/controllers"
+	"github.com/soma-platform/soma/internal/history"
+	"github.com/soma-platform/soma/internal/platform/version"
+	"github.com/soma-platform/soma/internal/recorder"
+	"github.com/soma-platform/soma/webhooks"
+)
+
+const (
+	// shutdownTime bounds how long what is under way may take to end after SIGTERM.
+	shutdownTime = 30 * time.Second
+	// reconcileTime bounds one look at one object: a call that hangs must not hold a worker for ever.
+	reconcileTime = time.Minute
+)
+
+// options are the flags.
+type options struct {
+	leaderElect   bool
+	metricsAddr   string
+	metricsSecure bool
+	probeAddr     string
+	pprofAddr     string
+	webhookPort   int
+	certDir       string
+	namespace     string
+	databaseURL   string
+	qps           float64
+	burst         int
+}
+
+func main() {
+	var o options
+	flag.BoolVar(&o.leaderElect, "leader-elect", false, "let one of several managers lead; the others serve admission and take over")
+	flag.StringVar(&o.metricsAddr, "metrics-bind-address", ":8443", "where metrics are served; 0 for nowhere")
+	flag.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics by TLS and to those only whom the cluster lets")
+	flag.StringVar(&o.probeAddr, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served")
+	flag.StringVar(&o.pprofAddr, "pprof-bind-address", "", "where profiles are served, for instance 127.0.0.1:6060; nowhere by default")
+	flag.IntVar(&o.webhookPort, "webhook-port", 9443, "port of the admission webhooks")
+	flag.StringVar(&o.certDir, "cert-dir", "/certs", "folder for the serving certificate, which the manager makes and renews itself")
+	flag.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace that Soma itself runs in")
+	flag.Float64Var(&o.qps, "kube-api-qps", 500, "requests to the API server per second")
+	flag.IntVar(&o.burst, "kube-api-burst", 1000, "requests to the API server at once")
+	zapOptions := zap.Options{}
+	zapOptions.BindFlags(flag.CommandLine)
+	flag.Parse()
+	o.databaseURL = os.Getenv("SOMA_DATABASE_URL")
+
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&zapOptions)))
+	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
+		ctrl.Log.WithName("manager").Error(err, "the manager ended")
+		os.Exit(1)
+	}
+}
+
+func run(ctx context.Context, o options) error {
+	if o.namespace == "" {
+		o.namespace = "soma-system"
+	}
+	if o.databaseURL == "" {
+		return fmt.Errorf("SOMA_DATABASE_URL is not set: it names the PostgreSQL database of the history")
+	}
+	ctrl.Log.WithName("manager").Info("starting", "version", version.Version)
+
+	restConfig := ctrl.GetConfigOrDie()
+	restConfig.QPS, restConfig.Burst = float32(o.qps), o.burst
+	certificate := &servingCertificate{}
+	mgr, err := ctrl.NewManager(restConfig, managerOptions(o, certificate))
+	if err != nil {
+		return fmt.Errorf("make the manager: %w", err)
+	}
+	store, err := history.Open(ctx, o.databaseURL, clock.RealClock{})
+	if err != nil {
+		return fmt.Errorf("open the history: %w", err)
+	}
+	defer store.Close()
+	if err := recorder.New(mgr.GetClient(), mgr.GetCache(), store, clock.RealClock{}, ctrl.Log.WithName("recorder")).SetupWithManager(mgr); err != nil {
+		return fmt.Errorf("set up the recorder: %w", err)
+	}
+	if err := controllers.Setup(mgr, controllers.Dependencies{Clock: clock.RealClock{}, Namespace: o.namespace}); err != nil {
+		return err
+	}
+	if err := setupCertificates(ctx, mgr, certificate, o); err != nil {
+		return err
+	}
+	webhooks.SetupWithManager(mgr)
+	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
+		return fmt.Errorf("add the health check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("webhook", mgr.GetWebhookServer().StartedChecker()); err != nil {
+		return fmt.Errorf("add the readiness check: %w", err)
+	}
+	return mgr.Start(ctx)
+}
+
+func managerOptions(o options, certificate *servingCertificate) ctrl.Options {
+	metrics := metricsserver.Options{BindAddress: o.metricsAddr}
+	if o.metricsSecure {
+		metrics.SecureServing = true
+		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
+		metrics.TLSOpts = []func(*tls.Config){modernTLS}
+	}
+	return ctrl.Options{
+		Scheme:                        newScheme(),
+		Metrics:                       metrics,
+		HealthProbeBindAddress:        o.probeAddr,
+		PprofBindAddress:              o.pprofAddr,
+		LeaderElection:                o.leaderElect,
+		LeaderElectionID:              "soma-manager",
+		LeaderElectionNamespace:       o.namespace,
+		LeaderElectionReleaseOnCancel: true,
+		GracefulShutdownTimeout:       new(shutdownTime),
+		Cache:                         cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		// A controller must see what it wrote itself: deciding from an older view would do things twice.
+		Client:        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
+		Controller:    config.Controller{RecoverPanic: new(true), ReconciliationTimeout: reconcileTime},
+		WebhookServer: webhook.NewServer(webhook.Options{Port: o.webhookPort, TLSOpts: []func(*tls.Config){modernTLS, certificate.configure}}),
+	}
+}
+
+func modernTLS(c *tls.Config) { c.MinVersion = tls.VersionTLS12 }
+
+func newScheme() *runtime.Scheme {
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(platformv1.AddToScheme(scheme))
+	return scheme
+}

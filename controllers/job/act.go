@@ -1,0 +1,105 @@
+package job
+
+import (
+	"context"
+	"fmt"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/workload"
+)
+
+// act does what the plan asks for besides the status.
+func (r *Reconciler) act(ctx context.Context, job *platformv1.Job, plan plan) error {
+	for _, pod := range plan.kill {
+		if pod.DeletionTimestamp != nil {
+			continue
+		}
+		err := r.Client.Delete(ctx, pod.DeepCopy(), client.Preconditions{UID: &pod.UID})
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("end pod %s/%s: %w", pod.Namespace, pod.Name, err)
+		}
+	}
+	if plan.create {
+		return r.createPods(ctx, job)
+	}
+	if plan.remove {
+		err := r.Client.Delete(ctx, job, client.PropagationPolicy(metav1.DeletePropagationBackground),
+			client.Preconditions{UID: &job.UID, ResourceVersion: ptr.To(job.ResourceVersion)})
+		return client.IgnoreNotFound(err)
+	}
+	return nil
+}
+
+// createPods makes the pods of the reservation. The reservation is read from the API server itself just before: a cache
+// may show one that was released.
+func (r *Reconciler) createPods(ctx context.Context, cached *platformv1.Job) error {
+	job := &platformv1.Job{}
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(cached), job); err != nil {
+		return client.IgnoreNotFound(err)
+	}
+	if !sameReservation(job, cached) {
+		return nil
+	}
+	cluster := &platformv1.Cluster{}
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: job.Status.Reservation.Cluster}, cluster); err != nil {
+		return fmt.Errorf("read the cluster of job %s/%s: %w", job.Namespace, job.Name, err)
+	}
+	if workload.NeedsService(&job.Spec) {
+		if err := r.create(ctx, job, workload.Service(job)); err != nil {
+			return r.refuse(ctx, job, err)
+		}
+	}
+	for _, pod := range workload.Pods(job, cluster.Spec.Tolerations) {
+		if err := r.create(ctx, job, pod); err != nil {
+			return r.refuse(ctx, job, err)
+		}
+	}
+	return nil
+}
+
+func sameReservation(a, b *platformv1.Job) bool {
+	return a.UID == b.UID && a.Status.Reservation != nil && b.Status.Reservation != nil &&
+		a.Status.Reservation.Attempt == b.Status.Reservation.Attempt && a.Status.Reservation.Ending == ""
+}
+
+// foreignError says that a name which the job needs is taken.
+type foreignError struct{ kind, name string }
+
+func (e foreignError) Error() string {
+	return fmt.Sprintf("a %s named %q exists and does not belong to this job; remove it or submit the job under another name", e.kind, e.name)
+}
+
+// create makes an object of the job. One that exists already is success if it is the job's own.
+func (r *Reconciler) create(ctx context.Context, job *platformv1.Job, object client.Object) error {
+	err := r.Client.Create(ctx, object)
+	if !apierrors.IsAlreadyExists(err) {
+		return err
+	}
+	kind := fmt.Sprintf("%T", object)[len("*v1."):]
+	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
+		return err
+	}
+	if !metav1.IsControlledBy(object, job) {
+		return foreignError{kind, object.GetName()}
+	}
+	return nil
+}
+
+// refuse ends the attempt where the cluster will not have its pods, now or ever; any other error is tried again.
+func (r *Reconciler) refuse(ctx context.Context, job *platformv1.Job, err error) error {
+	_, foreign := err.(foreignError) //nolint:errorlint // it is never wrapped: create makes it
+	terminating := apierrors.HasStatusCause(err, "NamespaceTerminating")
+	if !foreign && (terminating || (!apierrors.IsForbidden(err) && !apierrors.IsInvalid(err))) {
+		return fmt.Errorf("make the pods of job %s/%s: %w", job.Namespace, job.Name, err)
+	}
+	status := job.Status.DeepCopy()
+	status.Reservation.Ending = platformv1.JobReasonPolicyDenied
+	status.Reservation.EndingMessage = truncate(err.Error(), 1024)
+	_, err = r.writeStatus(ctx, job, *status)
+	return err
+}

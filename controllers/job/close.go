@@ -1,0 +1,282 @@
+package job
+
+import (
+	"math"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/accounting"
+	"github.com/soma-platform/soma/internal/workload"
+)
+
+const (
+	// keptAttempts is how many attempts status shows; the history has them all.
+	keptAttempts = 8
+	// defaultRetries is the budget of a job that is restarted and does not say how often.
+	defaultRetries = 3
+	// firstBackOff and longestBackOff bound the wait before an attempt that follows a failed one; it doubles in between.
+	firstBackOff   = 2 * time.Second
+	longestBackOff = 5 * time.Minute
+	// maxMessage bounds status.message.
+	maxMessage = 2048
+)
+
+// close releases the reservation of an attempt all of whose pods have ended, and says what follows.
+func (d *decider) close(seen workload.Observation, reason platformv1.JobReason, message string) {
+	ran := !seen.Started.IsZero()
+	finished := seen.Finished
+	if finished.IsZero() || finished.Before(seen.Started) {
+		finished = d.now
+	}
+	if ran && d.status.Phase != platformv1.JobRunning {
+		d.markRunning(seen) // it ran so briefly that it was never seen running
+	}
+	d.account(seen, reason, ran, finished)
+	d.status.Reservation = nil
+
+	switch reason {
+	case platformv1.JobReasonCompleted:
+		if d.restartPolicy() == platformv1.RestartAlways && d.timeToRun() {
+			d.requeue(platformv1.JobReasonRestarting, "the job is always restarted")
+			return
+		}
+		d.finish(platformv1.JobSucceeded, reason, "", seen.ExitCode)
+	case platformv1.JobReasonSuspended:
+		d.suspend(message)
+	case platformv1.JobReasonUserRequested, platformv1.JobReasonProjectDeleted, platformv1.JobReasonLifeSpanEnded:
+		d.finish(platformv1.JobCancelled, reason, message, nil)
+	case platformv1.JobReasonScheduleTimeout:
+		d.finish(platformv1.JobFailed, reason, message, nil)
+	default:
+		d.failed(seen, reason, message, ran)
+	}
+}
+
+// failed decides whether a failed attempt is followed by another. An attempt that never ran for reasons that are not its
+// own costs nothing: the job goes back to its place in the queue.
+func (d *decider) failed(seen workload.Observation, reason platformv1.JobReason, message string, ran bool) {
+	if !ran && notItsOwn(reason) {
+		d.requeue(platformv1.JobReasonQueued, message)
+		return
+	}
+	if d.restartPolicy() == platformv1.RestartNever || d.status.Retries >= d.retryBudget() || !d.timeToRun() {
+		d.finish(platformv1.JobFailed, reason, message, seen.ExitCode)
+		return
+	}
+	wait := time.Duration(float64(firstBackOff) * math.Pow(2, float64(min(d.status.Retries, 16))))
+	retry := metav1.NewTime(d.now.Add(min(wait, longestBackOff)))
+	d.status.Retries++
+	d.status.RetryTime = &retry
+	d.requeue(platformv1.JobReasonBackOff, message)
+	d.later(retry.Sub(d.now))
+}
+
+func notItsOwn(reason platformv1.JobReason) bool {
+	switch reason {
+	case platformv1.JobReasonScheduling, platformv1.JobReasonPreempted, platformv1.JobReasonNodeLost,
+		platformv1.JobReasonNotFound, platformv1.JobReasonCollected:
+		return true
+	default:
+		return false
+	}
+}
+
+// account adds the attempt to what the job used.
+func (d *decider) account(seen workload.Observation, reason platformv1.JobReason, ran bool, finished time.Time) {
+	reservation := d.status.Reservation
+	end := metav1.NewTime(finished)
+	attempt := platformv1.Attempt{
+		Number: reservation.Attempt, FinishTime: &end, Reason: reason, ExitCode: seen.ExitCode, Node: seen.Node,
+	}
+	if ran {
+		start := metav1.NewTime(seen.Started)
+		attempt.StartTime = &start
+		time := finished.Sub(seen.Started)
+		d.status.RunSeconds += int64(time.Seconds())
+		d.status.Cost = accounting.Add(d.status.Cost, reservation.PricePerHour, reservation.Currency, time)
+	}
+	d.status.Attempts = append(d.status.Attempts, attempt)
+	if extra := len(d.status.Attempts) - keptAttempts; extra > 0 {
+		d.status.Attempts = append([]platformv1.Attempt(nil), d.status.Attempts[extra:]...)
+	}
+}
+
+// finish is the job's last transition.
+func (d *decider) finish(phase platformv1.JobPhase, reason platformv1.JobReason, message string, exit *int32) {
+	finish := metav1.NewTime(d.now)
+	d.status.FinishTime, d.status.ExitCode = &finish, exit
+	d.status.Queue, d.status.RetryTime = nil, nil
+	d.enter(phase, reason, message, d.now, exit)
+}
+
+func (d *decider) suspend(message string) {
+	d.status.Queue = nil
+	if d.status.Phase != platformv1.JobSuspended {
+		d.enter(platformv1.JobSuspended, platformv1.JobReasonSuspended, message, d.now, nil)
+	}
+}
+
+// requeue puts the job back among those that wait.
+func (d *decider) requeue(reason platformv1.JobReason, message string) {
+	since := metav1.NewTime(d.now)
+	d.status.Queue = &platformv1.QueueStatus{Since: &since}
+	d.enter(platformv1.JobPending, reason, message, d.now, nil)
+}
+
+// enter makes a transition and its entry in the journal, both or neither.
+func (d *decider) enter(phase platformv1.JobPhase, reason platformv1.JobReason, message string, at time.Time, exit *int32) {
+	if d.backlog {
+		return
+	}
+	appended := d.status.Journal.Append(platformv1.Transition{
+		Time: metav1.NewMicroTime(at), Phase: string(phase), Reason: string(reason), Message: truncate(message, 512),
+		Attempt: d.status.Attempt, ExitCode: exit,
+	})
+	if !appended {
+		d.backlog = true
+		return
+	}
+	d.status.Phase, d.status.Reason, d.status.Message = phase, reason, bounded(message)
+}
+
+// endRequest is why the job should not go on, whatever its pods tell.
+func (d *decider) endRequest() (platformv1.JobReason, string) {
+	spec := &d.job.Spec
+	switch {
+	case spec.CancelRequested():
+		who := spec.CancelledBy
+		if who == "" {
+			who = "somebody"
+		}
+		return platformv1.JobReasonUserRequested, "cancelled by " + who
+	case d.projectEnding:
+		return platformv1.JobReasonProjectDeleted, "the project was deleted"
+	case d.job.DeletionTimestamp != nil:
+		return platformv1.JobReasonUserRequested, "the job was deleted"
+	case !d.timeToRun():
+		return platformv1.JobReasonLifeSpanEnded, "the job ran for its whole life span"
+	case spec.SuspendRequested():
+		return platformv1.JobReasonSuspended, "suspended on request"
+	}
+	return "", ""
+}
+
+// scheduleTimeLeft is how much longer the job may wait for its start, and whether that is limited.
+func (d *decider) scheduleTimeLeft() (time.Duration, bool) {
+	if d.job.Spec.ScheduleTimeoutSeconds == nil {
+		return 0, false
+	}
+	since := d.job.CreationTimestamp.Time
+	if d.status.Queue != nil && d.status.Queue.Since != nil {
+		since = d.status.Queue.Since.Time
+	}
+	return since.Add(time.Duration(*d.job.Spec.ScheduleTimeoutSeconds) * time.Second).Sub(d.now), true
+}
+
+func (d *decider) timeoutMessage() string {
+	message := "the job did not start within its schedule timeout"
+	if d.status.Message != "" {
+		message += "; last: " + d.status.Message
+	}
+	return message
+}
+
+// lifeLeft is how much longer the job may run, and whether that is limited.
+func (d *decider) lifeLeft(seen workload.Observation) (time.Duration, bool) {
+	if d.job.Spec.LifeSpanSeconds == nil {
+		return 0, false
+	}
+	used := time.Duration(d.status.RunSeconds) * time.Second
+	return time.Duration(*d.job.Spec.LifeSpanSeconds)*time.Second - used - d.now.Sub(seen.Started), true
+}
+
+// timeToRun reports whether ended attempts left some of the life span.
+func (d *decider) timeToRun() bool {
+	return d.job.Spec.LifeSpanSeconds == nil || d.status.RunSeconds < *d.job.Spec.LifeSpanSeconds
+}
+
+func (d *decider) restartPolicy() platformv1.RestartPolicy {
+	if d.job.Spec.Restart == nil || d.job.Spec.Restart.Policy == "" {
+		return platformv1.RestartNever
+	}
+	return d.job.Spec.Restart.Policy
+}
+
+func (d *decider) retryBudget() int32 {
+	if d.job.Spec.Restart == nil || d.job.Spec.Restart.MaxRetries == nil {
+		return defaultRetries
+	}
+	return *d.job.Spec.Restart.MaxRetries
+}
+
+// tolerance is how long a replica may fail to start before the attempt ends.
+func tolerance(reason platformv1.JobReason) time.Duration {
+	switch reason {
+	case platformv1.JobReasonInvalidImageName:
+		return 0
+	case platformv1.JobReasonErrImagePull, platformv1.JobReasonImageNotFound, platformv1.JobReasonImageUnauthorized:
+		return imageTolerance
+	default:
+		return startTolerance
+	}
+}
+
+// givenUp is the reason of the end where a start was tried for too long.
+func givenUp(reason platformv1.JobReason) platformv1.JobReason {
+	if reason == platformv1.JobReasonErrImagePull {
+		return platformv1.JobReasonImagePullBackOff
+	}
+	return reason
+}
+
+// ranks are the pods of an attempt by rank.
+func (d *decider) ranks(attempt int32) []*corev1.Pod {
+	pods := make([]*corev1.Pod, d.job.Spec.ReplicaCount())
+	for rank := range pods {
+		name := workload.PodName(d.job, attempt, int32(rank))
+		for _, p := range d.pods {
+			if p.Name == name {
+				pods[rank] = p
+			}
+		}
+	}
+	return pods
+}
+
+// killStrays ends pods of attempts other than the given one.
+func (d *decider) killStrays(attempt int32) {
+	keep := map[string]bool{}
+	if attempt > 0 {
+		for rank := range d.job.Spec.ReplicaCount() {
+			keep[workload.PodName(d.job, attempt, rank)] = true
+		}
+	}
+	for _, p := range d.pods {
+		if !keep[p.Name] && !workload.Ended(p) {
+			d.kill = append(d.kill, p)
+		}
+	}
+}
+
+func (d *decider) alive() bool {
+	for _, p := range d.pods {
+		if !workload.Ended(p) {
+			return true
+		}
+	}
+	return false
+}
+
+func bounded(message string) string { return truncate(message, maxMessage) }
+
+// truncate cuts at a whole character: the API server refuses broken ones.
+func truncate(message string, bytes int) string {
+	if len(message) <= bytes {
+		return message
+	}
+	return strings.ToValidUTF8(message[:bytes-len("…")], "") + "…"
+}

@@ -1,0 +1,163 @@
+package job
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// podsByJob is the index by which the pods of a job are found.
+const podsByJob = "platform.soma.dev/pods-by-job"
+
+// workers is how many jobs are worked on at the same time.
+const workers = 16
+
+// Reconciler makes jobs true.
+type Reconciler struct {
+	// Client reads from the cache and writes to the API server.
+	Client client.Client
+	// Live reads from the API server: what must not be stale before pods are made.
+	Live client.Reader
+	// Clock tells the time.
+	Clock clock.PassiveClock
+}
+
+// +kubebuilder:rbac:groups=platform.soma.dev,resources=jobs,verbs=get;list;watch;update;patch;delete
+// +kubebuilder:rbac:groups=platform.soma.dev,resources=jobs/status,verbs=get;update;patch
+// +kubebuilder:rbac:groups=platform.soma.dev,resources=jobs/finalizers,verbs=update
+// +kubebuilder:rbac:groups=platform.soma.dev,resources=projects;clusters;quotas,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;delete
+// +kubebuilder:rbac:groups="",resources=services,verbs=get;create
+
+// SetupWithManager registers the controller.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if r.Client == nil || r.Live == nil || r.Clock == nil {
+		return errors.New("the job controller needs a client, a live reader and a clock")
+	}
+	err := mgr.GetFieldIndexer().IndexField(context.Background(), &corev1.Pod{}, podsByJob, func(o client.Object) []string {
+		if uid := o.GetLabels()[platformv1.LabelJobUID]; uid != "" {
+			return []string{uid}
+		}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("index pods by job: %w", err)
+	}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("job").
+		For(&platformv1.Job{}).
+		Owns(&corev1.Pod{}, builder.WithPredicates(podChanges())).
+		Watches(&platformv1.Project{}, handler.EnqueueRequestsFromMapFunc(r.jobsOfEndingProject)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
+		Complete(r)
+}
+
+// podChanges passes on what changes a job: not every write to its pods does.
+func podChanges() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, okBefore := e.ObjectOld.(*corev1.Pod)
+		after, okAfter := e.ObjectNew.(*corev1.Pod)
+		return !okBefore || !okAfter || before.Spec.NodeName != after.Spec.NodeName ||
+			before.DeletionTimestamp.IsZero() != after.DeletionTimestamp.IsZero() ||
+			!equality.Semantic.DeepEqual(before.Status, after.Status)
+	}}
+}
+
+func (r *Reconciler) jobsOfEndingProject(ctx context.Context, o client.Object) []reconcile.Request {
+	if o.GetDeletionTimestamp() == nil {
+		return nil
+	}
+	jobs := &platformv1.JobList{}
+	if err := r.Client.List(ctx, jobs, client.InNamespace(o.GetName()), client.UnsafeDisableDeepCopy); err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "cannot list the jobs of a project that is being deleted", "project", o.GetName())
+		return nil
+	}
+	requests := make([]reconcile.Request, len(jobs.Items))
+	for i := range jobs.Items {
+		requests[i].NamespacedName = client.ObjectKeyFromObject(&jobs.Items[i])
+	}
+	return requests
+}
+
+// Reconcile makes one job true: facts, decision, status, then the acts that follow from it.
+func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	job := &platformv1.Job{}
+	if err := r.Client.Get(ctx, request.NamespacedName, job); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	facts, err := r.collect(ctx, job)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	plan := decide(facts)
+	if changed, err := r.writeStatus(ctx, job, plan.status); err != nil || changed != nil {
+		if err != nil {
+			return ctrl.Result{}, ignoreConflict(err)
+		}
+		job = changed
+	}
+	if err := r.act(ctx, job, plan); err != nil {
+		return ctrl.Result{}, ignoreConflict(err)
+	}
+	return ctrl.Result{RequeueAfter: plan.again}, nil
+}
+
+func (r *Reconciler) collect(ctx context.Context, job *platformv1.Job) (facts, error) {
+	f := facts{job: job, now: r.Clock.Now()}
+	pods := &corev1.PodList{}
+	err := r.Client.List(ctx, pods, client.InNamespace(job.Namespace), client.MatchingFields{podsByJob: string(job.UID)}, client.UnsafeDisableDeepCopy)
+	if err != nil {
+		return f, fmt.Errorf("list the pods of job %s/%s: %w", job.Namespace, job.Name, err)
+	}
+	for i := range pods.Items {
+		f.pods = append(f.pods, &pods.Items[i])
+	}
+	project := &platformv1.Project{}
+	if err := r.Client.Get(ctx, client.ObjectKey{Name: job.Namespace}, project, client.UnsafeDisableDeepCopy); err == nil {
+		f.projectEnding = project.DeletionTimestamp != nil
+	} else if !apierrors.IsNotFound(err) {
+		return f, fmt.Errorf("read the project of job %s/%s: %w", job.Namespace, job.Name, err)
+	}
+	return f, nil
+}
+
+// writeStatus writes what changed, if anything did, and only onto the object that the decision was made from. It returns
+// the written object.
+func (r *Reconciler) writeStatus(ctx context.Context, job *platformv1.Job, status platformv1.JobStatus) (*platformv1.Job, error) {
+	if job.Status.ObservedGeneration == -1 && status.Phase == "" {
+		return nil, nil // the scheduler has the first word
+	}
+	if equality.Semantic.DeepEqual(job.Status, status) {
+		return nil, nil
+	}
+	changed := job.DeepCopy()
+	changed.Status = status
+	patch := client.MergeFromWithOptions(job, client.MergeFromWithOptimisticLock{})
+	if err := r.Client.Status().Patch(ctx, changed, patch); err != nil {
+		return nil, fmt.Errorf("write the status of job %s/%s: %w", job.Namespace, job.Name, err)
+	}
+	return changed, nil
+}
+
+// ignoreConflict drops the error of a write that came too late: the newer object is on its way through the watch.
+func ignoreConflict(err error) error {
+	if apierrors.IsConflict(err) || apierrors.IsNotFound(err) {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,224 @@
+// Package scheduler is the single writer of reservations: it looks at the whole world, asks the engine, and commits what
+// the engine decided. One round runs at a time, in the leader.
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/scheduling"
+	"github.com/soma-platform/soma/internal/workload"
+)
+
+const (
+	// writers is how many decisions are written at the same time.
+	writers = 16
+	// pause is the least time between two rounds: changes that come together are looked at together.
+	pause = 25 * time.Millisecond
+)
+
+var (
+	waitingJobs = prometheus.NewGauge(prometheus.GaugeOpts{
+		Name: "soma_scheduler_waiting_jobs", Help: "Jobs that wait for a reservation.",
+	})
+	roundSeconds = prometheus.NewHistogram(prometheus.HistogramOpts{
+		Name: "soma_scheduler_round_seconds", Help: "Time that one round of decisions and their writes takes.",
+		Buckets: prometheus.ExponentialBuckets(0.001, 2, 14),
+	})
+	reservations = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "soma_scheduler_reservations_total", Help: "Reservations that were committed.",
+	})
+)
+
+func init() {
+	metrics.Registry.MustRegister(waitingJobs, roundSeconds, reservations)
+}
+
+// Reconciler runs the rounds.
+type Reconciler struct {
+	// Client reads from the cache, which contains what it wrote itself, and writes to the API server.
+	Client client.Client
+	// Clock tells the time.
+	Clock clock.PassiveClock
+
+	last time.Time
+	// written is when the refusal of a waiting job was last written, by UID.
+	written map[string]time.Time
+}
+
+// +kubebuilder:rbac:groups="",resources=nodes;pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
+
+// round is the one request of the queue: whatever changes, the whole world is looked at.
+var round = reconcile.Request{NamespacedName: client.ObjectKey{Name: "round"}}
+
+// SetupWithManager registers the controller.
+func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
+	if r.Client == nil || r.Clock == nil {
+		return errors.New("the scheduler needs a client and a clock")
+	}
+	r.written = map[string]time.Time{}
+	wake := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
+		return []reconcile.Request{round}
+	})
+	secrets := &metav1.PartialObjectMetadata{}
+	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("scheduler").
+		Watches(&platformv1.Job{}, wake, builder.WithPredicates(jobChanges())).
+		Watches(&platformv1.Project{}, wake).
+		Watches(&platformv1.Quota{}, wake, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&platformv1.Cluster{}, wake).
+		Watches(&corev1.Node{}, wake, builder.WithPredicates(nodeChanges())).
+		Watches(&corev1.Pod{}, wake, builder.WithPredicates(podChanges())).
+		Watches(secrets, wake, builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
+		Complete(r)
+}
+
+// jobChanges passes on what may start a job or free what it held.
+func jobChanges() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(event.CreateEvent) bool { return true },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, okBefore := e.ObjectOld.(*platformv1.Job)
+			after, okAfter := e.ObjectNew.(*platformv1.Job)
+			return !okBefore || !okAfter || waits(after) != waits(before) || before.Generation != after.Generation ||
+				(before.Status.Reservation != nil) != (after.Status.Reservation != nil) ||
+				before.Status.Journal.Recorded != after.Status.Journal.Recorded
+		},
+	}
+}
+
+func nodeChanges() predicate.Predicate {
+	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
+		before, okBefore := e.ObjectOld.(*corev1.Node)
+		after, okAfter := e.ObjectNew.(*corev1.Node)
+		return !okBefore || !okAfter || !equality.Semantic.DeepEqual(before.Spec, after.Spec) ||
+			!equality.Semantic.DeepEqual(before.Labels, after.Labels) ||
+			!equality.Semantic.DeepEqual(before.Status.Allocatable, after.Status.Allocatable) ||
+			workload.Schedulable(before, nil) != workload.Schedulable(after, nil)
+	}}
+}
+
+// podChanges passes on pods that take or free room: the jobs' own are seen through their jobs, except the last of them.
+func podChanges() predicate.Predicate {
+	return predicate.Funcs{
+		CreateFunc: func(e event.CreateEvent) bool { return e.Object.GetLabels()[platformv1.LabelJobUID] == "" },
+		UpdateFunc: func(e event.UpdateEvent) bool {
+			before, okBefore := e.ObjectOld.(*corev1.Pod)
+			after, okAfter := e.ObjectNew.(*corev1.Pod)
+			return !okBefore || !okAfter || workload.Ended(before) != workload.Ended(after) ||
+				(after.Labels[platformv1.LabelJobUID] == "" && before.Spec.NodeName != after.Spec.NodeName)
+		},
+	}
+}
+
+// Reconcile is one round: look, decide, write.
+func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
+	if left := pause - r.Clock.Since(r.last); left > 0 {
+		return ctrl.Result{RequeueAfter: left}, nil
+	}
+	start := r.Clock.Now()
+	defer func() {
+		r.last = r.Clock.Now()
+		roundSeconds.Observe(r.last.Sub(start).Seconds())
+	}()
+	world, err := r.look(ctx)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	state := world.state(start)
+	decisions := scheduling.Decide(state.waiting, state.nodes)
+	again, err := r.commit(ctx, state, decisions)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	if state.again > 0 && (again == 0 || state.again < again) {
+		again = state.again
+	}
+	return ctrl.Result{RequeueAfter: again}, nil
+}
+
+// commit writes the decisions, reservations before refusals: a job that can start is not kept waiting by the bookkeeping of
+// those that cannot.
+func (r *Reconciler) commit(ctx context.Context, state state, decisions []scheduling.Decision) (time.Duration, error) {
+	now := r.Clock.Now()
+	starts := new(errgroup.Group)
+	starts.SetLimit(writers)
+	refused := 0
+	for _, decision := range decisions {
+		if decision.Placement == nil {
+			refused++
+			continue
+		}
+		c := state.candidates[decision.Key]
+		status, err := reserve(c, decision.Placement, now)
+		if err != nil {
+			return 0, err
+		}
+		starts.Go(func() error {
+			err := r.write(ctx, c.job, status)
+			if err == nil {
+				reservations.Inc()
+			}
+			return err
+		})
+		delete(r.written, decision.Key)
+	}
+	if err := starts.Wait(); err != nil {
+		return 0, err
+	}
+	waitingJobs.Set(float64(refused))
+	return r.writeRefusals(ctx, state, decisions, now)
+}
+
+func (r *Reconciler) writeRefusals(ctx context.Context, state state, decisions []scheduling.Decision, now time.Time) (time.Duration, error) {
+	refusals := new(errgroup.Group)
+	refusals.SetLimit(writers)
+	for _, decision := range decisions {
+		if decision.Refusal == nil {
+			continue
+		}
+		job := state.candidates[decision.Key].job
+		status, worth := r.refuse(job, decision, now)
+		if !worth {
+			continue
+		}
+		r.written[decision.Key] = now
+		refusals.Go(func() error { return r.write(ctx, job, status) })
+	}
+	err := refusals.Wait()
+	r.forget(state)
+	if len(state.waiting) > 0 {
+		return quietRefusal, err
+	}
+	return 0, err
+}
+
+// forget drops what is remembered of jobs that do not wait any more.
+func (r *Reconciler) forget(state state) {
+	for uid := range r.written {
+		if _, waiting := state.candidates[uid]; !waiting {
+			delete(r.written, uid)
+		}
+	}
+}

@@ -1,0 +1,107 @@
+package scheduler
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/accounting"
+	"github.com/soma-platform/soma/internal/scheduling"
+	"github.com/soma-platform/soma/internal/workload"
+)
+
+const (
+	// watchedPositions is how many waiting jobs have their position kept current; the rest have it from when their reason
+	// changed.
+	watchedPositions = 20
+	// quietRefusal is how soon a refusal is written again when only its numbers changed.
+	quietRefusal = 5 * time.Second
+)
+
+// reserve is the status of a job that starts.
+func reserve(c candidate, placement *scheduling.Placement, now time.Time) (platformv1.JobStatus, error) {
+	status := *c.job.Status.DeepCopy()
+	replica := c.request.Replica
+	replica.GPUModel = placement.Model
+	status.Attempt++
+	reservation := &platformv1.Reservation{
+		Attempt: status.Attempt,
+		Time:    metav1.NewMicroTime(now),
+		Quota:   c.quota,
+		Cluster: c.cluster.Name,
+		Pool:    placement.Pool,
+		Replica: replica,
+	}
+	if prices := c.cluster.Spec.Prices; prices != nil {
+		reservation.PricePerHour = accounting.PerHour(c.request.Price, prices, replica, c.request.Replicas)
+		reservation.Currency = prices.Currency
+	}
+	for _, share := range placement.Nodes {
+		reservation.Nodes = append(reservation.Nodes, platformv1.NodeShare{Node: share.Node, Replicas: int32(share.Replicas)}) //nolint:gosec // at most 256
+	}
+	status.Reservation = reservation
+	status.Preset, status.RetryTime = c.request.Preset, nil
+	status.Phase, status.Reason, status.Message = platformv1.JobPending, platformv1.JobReasonCreating, ""
+	since := metav1.NewTime(since(c.job))
+	status.Queue = &platformv1.QueueStatus{Since: &since}
+	appended := status.Journal.Append(platformv1.Transition{
+		Time: metav1.NewMicroTime(now), Phase: string(status.Phase), Reason: string(status.Reason), Attempt: status.Attempt,
+	})
+	if !appended {
+		return status, fmt.Errorf("the journal of job %s/%s is full", c.job.Namespace, c.job.Name)
+	}
+	finishStatus(&status, c.job.Generation, now)
+	return status, nil
+}
+
+// refuse is the status of a job that waits, and whether it is worth a write.
+func (r *Reconciler) refuse(job *platformv1.Job, decision scheduling.Decision, now time.Time) (platformv1.JobStatus, bool) {
+	status := *job.Status.DeepCopy()
+	refusal := decision.Refusal
+	first := status.Phase == ""
+	sameReason := status.Reason == refusal.Reason
+	samePlace := status.Queue != nil && status.Queue.Position == decision.Position
+	if !first && sameReason {
+		watched := decision.Position <= watchedPositions || (status.Queue != nil && status.Queue.Position <= watchedPositions)
+		if (samePlace && status.Message == refusal.Message) || !watched || now.Sub(r.written[string(job.UID)]) < quietRefusal {
+			return status, false
+		}
+	}
+	since := metav1.NewTime(since(job))
+	status.Queue = &platformv1.QueueStatus{Position: decision.Position, Since: &since}
+	status.Reason, status.Message = refusal.Reason, refusal.Message
+	if first {
+		status.Phase = platformv1.JobPending
+		status.Journal.Append(platformv1.Transition{
+			Time: metav1.NewMicroTime(now), Phase: string(status.Phase), Reason: string(status.Reason),
+		})
+	}
+	finishStatus(&status, job.Generation, now)
+	return status, true
+}
+
+func finishStatus(status *platformv1.JobStatus, generation int64, now time.Time) {
+	status.ObservedGeneration = generation
+	workload.SetConditions(status, generation, now)
+}
+
+// write commits a decision onto the very object that it was made from. One that came too late is dropped: the next round
+// decides from what is there then.
+func (r *Reconciler) write(ctx context.Context, job *platformv1.Job, status platformv1.JobStatus) error {
+	changed := job.DeepCopy()
+	changed.Status = status
+	patch := client.MergeFromWithOptions(job, client.MergeFromWithOptimisticLock{})
+	err := r.Client.Status().Patch(ctx, changed, patch)
+	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
+		return nil
+	}
+	if err != nil {
+		return fmt.Errorf("write the decision on job %s/%s: %w", job.Namespace, job.Name, err)
+	}
+	return nil
+}

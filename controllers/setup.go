@@ -1,0 +1,40 @@
+// Package controllers wires every controller, for the manager and for the tests alike.
+package controllers
+
+import (
+	"fmt"
+
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+
+	"github.com/soma-platform/soma/controllers/cluster"
+	"github.com/soma-platform/soma/controllers/job"
+	"github.com/soma-platform/soma/controllers/project"
+	"github.com/soma-platform/soma/controllers/quota"
+	"github.com/soma-platform/soma/controllers/scheduler"
+)
+
+// Dependencies are what the controllers need besides the manager.
+type Dependencies struct {
+	// Clock tells the time.
+	Clock clock.PassiveClock
+	// Namespace is where Soma itself runs; secrets with kubeconfigs are looked for there.
+	Namespace string
+}
+
+// Setup registers every controller with the manager.
+func Setup(mgr ctrl.Manager, d Dependencies) error {
+	reconcilers := map[string]interface{ SetupWithManager(ctrl.Manager) error }{
+		"project":   &project.Reconciler{Client: mgr.GetClient(), Clock: d.Clock},
+		"quota":     &quota.Reconciler{Client: mgr.GetClient(), Clock: d.Clock},
+		"cluster":   &cluster.Reconciler{Client: mgr.GetClient(), Clock: d.Clock, Namespace: d.Namespace},
+		"job":       &job.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: d.Clock},
+		"scheduler": &scheduler.Reconciler{Client: mgr.GetClient(), Clock: d.Clock},
+	}
+	for name, reconciler := range reconcilers {
+		if err := reconciler.SetupWithManager(mgr); err != nil {
+			return fmt.Errorf("set up the %s controller: %w", name, err)
+		}
+	}
+	return nil
+}

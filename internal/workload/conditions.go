@@ -1,0 +1,55 @@
+package workload
+
+import (
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/platform/conditions"
+)
+
+// SetConditions derives every condition from the phase and the reservation: one place, so that they cannot contradict
+// each other.
+func SetConditions(status *platformv1.JobStatus, generation int64, now time.Time) {
+	set := func(kind string, value bool, reason, message string) {
+		condition := metav1.Condition{Type: kind, Status: metav1.ConditionFalse, Reason: reason, Message: message, ObservedGeneration: generation}
+		if value {
+			condition.Status = metav1.ConditionTrue
+		}
+		conditions.Set(&status.Conditions, now, condition)
+	}
+	only := func(kind string, value bool, reason, message string) {
+		if value {
+			set(kind, true, reason, message)
+		} else {
+			conditions.Delete(&status.Conditions, kind)
+		}
+	}
+	reason, message := string(status.Reason), status.Message
+	if reason == "" {
+		reason = string(platformv1.JobReasonQueued)
+	}
+	phase := status.Phase
+	failed := phase == platformv1.JobFailed || phase == platformv1.JobCancelled
+	impossible := phase == platformv1.JobPending && needsPerson(status.Reason)
+
+	set(platformv1.ConditionReady, phase == platformv1.JobRunning || phase == platformv1.JobSucceeded, reason, message)
+	only(platformv1.ConditionReconciling, phase == platformv1.JobPending && !impossible, reason, "")
+	only(platformv1.ConditionStalled, failed || impossible, reason, message)
+	only(platformv1.ConditionComplete, phase == platformv1.JobSucceeded, reason, "")
+	only(platformv1.ConditionFailed, failed, reason, message)
+	only(platformv1.ConditionReserved, status.Reservation != nil, "Reserved", "")
+}
+
+// needsPerson reports whether a job that waits for this reason waits for somebody to change something.
+func needsPerson(reason platformv1.JobReason) bool {
+	switch reason {
+	case platformv1.JobReasonUnschedulable, platformv1.JobReasonQuotaTooSmall, platformv1.JobReasonQuotaMissing,
+		platformv1.JobReasonPresetNotFound, platformv1.JobReasonPresetInvalid, platformv1.JobReasonSecretMissing,
+		platformv1.JobReasonClusterNotFound:
+		return true
+	default:
+		return false
+	}
+}

@@ -1,0 +1,85 @@
+// Package webhooks holds the admission that needs to know who is asking. Rules on the fields themselves are in the
+// schemas, where they hold without any process of ours.
+package webhooks
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+
+	admissionv1 "k8s.io/api/admission/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// JobPath is where the API server calls the admission of jobs.
+const JobPath = "/mutate-job"
+
+// maxUserName is the longest user name that a job can record.
+const maxUserName = 253
+
+// SetupWithManager registers the webhooks.
+func SetupWithManager(mgr ctrl.Manager) {
+	handler := &jobAdmission{decoder: admission.NewDecoder(mgr.GetScheme())}
+	mgr.GetWebhookServer().Register(JobPath, &admission.Webhook{Handler: handler, RecoverPanic: new(true)})
+}
+
+// jobAdmission records who submitted a job and who cancelled it, and sees to it that a job stays until its history is
+// written.
+type jobAdmission struct {
+	decoder admission.Decoder
+}
+
+// Handle answers one request of the API server.
+func (a *jobAdmission) Handle(_ context.Context, request admission.Request) admission.Response {
+	job, before := &platformv1.Job{}, &platformv1.Job{}
+	if err := a.decoder.Decode(request, job); err != nil {
+		return admission.Errored(http.StatusBadRequest, fmt.Errorf("read the job: %w", err))
+	}
+	if request.Operation == admissionv1.Update {
+		if err := a.decoder.DecodeRaw(request.OldObject, before); err != nil {
+			return admission.Errored(http.StatusBadRequest, fmt.Errorf("read the job as it was: %w", err))
+		}
+	}
+	user := request.UserInfo.Username
+	if len(user) > maxUserName {
+		return admission.Denied(fmt.Sprintf("the user name has %d characters; a job can record %d", len(user), maxUserName))
+	}
+	if request.Operation == admissionv1.Create {
+		recordSubmission(job, user)
+	} else {
+		recordChange(before, job, user)
+	}
+	changed, err := json.Marshal(job)
+	if err != nil {
+		return admission.Errored(http.StatusInternalServerError, fmt.Errorf("write the job: %w", err))
+	}
+	return admission.PatchResponseFromRaw(request.Object.Raw, changed)
+}
+
+// recordSubmission replaces whatever a new job says of its submitter.
+func recordSubmission(job *platformv1.Job, user string) {
+	job.Spec.SubmittedBy, job.Spec.CancelledBy = user, ""
+	if job.Spec.CancelRequested() {
+		job.Spec.CancelledBy = user
+	}
+	if !slices.Contains(job.Finalizers, platformv1.FinalizerHistory) {
+		job.Finalizers = append(job.Finalizers, platformv1.FinalizerHistory)
+	}
+}
+
+// recordChange keeps what was recorded, and records who cancels the job with this change. A submitter who is missing from
+// the new object (a manifest is applied again) is filled in; another one is left for the schema to refuse.
+func recordChange(before, job *platformv1.Job, user string) {
+	if job.Spec.SubmittedBy == "" {
+		job.Spec.SubmittedBy = before.Spec.SubmittedBy
+	}
+	job.Spec.CancelledBy = before.Spec.CancelledBy
+	if job.Spec.CancelRequested() && !before.Spec.CancelRequested() {
+		job.Spec.CancelledBy = user
+	}
+}
