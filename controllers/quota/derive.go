@@ -1,0 +1,147 @@
+package quota
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/accounting"
+	"github.com/soma-platform/soma/internal/lifecycle"
+	"github.com/soma-platform/soma/internal/platform/conditions"
+)
+
+const (
+	// maxUsers is the number of users that the status tells of.
+	maxUsers = 24
+	// unknownUser stands for whoever submitted a job of which that was not recorded.
+	unknownUser = "(unknown)"
+	// namedInMessages is the number of excesses that a message names.
+	namedInMessages = 4
+)
+
+// usage is what is in use of a quota.
+type usage struct {
+	held     accounting.Sum
+	users    map[string]*accounting.Sum
+	projects int32
+	waiting  int32
+}
+
+// usageOf derives the usage of a quota from the reservations of all jobs. It changes neither list.
+func usageOf(quota string, jobs []v1alpha1.Job, projects []v1alpha1.Project) usage {
+	result := usage{users: map[string]*accounting.Sum{}}
+	under := map[string]bool{}
+	for i := range projects {
+		if projects[i].Spec.Quota == quota {
+			under[projects[i].Name] = true
+			result.projects++
+		}
+	}
+	for i := range jobs {
+		job := &jobs[i]
+		switch reservation := job.Status.Reservation; {
+		case reservation != nil && reservation.Quota == quota:
+			held := accounting.Held(reservation)
+			result.held.Add(held)
+			user := cmp.Or(job.Spec.SubmittedBy, unknownUser)
+			if result.users[user] == nil {
+				result.users[user] = &accounting.Sum{}
+			}
+			result.users[user].Add(held)
+		case waits(job) && under[job.Namespace]:
+			result.waiting++
+		}
+	}
+	return result
+}
+
+// waits reports whether a job waits for a reservation.
+func waits(job *v1alpha1.Job) bool {
+	phase := job.Status.Phase
+	return job.Status.Reservation == nil && job.DeletionTimestamp == nil && (phase == "" || phase == v1alpha1.JobPending)
+}
+
+// derive writes the usage into the status of the quota.
+func derive(quota *v1alpha1.Quota, found usage, now time.Time) {
+	status := &quota.Status
+	status.ObservedGeneration = quota.Generation
+	status.Phase = v1alpha1.QuotaActive
+	status.Used = found.held.Amounts()
+	status.Users = users(found.users)
+	status.Projects = found.projects
+	status.WaitingJobs = found.waiting
+
+	outcome := lifecycle.Outcome{
+		Verdict: lifecycle.Ready, Reason: v1alpha1.ReasonAvailable, Message: "The quota is applied.",
+	}
+	if quota.DeletionTimestamp != nil {
+		status.Phase = v1alpha1.QuotaTerminating
+		outcome = lifecycle.Outcome{
+			Verdict: lifecycle.Working, Reason: v1alpha1.ReasonTerminating,
+			Message: "Nothing of the quota is left but its last entry in the history. What runs under it goes on; nothing new is started.",
+		}
+	}
+	outcome.Phase = string(status.Phase)
+	lifecycle.Apply(quota, now, outcome)
+	conditions.Set(&status.Conditions, now, exceeded(quota, found))
+}
+
+// exceeded tells whether more is held than is granted, to all or to single users.
+func exceeded(quota *v1alpha1.Quota, found usage) metav1.Condition {
+	over := found.held.Over(quota.Spec.Nominal, true)
+	if perUser := quota.Spec.PerUser; perUser != nil {
+		for _, name := range byUsage(found.users) {
+			for _, what := range found.users[name].Over(*perUser, false) {
+				over = append(over, fmt.Sprintf("user %s: %s", name, what))
+			}
+		}
+	}
+	condition := metav1.Condition{
+		Type: v1alpha1.ConditionExceeded, Status: metav1.ConditionFalse, ObservedGeneration: quota.Generation,
+		Reason: v1alpha1.ReasonWithinLimits, Message: "No more is held than granted.",
+	}
+	if len(over) > 0 {
+		more := ""
+		if len(over) > namedInMessages {
+			more = fmt.Sprintf("; and %d more", len(over)-namedInMessages)
+			over = over[:namedInMessages]
+		}
+		condition.Status = metav1.ConditionTrue
+		condition.Reason = v1alpha1.ReasonLimitsExceeded
+		condition.Message = "More is held than granted: " + strings.Join(over, "; ") + more + ". What runs goes on; nothing new is started."
+	}
+	return condition
+}
+
+func users(all map[string]*accounting.Sum) []v1alpha1.UserUsage {
+	names := byUsage(all)
+	if len(names) > maxUsers {
+		names = names[:maxUsers]
+	}
+	var list []v1alpha1.UserUsage
+	for _, name := range names {
+		list = append(list, v1alpha1.UserUsage{Name: name, Used: *all[name].Amounts()})
+	}
+	return list
+}
+
+// byUsage are the names of the users, those who hold most first: GPUs, then memory, then cores.
+func byUsage(all map[string]*accounting.Sum) []string {
+	names := make([]string, 0, len(all))
+	for name := range all {
+		names = append(names, name)
+	}
+	slices.SortFunc(names, func(a, b string) int {
+		x, y := all[a], all[b]
+		return cmp.Or(
+			cmp.Compare(y.GPUs, x.GPUs), y.Memory.Cmp(x.Memory), y.CPU.Cmp(x.CPU), cmp.Compare(y.Jobs, x.Jobs),
+			cmp.Compare(a, b),
+		)
+	})
+	return names
+}
