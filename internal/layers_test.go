@@ -49,6 +49,7 @@ var layers = map[string]layer{
 	"internal/accounting": decisions,
 	"internal/lifecycle":  decisions,
 	"internal/workload":   decisions,
+	"internal/lifecycle":  decisions,
 	"internal/fleet":      adapters,
 	"internal/provision":  adapters,
 	"internal/history":    adapters,
