@@ -291,6 +291,10 @@ type Reservation struct {
 	// +required
 	Replica ReplicaResources `json:"replica"`
 
+	// startTime is when every replica ran.
+	// +optional
+	StartTime *metav1.Time `json:"startTime,omitempty"`
+
 	// ending is why the attempt is being ended, once that is decided and while its pods still are.
 	// +optional
 	Ending JobReason `json:"ending,omitempty"`

@@ -98,7 +98,7 @@ func run(ctx context.Context, o options) error {
 		return fmt.Errorf("open the history: %w", err)
 	}
 	defer store.Close()
-	if err := recorder.New(mgr.GetClient(), mgr.GetCache(), store, clock.RealClock{}, ctrl.Log.WithName("recorder")).SetupWithManager(mgr); err != nil {
+	if err := recorder.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetCache(), store, clock.RealClock{}, ctrl.Log.WithName("recorder")).SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("set up the recorder: %w", err)
 	}
 	if err := controllers.Setup(mgr, controllers.Dependencies{Clock: clock.RealClock{}, Namespace: o.namespace}); err != nil {

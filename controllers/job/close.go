@@ -27,6 +27,9 @@ const (
 
 // close releases the reservation of an attempt all of whose pods have ended, and says what follows.
 func (d *decider) close(seen workload.Observation, reason platformv1.JobReason, message string) {
+	if known := d.status.Reservation.StartTime; known != nil {
+		seen.Started = known.Time // its pods may be gone
+	}
 	ran := !seen.Started.IsZero()
 	finished := seen.Finished
 	if finished.IsZero() || finished.Before(seen.Started) {

@@ -172,6 +172,9 @@ func (d *decider) markRunning(seen workload.Observation) {
 	if d.status.StartTime == nil {
 		d.status.StartTime = &started
 	}
+	if d.status.Reservation.StartTime == nil {
+		d.status.Reservation.StartTime = &started
+	}
 	d.status.Queue, d.status.RetryTime = nil, nil
 	if d.status.Phase != platformv1.JobRunning {
 		d.enter(platformv1.JobRunning, platformv1.JobReasonRunning, "", seen.Started, nil)

@@ -1,0 +1,241 @@
+package job
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/workload"
+)
+
+var t0 = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func at(seconds int) metav1.Time { return metav1.NewTime(t0.Add(time.Duration(seconds) * time.Second)) }
+
+func waiting(change ...func(*platformv1.Job)) *platformv1.Job {
+	j := &platformv1.Job{
+		ObjectMeta: metav1.ObjectMeta{Name: "train", Namespace: "vision", UID: types.UID("3f2a9c1d-0000"), CreationTimestamp: at(0), Generation: 1},
+		Spec:       platformv1.JobSpec{Image: "soma.dev/busybox:1", SubmittedBy: "carol"},
+	}
+	for _, c := range change {
+		c(j)
+	}
+	return j
+}
+
+func reserved(change ...func(*platformv1.Job)) *platformv1.Job {
+	j := waiting()
+	j.Status.Phase, j.Status.Reason, j.Status.Attempt = platformv1.JobPending, platformv1.JobReasonCreating, 1
+	j.Status.Reservation = &platformv1.Reservation{
+		Attempt: 1, Time: metav1.NewMicroTime(t0), Quota: "vision", Cluster: "local", Pool: "a100",
+		Nodes: []platformv1.NodeShare{{Node: "n1", Replicas: 1}}, PricePerHour: "3.6", Currency: "EUR",
+		Replica: platformv1.ReplicaResources{CPU: resource.MustParse("1"), Memory: resource.MustParse("1Gi"), GPUs: 1},
+	}
+	for _, c := range change {
+		c(j)
+	}
+	return j
+}
+
+func running(change ...func(*platformv1.Job)) *platformv1.Job {
+	return reserved(append([]func(*platformv1.Job){func(j *platformv1.Job) {
+		start := at(1)
+		j.Status.Phase, j.Status.StartTime, j.Status.Reservation.StartTime = platformv1.JobRunning, &start, &start
+	}}, change...)...)
+}
+
+func retries(policy platformv1.RestartPolicy, n int32) func(*platformv1.Job) {
+	return func(j *platformv1.Job) { j.Spec.Restart = &platformv1.Restart{Policy: policy, MaxRetries: &n} }
+}
+
+func gang(n int32) func(*platformv1.Job) {
+	return func(j *platformv1.Job) { j.Spec.Replicas = &n; j.Status.Reservation.Nodes[0].Replicas = n }
+}
+
+// pod of a rank of the first attempt.
+func pod(rank int32, phase corev1.PodPhase, state corev1.ContainerState, change ...func(*corev1.Pod)) *corev1.Pod {
+	p := &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: workload.PodName(waiting(), 1, rank)}}
+	p.Spec.NodeName = "n1"
+	p.Spec.Containers = []corev1.Container{{Name: workload.ContainerName, Image: "soma.dev/busybox:1",
+		Resources: corev1.ResourceRequirements{Limits: corev1.ResourceList{corev1.ResourceMemory: resource.MustParse("1Gi")}}}}
+	p.Status.Phase = phase
+	p.Status.ContainerStatuses = []corev1.ContainerStatus{{Name: workload.ContainerName, State: state}}
+	p.Status.Conditions = []corev1.PodCondition{{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: at(0)}}
+	for _, c := range change {
+		c(p)
+	}
+	return p
+}
+
+func runs(rank int32) *corev1.Pod {
+	return pod(rank, corev1.PodRunning, corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: at(1)}})
+}
+
+func ended(rank, code int32, reason, words string) *corev1.Pod {
+	phase := corev1.PodFailed
+	if code == 0 {
+		phase = corev1.PodSucceeded
+	}
+	return pod(rank, phase, corev1.ContainerState{Terminated: &corev1.ContainerStateTerminated{
+		ExitCode: code, Reason: reason, Message: words, StartedAt: at(1), FinishedAt: at(11)}})
+}
+
+func waits(reason, message string) *corev1.Pod {
+	return pod(0, corev1.PodPending, corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}})
+}
+
+func TestDecide(t *testing.T) {
+	yes, second := true, int64(1)
+	cancel := func(j *platformv1.Job) { j.Spec.Cancel, j.Spec.CancelledBy = &yes, "dave" }
+	suspend := func(j *platformv1.Job) { j.Spec.Suspend = &yes }
+	tests := map[string]struct {
+		job  *platformv1.Job
+		pods []*corev1.Pod
+		now  int // seconds after the start
+		// ending is whether the job's project is being deleted.
+		ending bool
+		// want is phase/reason, then what else is done: held, create, kill=N, remove.
+		want string
+		// words that the message must have.
+		words string
+	}{
+		"nothing to say of a job that waits":     {job: waiting(), want: "/"},
+		"cancelled while it waits":               {job: waiting(cancel), want: "Cancelled/UserRequested", words: "dave"},
+		"suspended while it waits":               {job: waiting(suspend), want: "Suspended/Suspended"},
+		"project deleted":                        {job: waiting(), ending: true, want: "Cancelled/ProjectDeleted"},
+		"schedule timeout while it waits":        {job: waiting(func(j *platformv1.Job) { j.Spec.ScheduleTimeoutSeconds = &second }), now: 2, want: "Failed/ScheduleTimeout"},
+		"stray pod of an earlier attempt":        {job: waiting(), pods: []*corev1.Pod{runs(0)}, want: "/ kill=1"},
+		"reserved: make the pods":                {job: reserved(), want: "Pending/Creating held create"},
+		"half of the pods made":                  {job: reserved(gang(2)), pods: []*corev1.Pod{runs(0)}, want: "Pending/Creating held create"},
+		"runs":                                   {job: reserved(), pods: []*corev1.Pod{runs(0)}, now: 2, want: "Running/Running held"},
+		"a gang runs when all run":               {job: reserved(gang(2)), pods: []*corev1.Pod{runs(0), runs(1)}, now: 2, want: "Running/Running held"},
+		"success":                                {job: running(), pods: []*corev1.Pod{ended(0, 0, "Completed", "")}, now: 12, want: "Succeeded/Completed"},
+		"success never seen running":             {job: reserved(), pods: []*corev1.Pod{ended(0, 0, "Completed", "")}, now: 12, want: "Succeeded/Completed"},
+		"failure":                                {job: running(), pods: []*corev1.Pod{ended(0, 3, "Error", "boom")}, now: 12, want: "Failed/Error", words: "exit code 3: boom"},
+		"out of memory":                          {job: running(), pods: []*corev1.Pod{ended(0, 137, "OOMKilled", "")}, now: 12, want: "Failed/OOMKilled", words: "1Gi"},
+		"bad command":                            {job: reserved(), pods: []*corev1.Pod{ended(0, 128, "StartError", "exec: \"foo\": not found")}, now: 2, want: "Failed/ContainerCannotRun", words: "foo"},
+		"one of a gang fails: the others end":    {job: running(gang(2)), pods: []*corev1.Pod{ended(0, 3, "Error", "boom"), runs(1)}, now: 12, want: "Running/Terminating held kill=1", words: "boom"},
+		"gang: one is done, the other runs":      {job: running(gang(2)), pods: []*corev1.Pod{ended(0, 0, "", ""), runs(1)}, now: 12, want: "Running/Running held"},
+		"image not found is tolerated":           {job: reserved(), pods: []*corev1.Pod{waits("ErrImagePull", "manifest unknown: not found")}, now: 5, want: "Pending/ImageNotFound held"},
+		"image not found":                        {job: reserved(), pods: []*corev1.Pod{waits("ImagePullBackOff", "not found")}, now: 61, want: "Pending/Terminating held kill=1", words: "busybox"},
+		"image forbidden":                        {job: reserved(), pods: []*corev1.Pod{waits("ErrImagePull", "pull access denied")}, now: 5, want: "Pending/ImageUnauthorized held"},
+		"image name cannot be read: at once":     {job: reserved(), pods: []*corev1.Pod{waits("InvalidImageName", "")}, now: 1, want: "Pending/Terminating held kill=1"},
+		"key of a secret is missing":             {job: reserved(), pods: []*corev1.Pod{waits("CreateContainerConfigError", "couldn't find key x in Secret vision/y")}, now: 5, want: "Pending/SecretMissing held"},
+		"a quick start is not told step by step": {job: reserved(), pods: []*corev1.Pod{waits("ContainerCreating", "")}, now: 1, want: "Pending/Creating held"},
+		"a slow start is told":                   {job: reserved(), pods: []*corev1.Pod{waits("ContainerCreating", "")}, now: 3, want: "Pending/ContainerCreating held"},
+		"cancelled while it starts":              {job: reserved(cancel), pods: []*corev1.Pod{waits("ContainerCreating", "")}, now: 1, want: "Pending/Terminating held kill=1"},
+		"cancelled before its pods were made":    {job: reserved(cancel), want: "Cancelled/UserRequested"},
+		"cancelled after it had succeeded":       {job: running(cancel), pods: []*corev1.Pod{ended(0, 0, "", "")}, now: 12, want: "Succeeded/Completed"},
+		"ending: pods are still there": {job: running(func(j *platformv1.Job) { j.Status.Reservation.Ending = platformv1.JobReasonUserRequested }),
+			pods: []*corev1.Pod{runs(0)}, now: 12, want: "Running/Creating held kill=1"},
+		"ending: pods are gone": {job: running(func(j *platformv1.Job) {
+			j.Status.Reservation.Ending, j.Status.Reservation.EndingMessage = platformv1.JobReasonUserRequested, "cancelled by dave"
+		}), now: 12, want: "Cancelled/UserRequested", words: "dave"},
+		"suspended while it runs": {job: running(suspend), pods: []*corev1.Pod{runs(0)}, now: 3, want: "Running/Terminating held kill=1"},
+		"suspended, pods gone": {job: running(suspend, func(j *platformv1.Job) { j.Status.Reservation.Ending = platformv1.JobReasonSuspended }),
+			now: 3, want: "Suspended/Suspended"},
+		"resumed":               {job: waiting(func(j *platformv1.Job) { j.Status.Phase = platformv1.JobSuspended }), want: "Pending/Queued"},
+		"life span over":        {job: running(func(j *platformv1.Job) { j.Spec.LifeSpanSeconds = &second }), pods: []*corev1.Pod{runs(0)}, now: 3, want: "Running/Terminating held kill=1", words: "life span"},
+		"a failure is retried":  {job: running(retries(platformv1.RestartOnFailure, 1)), pods: []*corev1.Pod{ended(0, 3, "Error", "boom")}, now: 12, want: "Pending/BackOff"},
+		"the budget is used up": {job: running(retries(platformv1.RestartOnFailure, 0)), pods: []*corev1.Pod{ended(0, 3, "Error", "boom")}, now: 12, want: "Failed/Error"},
+		"always: success is followed by another attempt": {job: running(retries(platformv1.RestartAlways, 0)), pods: []*corev1.Pod{ended(0, 0, "", "")}, now: 12, want: "Pending/Restarting"},
+		"a pod vanished while it ran":                    {job: running(), now: 12, want: "Failed/NotFound"},
+		"pods not bound: back to the queue": {job: reserved(func(j *platformv1.Job) { j.Status.Reservation.Ending = platformv1.JobReasonScheduling }), now: 61,
+			want: "Pending/Queued"},
+		"node took the place before it ran: back to the queue": {job: reserved(), now: 2, want: "Pending/Queued",
+			pods: []*corev1.Pod{pod(0, corev1.PodFailed, corev1.ContainerState{}, func(p *corev1.Pod) { p.Status.Reason = "OutOfcpu"; p.Status.ContainerStatuses = nil })}},
+		"evicted": {job: running(), now: 12, want: "Failed/Evicted", words: "low on resource",
+			pods: []*corev1.Pod{pod(0, corev1.PodFailed, corev1.ContainerState{}, func(p *corev1.Pod) {
+				p.Status.Reason, p.Status.Message = "Evicted", "The node was low on resource: memory"
+			})}},
+		"finished: kept for its time": {job: waiting(func(j *platformv1.Job) {
+			finish := at(0)
+			j.Status.Phase, j.Status.Reason, j.Status.FinishTime = platformv1.JobSucceeded, platformv1.JobReasonCompleted, &finish
+		}), now: 100, want: "Succeeded/Completed"},
+		"finished: time is over": {job: waiting(func(j *platformv1.Job) {
+			finish, ttl := at(0), int32(10)
+			j.Spec.TTLSecondsAfterFinished = &ttl
+			j.Status.Phase, j.Status.Reason, j.Status.FinishTime = platformv1.JobSucceeded, platformv1.JobReasonCompleted, &finish
+		}), now: 11, want: "Succeeded/Completed remove"},
+		"the journal is full: the transition waits": {job: running(func(j *platformv1.Job) {
+			for range platformv1.JournalCapacity {
+				j.Status.Journal.Append(platformv1.Transition{Phase: "Pending"})
+			}
+			j.Status.Reason = platformv1.JobReasonRunning
+		}), pods: []*corev1.Pod{ended(0, 0, "", "")}, now: 12, want: "Running/Running held"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			before := tc.job.DeepCopy()
+			got := decide(facts{job: tc.job, pods: tc.pods, projectEnding: tc.ending, now: t0.Add(time.Duration(tc.now) * time.Second)})
+			if text := describe(got); text != tc.want {
+				t.Errorf("got %q, want %q", text, tc.want)
+			}
+			if !strings.Contains(got.status.Message, tc.words) {
+				t.Errorf("message %q does not say %q", got.status.Message, tc.words)
+			}
+			if !equality.Semantic.DeepEqual(before, tc.job) {
+				t.Error("the job that the decision was made from was changed")
+			}
+			phaseChanged := got.status.Phase != before.Status.Phase
+			if appended := got.status.Journal.Sequence > before.Status.Journal.Sequence; phaseChanged && !appended {
+				t.Error("a transition has no entry in the journal")
+			}
+		})
+	}
+}
+
+func describe(p plan) string {
+	text := string(p.status.Phase) + "/" + string(p.status.Reason)
+	if p.status.Reservation != nil {
+		text += " held"
+	}
+	if p.create {
+		text += " create"
+	}
+	if len(p.kill) > 0 {
+		text += fmt.Sprintf(" kill=%d", len(p.kill))
+	}
+	if p.remove {
+		text += " remove"
+	}
+	return text
+}
+
+func TestAttemptIsAccounted(t *testing.T) {
+	got := decide(facts{job: running(), pods: []*corev1.Pod{ended(0, 0, "Completed", "")}, now: t0.Add(12 * time.Second)})
+	if got.status.RunSeconds != 10 {
+		t.Errorf("ran %d s, want 10", got.status.RunSeconds)
+	}
+	if got.status.Cost == nil || got.status.Cost.Amount != "0.010000" || got.status.Cost.Currency != "EUR" {
+		t.Errorf("cost %+v, want 0.010000 EUR: 10 s at 3.6 an hour", got.status.Cost)
+	}
+	if len(got.status.Attempts) != 1 || got.status.Attempts[0].Node != "n1" || *got.status.ExitCode != 0 {
+		t.Errorf("attempts %+v", got.status.Attempts)
+	}
+}
+
+func TestBackOffGrows(t *testing.T) {
+	last := time.Duration(0)
+	for n := range int32(12) {
+		job := running(retries(platformv1.RestartOnFailure, 100), func(j *platformv1.Job) { j.Status.Retries = n })
+		now := t0.Add(12 * time.Second)
+		got := decide(facts{job: job, pods: []*corev1.Pod{ended(0, 3, "Error", "")}, now: now})
+		wait := got.status.RetryTime.Sub(now)
+		if wait < last || wait > longestBackOff {
+			t.Errorf("retry %d waits %s after %s", n, wait, last)
+		}
+		last = wait
+	}
+	if last != longestBackOff {
+		t.Errorf("the longest wait is %s, want %s", last, longestBackOff)
+	}
+}
