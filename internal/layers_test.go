@@ -49,7 +49,6 @@ var layers = map[string]layer{
 	"internal/accounting": decisions,
 	"internal/lifecycle":  decisions,
 	"internal/workload":   decisions,
-	"internal/lifecycle":  decisions,
 	"internal/fleet":      adapters,
 	"internal/provision":  adapters,
 	"internal/history":    adapters,
@@ -105,7 +104,7 @@ func complaint(from, to string) string {
 		return fmt.Sprintf("%s (%s) imports %s (%s): nothing points up", from, fromLayer, to, toLayer)
 	case fromLayer == helpers && toLayer == api:
 		return fmt.Sprintf("%s (%s) imports %s: a helper knows nothing of this domain", from, fromLayer, to)
-	case toLayer == fromLayer && fromPart != toPart && from != "controllers" && fromLayer != decisions:
+	case toLayer == fromLayer && fromPart != toPart && from != "controllers":
 		return fmt.Sprintf("%s imports %s (both %s): nothing points sideways", from, to, fromLayer)
 	}
 	return ""
