@@ -1,0 +1,118 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// share is how much of one resource is used.
+type share struct{ resource, used, limit string }
+
+// shares compares what is used with what there is, resource by resource. What is neither used nor limited is left out.
+// missing is what is said where there is no limit.
+func shares(used, limit *v1alpha1.ResourceAmounts, missing string) []share {
+	if used == nil {
+		used = &v1alpha1.ResourceAmounts{}
+	}
+	if limit == nil {
+		limit = &v1alpha1.ResourceAmounts{}
+	}
+	var all []share
+	add := func(name, used, limit string) {
+		if used == "" && limit == "" {
+			return
+		}
+		if used == "" {
+			used = "0"
+		}
+		if limit == "" {
+			limit = missing
+		}
+		all = append(all, share{name, used, limit})
+	}
+	add("cpu", quantity(used.CPU), quantity(limit.CPU))
+	add("memory", memoryText(used.Memory), memoryText(limit.Memory))
+	add("gpus", count(used.GPUs), count(limit.GPUs))
+	models := map[string]bool{}
+	for _, model := range append(append([]v1alpha1.GPUModelAmount{}, limit.GPUModels...), used.GPUModels...) {
+		if !models[model.Model] {
+			models[model.Model] = true
+			add("gpu "+model.Model, modelCount(used.GPUModels, model.Model), modelCount(limit.GPUModels, model.Model))
+		}
+	}
+	add("running jobs", count(used.RunningJobs), count(limit.RunningJobs))
+	return all
+}
+
+// describeUse is the use of a quota in lines.
+func describeUse(quota *v1alpha1.Quota) []string {
+	var lines []string
+	for _, s := range shares(quota.Status.Used, &quota.Spec.Nominal, "no limit") {
+		lines = append(lines, fmt.Sprintf("%s: %s of %s in use", s.resource, s.used, s.limit))
+	}
+	return lines
+}
+
+// describeAmounts is an amount of everything on one line.
+func describeAmounts(amounts *v1alpha1.ResourceAmounts) string {
+	var parts []string
+	for _, s := range shares(amounts, nil, "") {
+		parts = append(parts, s.used+" "+s.resource)
+	}
+	return strings.Join(parts, ", ")
+}
+
+func quantity(q *resource.Quantity) string {
+	if q == nil {
+		return ""
+	}
+	return q.String()
+}
+
+// memoryText writes an amount of memory in binary units without needless digits: what a node offers is given in KiB.
+func memoryText(q *resource.Quantity) string {
+	if q == nil {
+		return ""
+	}
+	const mebi, gibi = 1 << 20, 1 << 30
+	switch value := q.Value(); {
+	case value >= 10*gibi:
+		return fmt.Sprintf("%dGi", value/gibi)
+	case value >= mebi:
+		return fmt.Sprintf("%dMi", value/mebi)
+	default:
+		return q.String()
+	}
+}
+
+func count(n *int32) string {
+	if n == nil {
+		return ""
+	}
+	return fmt.Sprint(*n)
+}
+
+func modelCount(models []v1alpha1.GPUModelAmount, model string) string {
+	for _, m := range models {
+		if m.Model == model {
+			return fmt.Sprint(m.Count)
+		}
+	}
+	return ""
+}
+
+// gpuText writes a number and model of GPUs.
+func gpuText(gpu *v1alpha1.GPUs) string {
+	switch {
+	case gpu == nil:
+		return ""
+	case gpu.Model == "":
+		return fmt.Sprint(gpu.Count)
+	default:
+		return fmt.Sprintf("%d × %s", gpu.Count, gpu.Model)
+	}
+}

@@ -1,0 +1,156 @@
+// Package cli is the command line of Soma: a thin client of the Kubernetes API. It decides nothing that the platform
+// decides; whatever it does can be done with kubectl too.
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/klog/v2"
+)
+
+// app is what every command shares.
+type app struct {
+	in       io.Reader
+	out, err io.Writer
+	// program is how the user called the command: "soma", or "kubectl soma".
+	program string
+	kube    kubeFlags
+	style   style
+
+	clients *clients // made when first needed, by connect
+}
+
+// Main runs the command line with args, of which the first is the name it was called by, and returns the exit code.
+func Main(args []string, in io.Reader, out, errOut io.Writer) int {
+	// The libraries' own log is for programmers; what matters to the user comes back as errors.
+	klog.LogToStderr(false)
+	klog.SetOutput(io.Discard)
+	utilruntime.ErrorHandlers = nil
+
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// After the first signal the next one ends the process at once.
+	context.AfterFunc(ctx, stop)
+
+	a := &app{in: in, out: out, err: errOut, program: programName(args[0]), style: styleFor(errOut, os.Getenv)}
+	root := newRoot(a)
+	root.SetArgs(args[1:])
+	return a.finish(root.ExecuteContext(ctx))
+}
+
+// programName tells how a user calls the command whose file name is given: kubectl runs its plugins as kubectl-<name>.
+func programName(file string) string {
+	if name := strings.TrimSuffix(filepath.Base(file), ".exe"); strings.HasPrefix(name, "kubectl-") {
+		return "kubectl soma"
+	}
+	return "soma"
+}
+
+// finish says what went wrong and returns the exit code.
+func (a *app) finish(err error) int {
+	var exit *exitError
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &exit):
+		if exit.err != nil {
+			fmt.Fprintf(a.err, "%s %v\n", a.style.bad("error:"), exit.err)
+		}
+		return exit.code
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	default:
+		fmt.Fprintf(a.err, "%s %v\n", a.style.bad("error:"), err)
+		return exitFailure
+	}
+}
+
+func newRoot(a *app) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "soma",
+		Short: "Run machine-learning jobs on Kubernetes",
+		Long: `Soma runs machine-learning jobs on Kubernetes. The namespace of the kubeconfig's context is the current project.
+
+Exit codes: the job's own where there is one; 0 success; 1 failure; 2 wrong usage; 124 a time limit was reached;
+130 interrupted; 143 the job was cancelled.`,
+		Example: a.examples(
+			"run --preset gpu-small pytorch -- python train.py", "submit a job, see its output, end with its exit code",
+			"ps", "the jobs that wait or run",
+			"logs -f train-x7k2p", "the output of a job, as it comes",
+			"explain train-x7k2p", "why a job waits, or what happened to it",
+			"project use vision", "make a project the current one",
+		),
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: a.program},
+		Args:              cobra.NoArgs,
+		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetIn(a.in)
+	root.SetOut(a.out)
+	root.SetErr(a.err)
+	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error { return usageError(c, err) })
+	root.SetGlobalNormalizationFunc(func(_ *pflag.FlagSet, name string) pflag.NormalizedName {
+		if name == "namespace" { // a project's namespace has the project's name
+			name = "project"
+		}
+		return pflag.NormalizedName(name)
+	})
+	a.kube.addTo(root.PersistentFlags())
+	must(root.RegisterFlagCompletionFunc("project", a.completeProjects))
+
+	root.AddGroup(&cobra.Group{ID: "jobs", Title: "Jobs:"}, &cobra.Group{ID: "platform", Title: "Platform:"},
+		&cobra.Group{ID: "other", Title: "Other:"})
+	root.SetHelpCommandGroupID("other")
+	add := func(group string, commands ...*cobra.Command) {
+		for _, c := range commands {
+			c.GroupID = group
+			root.AddCommand(c)
+		}
+	}
+	add("jobs", newRun(a), newPs(a), newStatus(a), newExplain(a), newLogs(a), newExec(a), newPortForward(a), newWait(a),
+		newKill(a), newSuspend(a), newResume(a), newClone(a))
+	add("platform", newProject(a), newCluster(a), newPreset(a), newQuota(a))
+	add("other", newVersion(a), newCompletion(a))
+	walk(root, func(c *cobra.Command) {
+		if c.Args != nil {
+			c.Args = usageArgs(c.Args)
+		}
+	})
+	return root
+}
+
+func walk(c *cobra.Command, visit func(*cobra.Command)) {
+	visit(c)
+	for _, child := range c.Commands() {
+		walk(child, visit)
+	}
+}
+
+// examples formats pairs of a command line without the program's name, and what it does.
+func (a *app) examples(pairs ...string) string {
+	var b strings.Builder
+	for i := 0; i+1 < len(pairs); i += 2 {
+		fmt.Fprintf(&b, "  %s %-52s # %s\n", a.program, pairs[i], pairs[i+1])
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// must is for errors that only a mistake in this package can cause; the test that builds every command finds them.
+func must(err error) {
+	if err != nil {
+		panic(err)
+	}
+}

@@ -1,0 +1,128 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+)
+
+// apiError is an error of the API server in words for a person. The server's own error stays reachable for errors.Is.
+type apiError struct {
+	text string
+	err  error
+}
+
+func (e *apiError) Error() string { return e.text }
+func (e *apiError) Unwrap() error { return e.err }
+
+// explainError says what failed, where and what to do.
+func (a *app) explainError(err error, gvr schema.GroupVersionResource, namespace, name string) error {
+	if err == nil || errors.Is(err, context.Canceled) {
+		return err
+	}
+	server := ""
+	if a.clients != nil {
+		server = a.clients.config.Host
+	}
+	return &apiError{text: describeError(err, gvr, namespace, name, a.program, server), err: err}
+}
+
+// describeError is the pure part of explainError.
+func describeError(err error, gvr schema.GroupVersionResource, namespace, name, program, server string) string {
+	one := singular(gvr)
+	what := one
+	if name != "" {
+		what = fmt.Sprintf("%s %q", one, name)
+	}
+	where := ""
+	if namespace != "" {
+		where = fmt.Sprintf(" in project %q", namespace)
+	}
+	var status apierrors.APIStatus
+	var requestError *url.Error
+	switch {
+	case errors.As(err, &requestError) && !errors.As(err, &status), errors.Is(err, context.DeadlineExceeded):
+		return fmt.Sprintf("the cluster at %s does not answer: %v\ncheck the server's address in the kubeconfig and your network", server, rootCause(err))
+	case !errors.As(err, &status):
+		return err.Error()
+	}
+	details := status.Status().Details
+	switch {
+	case apierrors.IsNotFound(err) && details != nil && details.Kind == "namespaces":
+		return fmt.Sprintf("project %q does not exist\nsee the projects with \"%s project ls\", choose one with \"%s project use NAME\" or --project", namespace, program, program)
+	case apierrors.IsNotFound(err) && details != nil && details.Name == "":
+		return fmt.Sprintf("the cluster at %s does not know the resource %s\nis Soma installed there?", server, gvr.GroupResource())
+	case apierrors.IsNotFound(err):
+		text := fmt.Sprintf("%s%s does not exist", what, where)
+		if hint := listHint(gvr); hint != "" {
+			text += fmt.Sprintf("\nsee what there is with \"%s %s\"", program, hint)
+		}
+		return text
+	case apierrors.IsAlreadyExists(err):
+		return fmt.Sprintf("%s%s exists already\nchoose another name", what, where)
+	case apierrors.IsUnauthorized(err):
+		return fmt.Sprintf("the cluster at %s does not accept your credentials\nsign in again, or choose another user or context of the kubeconfig", server)
+	case apierrors.IsForbidden(err):
+		return fmt.Sprintf("refused: %s\nask an administrator of the project for this right", status.Status().Message)
+	case apierrors.IsInvalid(err) && details != nil && len(details.Causes) > 0:
+		return fmt.Sprintf("%s is not valid:\n%s", what, describeCauses(details.Causes))
+	case apierrors.IsConflict(err):
+		return fmt.Sprintf("%s%s was changed by somebody else at the same moment\ntry again", what, where)
+	case apierrors.IsServiceUnavailable(err) && gvr == jobRecords:
+		return fmt.Sprintf("the history does not answer: %s\nwhat runs is not affected; try again later", status.Status().Message)
+	default:
+		return status.Status().Message
+	}
+}
+
+func describeCauses(causes []metav1.StatusCause) string {
+	lines := make([]string, 0, len(causes))
+	for _, cause := range causes {
+		// A rule's message comes as `Invalid value: <the value>: message`; the value can be long and is the user's own.
+		lines = append(lines, fmt.Sprintf("  %s: %s", cause.Field, shorten(cause.Message, 300)))
+	}
+	return strings.Join(lines, "\n")
+}
+
+func rootCause(err error) error {
+	for {
+		next := errors.Unwrap(err)
+		if next == nil {
+			return err
+		}
+		err = next
+	}
+}
+
+func singular(gvr schema.GroupVersionResource) string {
+	if gvr == jobRecords {
+		return "record"
+	}
+	return strings.TrimSuffix(gvr.Resource, "s")
+}
+
+func listHint(gvr schema.GroupVersionResource) string {
+	switch gvr {
+	case jobs, jobRecords:
+		return "ps -a"
+	case projects, clusters, quotas:
+		return singular(gvr) + " ls"
+	default:
+		return ""
+	}
+}
+
+// shorten cuts a text for people at a number of characters.
+func shorten(text string, most int) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if runes := []rune(text); len(runes) > most {
+		return string(runes[:most-1]) + "…"
+	}
+	return text
+}

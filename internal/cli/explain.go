@@ -1,0 +1,147 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+func newExplain(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use:               "explain JOB",
+		Short:             "Say why a job waits, or what happened to it, and what to do",
+		Example:           a.examples("explain train-x7k2p", "why it waits, or what happened"),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeJobs(phases...),
+		RunE: func(c *cobra.Command, args []string) error {
+			fields, err := a.explain(c.Context(), args[0])
+			if err != nil {
+				return err
+			}
+			a.printFields(a.out, fields)
+			return nil
+		},
+	}
+}
+
+func (a *app) explain(ctx context.Context, name string) ([]field, error) {
+	job, _, err := a.getJob(ctx, name)
+	if apierrors.IsNotFound(err) {
+		record, historyError := a.findRecord(ctx, name)
+		if historyError != nil {
+			return nil, fmt.Errorf("%w\nthe history was asked too: %v", err, historyError)
+		}
+		if record == nil {
+			return nil, err
+		}
+		job = &v1alpha1.Job{ObjectMeta: record.ObjectMeta, Status: v1alpha1.JobStatus{
+			Phase: v1alpha1.JobPhase(record.Status.Phase), Reason: v1alpha1.JobReason(record.Status.Reason),
+			Message: record.Status.Message, ExitCode: record.Status.ExitCode,
+			StartTime: record.Status.StartTime, FinishTime: record.Status.FinishTime,
+		}}
+		job.Name = record.Spec.Job
+		return append(explainJob(job, nil, a.program, time.Now()), field{"Object", "gone; this is its record in the history"}), nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	// The quota is told where it is the reason. It helps, so that a user without the right to see it goes on without.
+	var quota *v1alpha1.Quota
+	if quotaMatters(job.Status.Reason) {
+		if quota, err = a.quotaOf(ctx, job.Namespace); err != nil {
+			quota = nil
+		}
+	}
+	return explainJob(job, quota, a.program, time.Now()), nil
+}
+
+func quotaMatters(reason v1alpha1.JobReason) bool {
+	return reason == v1alpha1.JobReasonQuotaExceeded || reason == v1alpha1.JobReasonQuotaTooSmall
+}
+
+// quotaOf reads the quota of a project, nil where it has none.
+func (a *app) quotaOf(ctx context.Context, project string) (*v1alpha1.Quota, error) {
+	u, err := a.get(ctx, projects, "", project)
+	if err != nil {
+		return nil, err
+	}
+	p, err := decode[v1alpha1.Project](u)
+	if err != nil || p.Spec.Quota == "" {
+		return nil, err
+	}
+	if u, err = a.get(ctx, quotas, "", p.Spec.Quota); err != nil {
+		return nil, err
+	}
+	return decode[v1alpha1.Quota](u)
+}
+
+// explainJob says where a job is, what that means and what to do.
+func explainJob(job *v1alpha1.Job, quota *v1alpha1.Quota, program string, now time.Time) []field {
+	status := &job.Status
+	known := adviceFor(status.Reason)
+	state := stateWord(status.Phase)
+	if status.Reason != "" && string(status.Reason) != state {
+		state += ", " + string(status.Reason)
+	}
+	fields := []field{{"Job", job.Name}, {"State", state}}
+	switch {
+	case status.Phase == "" || status.Phase == v1alpha1.JobPending && status.Reason == "":
+		fields = append(fields, field{"Meaning", "no controller has looked at the job yet; that takes a moment"},
+			field{"To do", "wait; if it goes on, ask an administrator whether Soma's manager runs"})
+	default:
+		fields = append(fields, field{"Meaning", known.meaning})
+	}
+	if known.impossible {
+		fields = append(fields, field{"Will it start", "not before something is changed; waiting alone does not help"})
+	}
+	fields = append(fields, field{"Message", status.Message})
+	if q := status.Queue; q != nil {
+		text := ""
+		if q.Position > 0 {
+			text = fmt.Sprintf("position %d", q.Position)
+		}
+		if q.Since != nil {
+			text = strings.TrimPrefix(text+", waiting for "+ago(q.Since.Time, now), ", ")
+		}
+		fields = append(fields, field{"Queue", text})
+	}
+	if status.RetryTime != nil && status.Reason == v1alpha1.JobReasonBackOff {
+		fields = append(fields, field{"Next attempt", "not before " + status.RetryTime.Local().Format(time.DateTime)})
+	}
+	if quota != nil {
+		fields = append(fields, field{"Quota", quota.Name + "\n" + strings.Join(describeUse(quota), "\n")})
+	}
+	if status.ExitCode != nil {
+		fields = append(fields, field{"Exit code", exitCodeText(*status.ExitCode)})
+	}
+	fields = append(fields, field{"Ran", elapsed(timeOf(status.StartTime), timeOf(status.FinishTime), now)},
+		field{"Cancelled by", job.Spec.CancelledBy}, field{"Attempts", describeAttempts(status.Attempts, now)})
+	if known.do != "" {
+		fields = append(fields, field{"To do", fillIn(known.do, program, job.Name)})
+	}
+	return fields
+}
+
+// fillIn puts the program's and the job's name into a piece of advice.
+func fillIn(text, program, job string) string {
+	return strings.NewReplacer("%[1]s", program, "%[2]s", job).Replace(text)
+}
+
+// exitCodeText tells what an exit code usually means.
+func exitCodeText(code int32) string {
+	meaning := map[int32]string{
+		126: "the command cannot be executed", 127: "the command was not found",
+		134: "the program aborted (SIGABRT)", 137: "the program was killed (SIGKILL)",
+		139: "the program crashed (SIGSEGV)", 143: "the program was ended (SIGTERM)",
+	}[code]
+	if meaning == "" {
+		return fmt.Sprint(code)
+	}
+	return fmt.Sprintf("%d: %s", code, meaning)
+}

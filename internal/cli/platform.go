@@ -1,0 +1,126 @@
+package cli
+
+import (
+	"context"
+	"time"
+
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// listing is the command `ls` of a kind.
+type listing[T any] struct {
+	resource schema.GroupVersionResource
+	short    string
+	columns  []column
+	// rows are the table's rows for one object.
+	rows func(object *T, now time.Time) [][]any
+}
+
+func newListing[T any](a *app, l listing[T]) *cobra.Command {
+	var out output
+	c := &cobra.Command{
+		Use: "ls", Aliases: []string{"list"}, Short: l.short,
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := out.check(c); err != nil {
+				return err
+			}
+			return l.run(c.Context(), a, &out)
+		},
+	}
+	out.addTo(c)
+	return c
+}
+
+func (l *listing[T]) run(ctx context.Context, a *app, out *output) error {
+	found, err := a.list(ctx, l.resource, "", metav1.ListOptions{}, 0)
+	if err != nil {
+		return err
+	}
+	if !out.table() {
+		return out.list(a.out, found)
+	}
+	t := &table{columns: l.columns}
+	for i := range found.Items {
+		object, err := decode[T](&found.Items[i])
+		if err != nil { // one bad object does not hide the others
+			t.add(append([]any{found.Items[i].GetName(), "Unreadable"}, make([]any, max(0, len(l.columns)-2))...)...)
+			continue
+		}
+		for _, row := range l.rows(object, time.Now()) {
+			t.add(row...)
+		}
+	}
+	return t.print(a.out, out.wide(), true)
+}
+
+// newShow makes the command `status NAME` of a kind, which describes one object.
+func newShow[T any](a *app, resource schema.GroupVersionResource, short string, current func(context.Context) (string, error), complete completer, describe func(object *T, wide bool) error) *cobra.Command {
+	var out output
+	c := &cobra.Command{
+		Use: "status [NAME]", Short: short,
+		Args:              cobra.MaximumNArgs(1),
+		ValidArgsFunction: complete,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := out.check(c); err != nil {
+				return err
+			}
+			name, err := "", error(nil)
+			if len(args) == 1 {
+				name = args[0]
+			} else if name, err = current(c.Context()); err != nil {
+				return err
+			}
+			u, err := a.get(c.Context(), resource, "", name)
+			if err != nil {
+				return err
+			}
+			if !out.table() {
+				return out.object(a.out, u)
+			}
+			object, err := decode[T](u)
+			if err != nil {
+				return err
+			}
+			return describe(object, out.wide())
+		},
+	}
+	out.addTo(c)
+	return c
+}
+
+// readiness is the status of the condition Ready and, where it is not true, why.
+func readiness(conditions []metav1.Condition) (status, why string) {
+	ready := meta.FindStatusCondition(conditions, v1alpha1.ConditionReady)
+	if ready == nil {
+		return "", ""
+	}
+	if ready.Status != metav1.ConditionTrue {
+		why = ready.Message
+	}
+	return string(ready.Status), why
+}
+
+// printShares prints the use of resources as a table.
+func (a *app) printShares(all []share) error {
+	t := &table{columns: []column{{name: "Resource"}, {name: "Used"}, {name: "Of"}}}
+	for _, s := range all {
+		t.add(s.resource, s.used, s.limit)
+	}
+	return t.print(a.out, false, true)
+}
+
+func names(list *unstructured.UnstructuredList) []string {
+	all := make([]string, 0, len(list.Items))
+	for i := range list.Items {
+		all = append(all, list.Items[i].GetName())
+	}
+	return all
+}

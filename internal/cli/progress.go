@@ -1,0 +1,120 @@
+package cli
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// line is what the live line says about a job: a text, and whether it stays when the next one comes.
+type line struct {
+	text string
+	tone tone
+	// lasting lines stay on the terminal; others are replaced by the next.
+	lasting bool
+}
+
+// narrator turns the changes of a job into lines: it says something only when there is something new.
+type narrator struct{ last string }
+
+// next returns the narrator after the job was seen, and the line to show, nil where nothing changed.
+func (n narrator) next(job *v1alpha1.Job) (narrator, *line) {
+	l := describeProgress(job)
+	if l.text == n.last {
+		return n, nil
+	}
+	return narrator{last: l.text}, &l
+}
+
+// describeProgress says in one line where a job is.
+func describeProgress(job *v1alpha1.Job) line {
+	status := &job.Status
+	switch status.Phase {
+	case v1alpha1.JobRunning:
+		return line{text: "Running" + on(job) + again(status), tone: toneGood, lasting: true}
+	case v1alpha1.JobSuspended:
+		return line{text: "Suspended", tone: toneWarn}
+	case v1alpha1.JobSucceeded, v1alpha1.JobFailed, v1alpha1.JobCancelled:
+		return describeEnd(status)
+	}
+	switch status.Reason {
+	case "":
+		return line{text: "Submitted"}
+	case v1alpha1.JobReasonCreating, v1alpha1.JobReasonScheduling, v1alpha1.JobReasonPodInitializing:
+		return line{text: "Starting" + on(job) + again(status)}
+	case v1alpha1.JobReasonContainerCreating:
+		return line{text: "Preparing the container" + on(job) + again(status)}
+	case v1alpha1.JobReasonPulling:
+		return line{text: "Pulling " + job.Spec.Image + on(job)}
+	case v1alpha1.JobReasonTerminating:
+		return line{text: "Ending"}
+	case v1alpha1.JobReasonRestarting, v1alpha1.JobReasonBackOff:
+		return line{text: "Attempt " + fmt.Sprint(status.Attempt) + " ended, trying again" + because(status.Message), tone: toneWarn}
+	case v1alpha1.JobReasonErrImagePull, v1alpha1.JobReasonImagePullBackOff:
+		return line{text: "The image cannot be pulled, trying again" + because(status.Message), tone: toneWarn}
+	default:
+		text := "Queued"
+		if status.Queue != nil && status.Queue.Position > 0 {
+			text += fmt.Sprintf(" at position %d", status.Queue.Position)
+		}
+		tone := tonePlain
+		if adviceFor(status.Reason).impossible {
+			text, tone = "Cannot start", toneWarn
+		}
+		why := because(status.Message)
+		if why == "" {
+			why = ": " + string(status.Reason)
+		}
+		return line{text: text + why, tone: tone}
+	}
+}
+
+// describeEnd says how a job ended.
+func describeEnd(status *v1alpha1.JobStatus) line {
+	text, reason := stateWord(status.Phase), string(status.Reason)
+	if status.Phase == v1alpha1.JobSucceeded {
+		if status.StartTime != nil && status.FinishTime != nil {
+			text += " after " + elapsed(status.StartTime.Time, status.FinishTime.Time, status.FinishTime.Time)
+		}
+		return line{text: text, tone: toneGood, lasting: true}
+	}
+	var parts []string
+	if reason != "" && status.Reason != v1alpha1.JobReasonError {
+		parts = append(parts, reason)
+	}
+	if status.ExitCode != nil {
+		parts = append(parts, fmt.Sprintf("exit code %d", *status.ExitCode))
+	}
+	if len(parts) > 0 {
+		text += " (" + strings.Join(parts, ", ") + ")"
+	}
+	return line{text: text + because(status.Message), tone: phaseTone(status.Phase), lasting: true}
+}
+
+func on(job *v1alpha1.Job) string {
+	r := job.Status.Reservation
+	switch {
+	case r == nil || len(r.Nodes) == 0:
+		return ""
+	case len(r.Nodes) == 1:
+		return " on " + r.Nodes[0].Node
+	default:
+		return fmt.Sprintf(" on %d nodes", len(r.Nodes))
+	}
+}
+
+// again counts attempts from the second on.
+func again(status *v1alpha1.JobStatus) string {
+	if status.Attempt < 2 {
+		return ""
+	}
+	return fmt.Sprintf(", attempt %d", status.Attempt)
+}
+
+func because(message string) string {
+	if message == "" {
+		return ""
+	}
+	return ": " + shorten(message, 200)
+}

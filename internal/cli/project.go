@@ -1,0 +1,158 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+func newProject(a *app) *cobra.Command {
+	c := &cobra.Command{Use: "project", Aliases: []string{"projects"}, Short: "See, make and choose projects"}
+	c.AddCommand(
+		newListing(a, listing[v1alpha1.Project]{
+			resource: projects, short: "List projects; * marks the current one",
+			columns: []column{{name: "Name"}, {name: "Phase"}, {name: "Ready"}, {name: "Organization"}, {name: "Quota"}, {name: "Age"}, {name: "Message", wide: true}},
+			rows: func(p *v1alpha1.Project, now time.Time) [][]any {
+				name := p.Name
+				if p.Name == a.clients.project {
+					name += " *"
+				}
+				ready, why := readiness(p.Status.Conditions)
+				return [][]any{{name, string(p.Status.Phase), ready, p.Spec.Organization, p.Spec.Quota, ago(p.CreationTimestamp.Time, now), why}}
+			},
+		}),
+		newShow(a, projects, "Show a project and what it may use", a.currentProject, a.completeOne(projects), func(p *v1alpha1.Project, _ bool) error {
+			return a.describeProject(p)
+		}),
+		newProjectUse(a), newProjectCreate(a),
+	)
+	return c
+}
+
+func (a *app) currentProject(context.Context) (string, error) {
+	c, err := a.connect()
+	if err != nil {
+		return "", err
+	}
+	return c.project, nil
+}
+
+func (a *app) describeProject(p *v1alpha1.Project) error {
+	ready, why := readiness(p.Status.Conditions)
+	a.printFields(a.out, []field{
+		{"Name", p.Name}, {"Description", p.Spec.Description}, {"Organization", p.Spec.Organization},
+		{"Phase", string(p.Status.Phase)}, {"Ready", ready}, {"Message", why},
+		{"Quota", p.Spec.Quota}, {"Created", describeTime(p.CreationTimestamp.Time, time.Now())},
+	})
+	return nil
+}
+
+func newProjectUse(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "use NAME", Short: "Make a project the current one",
+		Long:              "Make a project the current one: the namespace of the kubeconfig's context, also for kubectl.",
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeOne(projects),
+		RunE: func(c *cobra.Command, args []string) error {
+			name := args[0]
+			if _, err := a.get(c.Context(), projects, "", name); err != nil {
+				return err
+			}
+			loader := a.kube.load()
+			config, err := loader.RawConfig()
+			if err != nil {
+				return fmt.Errorf("the kubeconfig cannot be used: %w", err)
+			}
+			current := config.CurrentContext
+			if a.kube.context != "" {
+				current = a.kube.context
+			}
+			if config.Contexts[current] == nil {
+				return fmt.Errorf("the kubeconfig has no context %q in which the project could be kept; use --project instead", current)
+			}
+			config.Contexts[current] = withNamespace(config.Contexts[current], name)
+			if err := clientcmd.ModifyConfig(loader.ConfigAccess(), config, false); err != nil {
+				return fmt.Errorf("the kubeconfig cannot be written: %w", err)
+			}
+			_, err = fmt.Fprintf(a.out, "The current project is %s (context %s).\n", name, current)
+			return err
+		},
+	}
+}
+
+func withNamespace(context *clientcmdapi.Context, namespace string) *clientcmdapi.Context {
+	changed := context.DeepCopy()
+	changed.Namespace = namespace
+	return changed
+}
+
+func newProjectCreate(a *app) *cobra.Command {
+	var quota, organization, description string
+	var wait bool
+	var out output
+	c := &cobra.Command{
+		Use: "create NAME", Short: "Make a project",
+		Long:    "Make a project with a namespace of its name. Without a quota nothing may run in it.",
+		Example: a.examples("project create vision --quota research --wait", "and wait until it can be used"),
+		Args:    cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := out.check(c); err != nil {
+				return err
+			}
+			project := &v1alpha1.Project{
+				TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Project"},
+				ObjectMeta: metav1.ObjectMeta{Name: args[0]},
+				Spec:       v1alpha1.ProjectSpec{Quota: quota, Organization: organization, Description: description},
+			}
+			u, err := a.create(c.Context(), projects, "", project, false)
+			if err != nil {
+				return err
+			}
+			if wait {
+				if u, err = a.waitForProject(c.Context(), args[0]); err != nil {
+					return err
+				}
+			}
+			if !out.table() {
+				return out.object(a.out, u)
+			}
+			_, err = fmt.Fprintln(a.out, args[0])
+			return err
+		},
+	}
+	c.Flags().StringVar(&quota, "quota", "", "quota whose amounts the project's jobs use")
+	c.Flags().StringVar(&organization, "organization", "", "organization that the project belongs to")
+	c.Flags().StringVar(&description, "description", "", "description for people")
+	c.Flags().BoolVar(&wait, "wait", false, "end when the project's namespace can be used")
+	must(c.RegisterFlagCompletionFunc("quota", a.completeOne(quotas)))
+	out.addTo(c)
+	return c
+}
+
+// waitForProject waits until the project's namespace is ready.
+func (a *app) waitForProject(ctx context.Context, name string) (*unstructured.Unstructured, error) {
+	var ready *unstructured.Unstructured
+	gone := fmt.Errorf("project %q was deleted", name)
+	selectors := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", name).String()}
+	err := a.watch(ctx, projects, "", selectors, gone, func(u *unstructured.Unstructured, deleted bool) (bool, error) {
+		if deleted {
+			return false, gone
+		}
+		p, err := decode[v1alpha1.Project](u)
+		if err != nil {
+			return false, err
+		}
+		ready = u
+		return p.Status.Phase == v1alpha1.ProjectActive && p.Status.ObservedGeneration >= p.Generation, nil
+	})
+	return ready, err
+}

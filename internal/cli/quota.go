@@ -1,0 +1,72 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+func newQuota(a *app) *cobra.Command {
+	c := &cobra.Command{Use: "quota", Aliases: []string{"quotas"}, Short: "See what may be used, and what is"}
+	c.AddCommand(
+		newListing(a, listing[v1alpha1.Quota]{
+			resource: quotas, short: "List quotas",
+			columns: []column{{name: "Name"}, {name: "Ready"}, {name: "GPUs used"}, {name: "CPU used"}, {name: "Memory used"}, {name: "Jobs"}, {name: "Waiting"}, {name: "Projects"}, {name: "Message", wide: true}},
+			rows: func(q *v1alpha1.Quota, _ time.Time) [][]any {
+				ready, why := readiness(q.Status.Conditions)
+				of := map[string]string{}
+				for _, s := range shares(q.Status.Used, &q.Spec.Nominal, "-") {
+					of[s.resource] = s.used + "/" + s.limit
+				}
+				return [][]any{{q.Name, ready, of["gpus"], of["cpu"], of["memory"], of["running jobs"], fmt.Sprint(q.Status.WaitingJobs), fmt.Sprint(q.Status.Projects), why}}
+			},
+		}),
+		newShow(a, quotas, "Show a quota, that of the current project by default, and who uses it", a.currentQuota, a.completeOne(quotas), func(q *v1alpha1.Quota, _ bool) error {
+			return a.describeQuota(q)
+		}),
+	)
+	return c
+}
+
+// currentQuota is the name of the current project's quota.
+func (a *app) currentQuota(ctx context.Context) (string, error) {
+	c, err := a.connect()
+	if err != nil {
+		return "", err
+	}
+	u, err := a.get(ctx, projects, "", c.project)
+	if err != nil {
+		return "", err
+	}
+	p, err := decode[v1alpha1.Project](u)
+	if err == nil && p.Spec.Quota == "" {
+		err = fmt.Errorf("project %q has no quota, so nothing may run in it\nask an administrator to give it one", c.project)
+	}
+	if err != nil {
+		return "", err
+	}
+	return p.Spec.Quota, nil
+}
+
+func (a *app) describeQuota(q *v1alpha1.Quota) error {
+	ready, why := readiness(q.Status.Conditions)
+	a.printFields(a.out, []field{
+		{"Name", q.Name}, {"Description", q.Spec.Description}, {"Ready", ready}, {"Message", why},
+		{"Projects", fmt.Sprint(q.Status.Projects)}, {"Waiting jobs", fmt.Sprint(q.Status.WaitingJobs)},
+		{"Each user", describeAmounts(q.Spec.PerUser)},
+	})
+	fmt.Fprintln(a.out)
+	if err := a.printShares(shares(q.Status.Used, &q.Spec.Nominal, "-")); err != nil || len(q.Status.Users) == 0 {
+		return err
+	}
+	fmt.Fprintln(a.out)
+	t := &table{columns: []column{{name: "User"}, {name: "Uses"}}}
+	for i := range q.Status.Users {
+		t.add(q.Status.Users[i].Name, describeAmounts(&q.Status.Users[i].Used))
+	}
+	return t.print(a.out, false, true)
+}

@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"bufio"
+	"fmt"
+	"io"
+	"regexp"
+	"strconv"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/apimachinery/pkg/util/rand"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// secretPrefix marks a value or a volume that comes from one of the project's secrets.
+const secretPrefix = "secret:"
+
+// maxEnvFile bounds the size of an environment file, in bytes; the API takes no more than 64 KiB of values.
+const maxEnvFile = 256 << 10
+
+// parseEnv reads NAME=VALUE, where VALUE may be secret:NAME/KEY. NAME alone takes the value of the user's own environment.
+func parseEnv(text string, lookup func(string) (string, bool)) (v1alpha1.EnvVar, error) {
+	name, value, given := strings.Cut(text, "=")
+	if name == "" {
+		return v1alpha1.EnvVar{}, fmt.Errorf("%q is not a variable; write NAME=VALUE", text)
+	}
+	if !given {
+		if value, given = lookup(name); !given {
+			return v1alpha1.EnvVar{}, fmt.Errorf("%s is not set in your environment; write %s=VALUE", name, name)
+		}
+		return v1alpha1.EnvVar{Name: name, Value: value}, nil
+	}
+	reference, secret := strings.CutPrefix(value, secretPrefix)
+	if !secret {
+		return v1alpha1.EnvVar{Name: name, Value: value}, nil
+	}
+	secretName, key, _ := strings.Cut(reference, "/")
+	if secretName == "" || key == "" {
+		return v1alpha1.EnvVar{}, fmt.Errorf("%q does not name a secret's key; write %s=secret:NAME/KEY", text, name)
+	}
+	return v1alpha1.EnvVar{Name: name, Secret: &v1alpha1.SecretKey{Name: secretName, Key: key}}, nil
+}
+
+// parseEnvFile reads a file of variables, one a line. Empty lines and lines that begin with # do not count.
+func parseEnvFile(file io.Reader, name string, lookup func(string) (string, bool)) ([]v1alpha1.EnvVar, error) {
+	limited := &io.LimitedReader{R: file, N: maxEnvFile + 1}
+	var vars []v1alpha1.EnvVar
+	lines := bufio.NewScanner(limited)
+	lines.Buffer(nil, maxEnvFile)
+	for number := 1; lines.Scan(); number++ {
+		line := strings.TrimSpace(lines.Text())
+		if line == "" || strings.HasPrefix(line, "#") {
+			continue
+		}
+		v, err := parseEnv(line, lookup)
+		if err != nil {
+			return nil, fmt.Errorf("%s:%d: %w", name, number, err)
+		}
+		vars = append(vars, v)
+	}
+	if err := lines.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if limited.N <= 0 {
+		return nil, fmt.Errorf("%s is larger than %d KiB; put large data into a file or a secret", name, maxEnvFile>>10)
+	}
+	return vars, nil
+}
+
+// parseVolume reads secret:NAME[/KEY]:/path or scratch:SIZE:/path.
+func parseVolume(text string) (v1alpha1.Volume, error) {
+	kind, rest, _ := strings.Cut(text, ":")
+	source, path, found := strings.Cut(rest, ":")
+	if !found || source == "" || path == "" {
+		return v1alpha1.Volume{}, fmt.Errorf("%q is not a volume; write secret:NAME[/KEY]:/path or scratch:SIZE:/path", text)
+	}
+	switch kind {
+	case "secret":
+		name, key, _ := strings.Cut(source, "/")
+		return v1alpha1.Volume{MountPath: path, Secret: &v1alpha1.SecretVolume{Name: name, Key: key}}, nil
+	case "scratch":
+		size, err := resource.ParseQuantity(source)
+		if err != nil {
+			return v1alpha1.Volume{}, fmt.Errorf("%q: %q is not a size; write for instance scratch:20Gi:%s", text, source, path)
+		}
+		return v1alpha1.Volume{MountPath: path, Scratch: &v1alpha1.ScratchVolume{Size: size}}, nil
+	default:
+		return v1alpha1.Volume{}, fmt.Errorf("%q: there is no kind of volume %q; the kinds are secret and scratch", text, kind)
+	}
+}
+
+// parseGPU reads N or N:MODEL. 0 means none.
+func parseGPU(text string) (*v1alpha1.GPUs, error) {
+	number, model, withModel := strings.Cut(text, ":")
+	count, err := strconv.ParseInt(number, 10, 32)
+	if err != nil || count < 0 || withModel && model == "" || count == 0 && withModel {
+		return nil, fmt.Errorf("%q is not a number of GPUs; write for instance 1 or 2:NVIDIA-A100-SXM4-80GB", text)
+	}
+	if count == 0 {
+		return nil, nil
+	}
+	return &v1alpha1.GPUs{Count: int32(count), Model: model}, nil
+}
+
+// parseQuantity reads an amount given by the flag of the name.
+func parseQuantity(flag, text string) (*resource.Quantity, error) {
+	q, err := resource.ParseQuantity(text)
+	if err != nil {
+		return nil, fmt.Errorf("--%s: %q is not an amount; write for instance 4, 500m or 16Gi", flag, text)
+	}
+	return &q, nil
+}
+
+// parsePriority reads low, normal or high.
+func parsePriority(text string) (v1alpha1.JobPriority, error) {
+	for _, p := range []v1alpha1.JobPriority{v1alpha1.PriorityLow, v1alpha1.PriorityNormal, v1alpha1.PriorityHigh} {
+		if strings.EqualFold(string(p), text) {
+			return p, nil
+		}
+	}
+	return "", fmt.Errorf("there is no priority %q; the priorities are low, normal and high", text)
+}
+
+// restartWords are the words of --restart.
+var restartWords = map[string]v1alpha1.RestartPolicy{
+	"never": v1alpha1.RestartNever, "on-failure": v1alpha1.RestartOnFailure, "always": v1alpha1.RestartAlways,
+}
+
+func parseRestart(text string) (v1alpha1.RestartPolicy, error) {
+	policy, found := restartWords[strings.ToLower(text)]
+	if !found {
+		return "", fmt.Errorf("there is no restart policy %q; the policies are never, on-failure and always", text)
+	}
+	return policy, nil
+}
+
+var notInNames = regexp.MustCompile(`[^a-z0-9]+`)
+
+const (
+	nameSuffix   = 5  // random characters at the end of a generated name
+	maxNameStem  = 28 // characters before them
+	fallbackStem = "job"
+)
+
+// nameStem is the readable part of a generated name: the last part of the image's name.
+func nameStem(image string) string {
+	image, _, _ = strings.Cut(image, "@")
+	image = image[strings.LastIndex(image, "/")+1:]
+	image, _, _ = strings.Cut(image, ":")
+	stem := strings.TrimLeft(notInNames.ReplaceAllString(strings.ToLower(image), "-"), "-0123456789")
+	if len(stem) > maxNameStem {
+		stem = stem[:maxNameStem]
+	}
+	if stem = strings.Trim(stem, "-"); stem == "" {
+		return fallbackStem
+	}
+	return stem
+}
+
+var generatedName = regexp.MustCompile(`-[bcdfghjklmnpqrstvwxz2456789]{5}$`)
+
+// cloneStem is the readable part of the name of a job that runs another one again.
+func cloneStem(name string) string {
+	stem := generatedName.ReplaceAllString(name, "")
+	if len(stem) > maxNameStem {
+		stem = strings.Trim(stem[:maxNameStem], "-")
+	}
+	if stem == "" {
+		return fallbackStem
+	}
+	return stem
+}
+
+// generateName adds to the stem what makes it unlike any other.
+func generateName(stem string) string { return stem + "-" + rand.String(nameSuffix) }

@@ -1,0 +1,216 @@
+package cli
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+
+	history "github.com/soma-platform/soma/api/history/v1alpha1"
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+func newStatus(a *app) *cobra.Command {
+	var out output
+	c := &cobra.Command{
+		Use:               "status JOB",
+		Short:             "Show how a job stands, or how it ended",
+		Long:              "Show all that is known of a job: of its object, or of its record in the history when the object is gone.",
+		Example:           a.examples("status train-x7k2p", "for people", "status train-x7k2p -o jsonpath='{.status.phase}'", "for programs"),
+		Args:              cobra.ExactArgs(1),
+		ValidArgsFunction: a.completeJobs(phases...),
+		RunE: func(c *cobra.Command, args []string) error {
+			if err := out.check(c); err != nil {
+				return err
+			}
+			return a.status(c.Context(), args[0], &out)
+		},
+	}
+	out.addTo(c)
+	return c
+}
+
+func (a *app) status(ctx context.Context, name string, out *output) error {
+	job, u, err := a.getJob(ctx, name)
+	if apierrors.IsNotFound(err) {
+		record, historyError := a.findRecord(ctx, name)
+		switch {
+		case historyError != nil:
+			return fmt.Errorf("%w\nthe history was asked too: %v", err, historyError)
+		case record == nil:
+			return err
+		case !out.table():
+			u, err := toUnstructuredWhole(record)
+			if err != nil {
+				return err
+			}
+			return out.object(a.out, u)
+		}
+		a.printFields(a.out, describeRecord(record, time.Now()))
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	if !out.table() {
+		return out.object(a.out, u)
+	}
+	a.printFields(a.out, describeJob(job, time.Now()))
+	return nil
+}
+
+// describeJob is what people want to know of a job.
+func describeJob(job *v1alpha1.Job, now time.Time) []field {
+	spec, status := &job.Spec, &job.Status
+	state := stateWord(status.Phase)
+	if status.Reason != "" && string(status.Reason) != state {
+		state += ", " + string(status.Reason)
+	}
+	fields := []field{
+		{"Name", job.Name}, {"Project", job.Namespace}, {"State", state}, {"Message", status.Message},
+		{"Description", spec.Description}, {"Tags", strings.Join(spec.Tags, ", ")},
+		{"Owner", spec.SubmittedBy}, {"Cancelled by", spec.CancelledBy},
+		{"Image", spec.Image}, {"Digest", status.ImageDigest},
+		{"Entry point", commandLine(spec.Command)}, {"Command", commandLine(spec.Args)},
+		{"Size", describeSize(job)}, {"Priority", string(spec.Priority)},
+		{"Place", describePlace(status.Reservation)}, {"Host name", status.InternalHostname},
+		{"Submitted", describeTime(job.CreationTimestamp.Time, now)},
+		{"Started", describeTime(timeOf(status.StartTime), now)},
+		{"Ended", describeTime(timeOf(status.FinishTime), now)},
+		{"Ran", elapsed(timeOf(status.StartTime), timeOf(status.FinishTime), now)},
+	}
+	if status.Queue != nil && status.Queue.Position > 0 {
+		fields = append(fields, field{"Queue", fmt.Sprintf("position %d, for %s", status.Queue.Position, ago(timeOf(status.Queue.Since), now))})
+	}
+	if status.ExitCode != nil {
+		fields = append(fields, field{"Exit code", fmt.Sprint(*status.ExitCode)})
+	}
+	if status.Cost != nil {
+		fields = append(fields, field{"Cost", string(status.Cost.Amount) + " " + status.Cost.Currency})
+	}
+	return append(fields, field{"Attempts", describeAttempts(status.Attempts, now)})
+}
+
+func describeSize(job *v1alpha1.Job) string {
+	var parts []string
+	if preset := job.Status.Preset; preset != "" {
+		parts = append(parts, "preset "+preset)
+	} else if job.Spec.Preset != "" {
+		parts = append(parts, "preset "+job.Spec.Preset)
+	}
+	if held := job.Status.Reservation; held != nil {
+		r := &held.Replica
+		parts = append(parts, r.CPU.String()+" CPU", r.Memory.String()+" memory")
+		if r.GPUs > 0 {
+			parts = append(parts, strings.TrimSpace(fmt.Sprintf("%d GPU %s", r.GPUs, r.GPUModel)))
+		}
+	} else if r := job.Spec.Resources; r != nil && r.CPU != nil && r.Memory != nil {
+		parts = append(parts, r.CPU.String()+" CPU", r.Memory.String()+" memory")
+		if r.GPU != nil {
+			parts = append(parts, strings.TrimSpace(fmt.Sprintf("%d GPU %s", r.GPU.Count, r.GPU.Model)))
+		}
+	}
+	if n := job.Spec.ReplicaCount(); n > 1 {
+		parts = append(parts, fmt.Sprintf("%d replicas", n))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func describePlace(r *v1alpha1.Reservation) string {
+	if r == nil {
+		return ""
+	}
+	names := make([]string, 0, len(r.Nodes))
+	for _, share := range r.Nodes {
+		names = append(names, share.Node)
+	}
+	place := fmt.Sprintf("cluster %s, node %s", r.Cluster, strings.Join(names, ", "))
+	if r.Pool != "" {
+		place = fmt.Sprintf("cluster %s, pool %s, node %s", r.Cluster, r.Pool, strings.Join(names, ", "))
+	}
+	return shorten(place, 300)
+}
+
+func describeAttempts(attempts []v1alpha1.Attempt, now time.Time) string {
+	if len(attempts) < 2 {
+		return "" // one attempt is the job
+	}
+	lines := make([]string, 0, len(attempts))
+	for _, at := range attempts {
+		text := fmt.Sprintf("%d: ran %s", at.Number, elapsed(timeOf(at.StartTime), timeOf(at.FinishTime), now))
+		if at.StartTime == nil {
+			text = fmt.Sprintf("%d: did not run", at.Number)
+		}
+		if at.Node != "" {
+			text += " on " + at.Node
+		}
+		if at.Reason != "" {
+			text += ", " + string(at.Reason)
+		}
+		if at.ExitCode != nil {
+			text += fmt.Sprintf(", exit code %d", *at.ExitCode)
+		}
+		lines = append(lines, text)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// describeRecord is what people want to know of a job whose object is gone.
+func describeRecord(r *history.JobRecord, now time.Time) []field {
+	spec, status := &r.Spec, &r.Status
+	state := status.Phase
+	if status.Reason != "" && status.Reason != state {
+		state += ", " + status.Reason
+	}
+	fields := []field{
+		{"Name", spec.Job}, {"Project", spec.Project}, {"State", state}, {"Message", status.Message},
+		{"Description", spec.Description}, {"Tags", strings.Join(spec.Tags, ", ")}, {"Owner", spec.User},
+		{"Image", spec.Image}, {"Digest", spec.ImageDigest},
+		{"Entry point", commandLine(spec.Command)}, {"Command", commandLine(spec.Args)},
+		{"Preset", spec.Preset}, {"Cluster", spec.Cluster}, {"Node", status.Node},
+		{"Submitted", describeTime(status.SubmitTime.Time, now)},
+		{"Started", describeTime(timeOf(status.StartTime), now)},
+		{"Ended", describeTime(timeOf(status.FinishTime), now)},
+		{"Ran", elapsed(timeOf(status.StartTime), timeOf(status.FinishTime), now)},
+		{"Object deleted", describeTime(timeOf(status.DeletedTime), now)},
+	}
+	if spec.GPUs > 0 {
+		fields = append(fields, field{"GPUs", strings.TrimSpace(fmt.Sprintf("%d %s", spec.GPUs, spec.GPUModel))})
+	}
+	if status.ExitCode != nil {
+		fields = append(fields, field{"Exit code", fmt.Sprint(*status.ExitCode)})
+	}
+	if status.Cost != nil {
+		fields = append(fields, field{"Cost", strings.TrimSpace(status.Cost.Amount + " " + status.Cost.Currency)})
+	}
+	lines := make([]string, 0, len(status.Transitions))
+	for _, t := range status.Transitions {
+		text := t.Time.Local().Format(time.DateTime) + " " + t.Phase
+		if t.Reason != "" && t.Reason != t.Phase {
+			text += ", " + t.Reason
+		}
+		lines = append(lines, text)
+	}
+	return append(fields, field{"Life", strings.Join(lines, "\n")})
+}
+
+func describeTime(t, now time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return fmt.Sprintf("%s (%s ago)", t.Local().Format(time.DateTime), ago(t, now))
+}
+
+// commandLine writes words as a shell would read them.
+func commandLine(words []string) string {
+	quoted := make([]string, len(words))
+	for i, word := range words {
+		if quoted[i] = word; word == "" || strings.ContainsAny(word, " \t\n\"'$`\\|&;<>()*?[]#~!{}") {
+			quoted[i] = "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
+		}
+	}
+	return shorten(strings.Join(quoted, " "), 1000)
+}

@@ -1,0 +1,99 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// steering is a command that sets one field of jobs: kill, suspend, resume.
+type steering struct {
+	use, short, long string
+	aliases          []string
+	field            string
+	value            bool
+	done             string // what is said of the job then
+	from             []v1alpha1.JobPhase
+}
+
+func newKill(a *app) *cobra.Command {
+	return a.newSteering(steering{
+		use: "kill JOB...", aliases: []string{"cancel"}, short: "End jobs for good",
+		long:  "End jobs for good. Their programs get a SIGTERM, and a SIGKILL if they have not ended after a while. Logs and record are kept.",
+		field: "cancel", value: true, done: "is being ended", from: stateWords["active"],
+	})
+}
+
+func newSuspend(a *app) *cobra.Command {
+	return a.newSteering(steering{
+		use: "suspend JOB...", short: "End the pods of jobs and keep the jobs",
+		long:  "End the pods of jobs and keep the jobs. What a job did not save is lost; it starts anew when it is resumed.",
+		field: "suspend", value: true, done: "is being suspended", from: []v1alpha1.JobPhase{v1alpha1.JobPending, v1alpha1.JobRunning},
+	})
+}
+
+func newResume(a *app) *cobra.Command {
+	return a.newSteering(steering{
+		use: "resume JOB...", short: "Start suspended jobs again",
+		long:  "Let suspended jobs wait for their start again.",
+		field: "suspend", value: false, done: "is resumed", from: []v1alpha1.JobPhase{v1alpha1.JobSuspended},
+	})
+}
+
+func (a *app) newSteering(s steering) *cobra.Command {
+	var out output
+	c := &cobra.Command{
+		Use: s.use, Aliases: s.aliases, Short: s.short, Long: s.long,
+		Args:              cobra.MinimumNArgs(1),
+		ValidArgsFunction: a.completeJobs(s.from...),
+		RunE: func(c *cobra.Command, names []string) error {
+			if err := out.check(c); err != nil {
+				return err
+			}
+			var all error
+			for _, name := range names {
+				all = errors.Join(all, a.steer(c.Context(), s, name, &out))
+			}
+			return all
+		},
+	}
+	out.addTo(c)
+	return c
+}
+
+// steer sets the field of one job. A job that ended already is told, and left as it is.
+func (a *app) steer(ctx context.Context, s steering, name string, out *output) error {
+	job, _, err := a.getJob(ctx, name)
+	if err != nil {
+		return err
+	}
+	if job.Status.Phase.Finished() {
+		return fmt.Errorf("job %q has ended already: %s", name, describeEnd(&job.Status).text)
+	}
+	patch, err := json.Marshal(map[string]any{
+		"metadata": map[string]any{"uid": job.UID}, // not another job of the same name
+		"spec":     map[string]any{s.field: s.value},
+	})
+	if err != nil {
+		return err
+	}
+	ctx, cancel := a.request(ctx)
+	defer cancel()
+	options := metav1.PatchOptions{FieldValidation: metav1.FieldValidationStrict, FieldManager: "soma"}
+	u, err := a.clients.dynamic.Resource(jobs).Namespace(job.Namespace).Patch(ctx, name, types.MergePatchType, patch, options)
+	if err != nil {
+		return a.explainError(err, jobs, job.Namespace, name)
+	}
+	if !out.table() {
+		return out.object(a.out, u)
+	}
+	_, err = fmt.Fprintf(a.out, "%s %s\n", name, s.done)
+	return err
+}

@@ -1,0 +1,85 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"k8s.io/apimachinery/pkg/fields"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/util/wait"
+	apiwatch "k8s.io/apimachinery/pkg/watch"
+	"k8s.io/client-go/tools/cache"
+	"k8s.io/client-go/tools/watch"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// watch shows every object that the selectors match, and each change, to visit until that returns true or an error. An
+// object that is gone is shown once more with gone set. Broken connections are made anew. Where empty is given it is returned when
+// there is nothing to watch at the beginning.
+func (a *app) watch(ctx context.Context, gvr schema.GroupVersionResource, namespace string, selectors metav1.ListOptions, empty error, visit func(u *unstructured.Unstructured, gone bool) (bool, error)) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	resource := c.dynamic.Resource(gvr).Namespace(namespace)
+	lw := &cache.ListWatch{
+		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
+			options.LabelSelector, options.FieldSelector = selectors.LabelSelector, selectors.FieldSelector
+			return resource.List(ctx, options)
+		},
+		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {
+			options.LabelSelector, options.FieldSelector = selectors.LabelSelector, selectors.FieldSelector
+			return resource.Watch(ctx, options)
+		},
+	}
+	nothing := func(store cache.Store) (bool, error) {
+		if empty != nil && len(store.List()) == 0 {
+			return false, empty
+		}
+		return false, nil
+	}
+	_, err = watch.UntilWithSync(ctx, lw, &unstructured.Unstructured{}, nothing, func(event apiwatch.Event) (bool, error) {
+		u, ok := event.Object.(*unstructured.Unstructured)
+		if !ok {
+			return false, nil
+		}
+		return visit(u, event.Type == apiwatch.Deleted)
+	})
+	// The library tells a cancelled context by an error of its own.
+	if wait.Interrupted(err) && ctx.Err() != nil {
+		return ctx.Err()
+	}
+	return err
+}
+
+// errGone ends the following of a job whose object was deleted.
+var errGone = errors.New("the job was deleted")
+
+// followJob shows the job, and each change of it, to visit until that returns true. It ends with errGone when the object
+// that was followed is deleted, also when another takes its name.
+func (a *app) followJob(ctx context.Context, job *v1alpha1.Job, visit func(*v1alpha1.Job) (bool, error)) error {
+	if done, err := visit(job); done || err != nil {
+		return err
+	}
+	byName := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", job.Name).String()}
+	return a.watch(ctx, jobs, job.Namespace, byName, errGone, func(u *unstructured.Unstructured, gone bool) (bool, error) {
+		now, err := decode[v1alpha1.Job](u)
+		if err != nil {
+			return false, err
+		}
+		if now.UID != job.UID {
+			return false, errGone
+		}
+		if done, err := visit(now); done || err != nil {
+			return done, err
+		}
+		if gone {
+			return false, errGone
+		}
+		return false, nil
+	})
+}
