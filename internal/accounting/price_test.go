@@ -1,0 +1,48 @@
+package accounting
+
+import (
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+func TestPerHour(t *testing.T) {
+	prices := &v1alpha1.Prices{Currency: "EUR", CPUHour: "0.04", MemoryGiBHour: "0.005",
+		GPUHours: []v1alpha1.GPUPrice{{Model: "A100", Price: "2.50"}}}
+	replica := v1alpha1.ReplicaResources{CPU: resource.MustParse("500m"), Memory: resource.MustParse("8Gi"), GPUs: 2, GPUModel: "A100"}
+	tests := map[string]struct {
+		preset   v1alpha1.Price
+		prices   *v1alpha1.Prices
+		replicas int32
+		want     v1alpha1.Price
+	}{
+		"the single resources": {"", prices, 1, "5.060000"},
+		"every replica":        {"", prices, 3, "15.180000"},
+		"the preset's price":   {"1.10", prices, 2, "2.200000"},
+		"no prices":            {"1.10", nil, 2, ""},
+		"nothing is priced":    {"", &v1alpha1.Prices{Currency: "EUR"}, 2, ""},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := PerHour(tc.preset, tc.prices, replica, tc.replicas); got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+func TestAddIsExact(t *testing.T) {
+	var cost *v1alpha1.Cost
+	for range 3600 {
+		cost = Add(cost, "3.6", "EUR", time.Second)
+	}
+	if cost.Amount != "3.600000" {
+		t.Errorf("3,600 times one second at 3.6 an hour cost %s", cost.Amount)
+	}
+	if Add(nil, "", "EUR", time.Hour) != nil {
+		t.Error("what has no price has a cost")
+	}
+}
