@@ -1,0 +1,205 @@
+package history
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/soma-platform/soma/internal/history/db"
+)
+
+// Job is what the history knows of one job.
+type Job = db.Job
+
+// Transition is one transition of an object.
+type Transition = db.TransitionsOfRow
+
+// ErrTooSlow is the error of a search that was given up because it took too long.
+var ErrTooSlow = errors.New("the search took too long; narrow it, for instance by time or user")
+
+// Order is the order of a list.
+type Order int
+
+// The orders. ByFinishDescending lists finished jobs alone.
+const (
+	BySubmissionDescending Order = iota
+	BySubmission
+	ByFinishDescending
+)
+
+// Column is a column that can be searched by its value.
+type Column string
+
+// The columns that can be searched by value.
+const (
+	ColumnNamespace Column = "namespace"
+	ColumnName      Column = "name"
+	ColumnUser      Column = "submitted_by"
+	ColumnPhase     Column = "phase"
+	ColumnReason    Column = "reason"
+)
+
+// Query says which jobs are looked for. What is not given does not matter.
+type Query struct {
+	Equal    []Match
+	Tags     []TagMatch
+	Labels   []LabelMatch
+	UID      *UIDRange
+	Since    time.Time // first instant of submission
+	Until    time.Time // first instant of submission that is too late
+	Order    Order
+	After    *Position // the last job of the page before
+	PageSize int       // at least 1
+}
+
+// Match asks for a value of a column, or for any but this one.
+type Match struct {
+	Column Column
+	Value  string
+	Not    bool
+}
+
+// TagMatch asks for jobs that carry a tag, or do not.
+type TagMatch struct {
+	Tag string
+	Not bool
+}
+
+// LabelMatch asks for jobs with a label of one of the values, or of any value where none are given; or for those without.
+type LabelMatch struct {
+	Key    string
+	Values []string
+	Not    bool
+}
+
+// UIDRange asks for UIDs from First to Last.
+type UIDRange struct{ First, Last uuid.UUID }
+
+// Position is a place in a list: that of one job.
+type Position struct {
+	Time time.Time
+	UID  uuid.UUID
+}
+
+// jobColumns are those of Job, in its order.
+const jobColumns = `submitted_at, uid, namespace, name, labels, submitted_by, cluster, image, image_digest, command, args,
+	command_truncated, preset, gpus, gpu_model, replicas, tags, description, phase, reason, message, exit_code, started_at,
+	finished_at, deleted_at, attempts, run_seconds, node, cost::text, currency, sequence, resource_version`
+
+// List returns one page of jobs, and where it ended if there are more.
+func (s *Store) List(ctx context.Context, q Query) ([]Job, *Position, error) {
+	text, args := q.sql()
+	// The plan is made for the values at hand: they decide which index is the right one.
+	rows, err := s.pool.Query(ctx, text, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
+	if err != nil {
+		return nil, nil, s.observeRead(err)
+	}
+	jobs, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Job])
+	if err != nil {
+		return nil, nil, s.observeRead(err)
+	}
+	_ = s.observe(nil)
+	if len(jobs) <= q.PageSize {
+		return jobs, nil, nil
+	}
+	jobs = jobs[:q.PageSize]
+	last := jobs[len(jobs)-1]
+	position := &Position{Time: last.SubmittedAt, UID: last.Uid}
+	if q.Order == ByFinishDescending {
+		position.Time = *last.FinishedAt
+	}
+	return jobs, position, nil
+}
+
+// Transitions returns the newest transitions of a job, at most limit, oldest first.
+func (s *Store) Transitions(ctx context.Context, job *Job, limit int32) ([]Transition, error) {
+	rows, err := s.queries.TransitionsOf(ctx, db.TransitionsOfParams{CreatedAt: job.SubmittedAt, Uid: job.Uid, Count: limit})
+	if err := s.observeRead(err); err != nil {
+		return nil, err
+	}
+	for i, j := 0, len(rows)-1; i < j; i, j = i+1, j-1 {
+		rows[i], rows[j] = rows[j], rows[i]
+	}
+	return rows, nil
+}
+
+func (s *Store) observeRead(err error) error {
+	var answer *pgconn.PgError
+	if errors.As(err, &answer) && answer.Code == "57014" { // statement_timeout
+		return fmt.Errorf("%w: %w", ErrTooSlow, err)
+	}
+	return s.observe(err)
+}
+
+// sql is the query in SQL. Every value is a parameter.
+func (q *Query) sql() (text string, args []any) {
+	var conditions []string
+	parameter := func(value any) string {
+		args = append(args, value)
+		return "$" + strconv.Itoa(len(args))
+	}
+	where := func(not bool, condition string) {
+		if not {
+			condition = "NOT (" + condition + ")"
+		}
+		conditions = append(conditions, condition)
+	}
+	for _, m := range q.Equal {
+		where(m.Not, string(m.Column)+" = "+parameter(m.Value))
+	}
+	if q.UID != nil {
+		where(false, "uid BETWEEN "+parameter(q.UID.First)+" AND "+parameter(q.UID.Last))
+	}
+	for _, m := range q.Tags {
+		where(m.Not, "tags @> "+parameter([]string{m.Tag}))
+	}
+	for _, m := range q.Labels {
+		where(m.Not, m.sql(parameter))
+	}
+	if !q.Since.IsZero() {
+		where(false, "submitted_at >= "+parameter(q.Since))
+	}
+	if !q.Until.IsZero() {
+		where(false, "submitted_at < "+parameter(q.Until))
+	}
+	column, direction, beyond := "submitted_at", "DESC", "<"
+	switch q.Order {
+	case BySubmission:
+		direction, beyond = "ASC", ">"
+	case ByFinishDescending:
+		column = "finished_at"
+		where(false, "finished_at IS NOT NULL")
+	}
+	if q.After != nil {
+		where(false, fmt.Sprintf("(%s, uid) %s (%s, %s)", column, beyond, parameter(q.After.Time), parameter(q.After.UID)))
+		// Said apart, so that whole months can be left out.
+		where(false, fmt.Sprintf("%s %s= %s", column, beyond, parameter(q.After.Time)))
+	}
+	text = "SELECT " + jobColumns + " FROM jobs"
+	if len(conditions) > 0 {
+		text += " WHERE " + strings.Join(conditions, " AND ")
+	}
+	text += fmt.Sprintf(" ORDER BY %s %s, uid %s LIMIT %d", column, direction, direction, q.PageSize+1)
+	return text, args
+}
+
+func (m *LabelMatch) sql(parameter func(any) string) string {
+	switch len(m.Values) {
+	case 0:
+		return "labels ? " + parameter(m.Key)
+	case 1:
+		// A map of strings always encodes.
+		pair, _ := json.Marshal(map[string]string{m.Key: m.Values[0]})
+		return "labels @> " + parameter(string(pair)) + "::jsonb"
+	}
+	// A label that is not there is none of the values.
+	return "coalesce(labels ->> " + parameter(m.Key) + " = ANY (" + parameter(m.Values) + "), false)"
+}

@@ -1,0 +1,116 @@
+package historyapi
+
+import (
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/duration"
+
+	api "github.com/soma-platform/soma/api/history/v1alpha1"
+	"github.com/soma-platform/soma/internal/history"
+)
+
+// recordOf makes the object of a row.
+func recordOf(job *history.Job) (api.JobRecord, error) {
+	uid := types.UID(job.Uid.String())
+	record := api.JobRecord{
+		TypeMeta: metav1.TypeMeta{APIVersion: api.GroupVersion.String(), Kind: "JobRecord"},
+		ObjectMeta: metav1.ObjectMeta{
+			Name: api.RecordName(job.Name, uid), Namespace: job.Namespace, UID: uid,
+			ResourceVersion:   strconv.FormatInt(job.Sequence, 10),
+			CreationTimestamp: metav1.NewTime(job.SubmittedAt),
+		},
+		Spec: api.JobRecordSpec{
+			Job: job.Name, Project: job.Namespace, User: job.SubmittedBy, Cluster: job.Cluster,
+			Image: job.Image, ImageDigest: job.ImageDigest, Command: job.Command, Args: job.Args, CommandTruncated: job.CommandTruncated,
+			Preset: job.Preset, GPUs: job.Gpus, GPUModel: job.GpuModel, Replicas: job.Replicas, Tags: job.Tags, Description: job.Description,
+		},
+		Status: api.JobRecordStatus{
+			Phase: job.Phase, Reason: job.Reason, Message: job.Message, ExitCode: job.ExitCode,
+			SubmitTime: metav1.NewTime(job.SubmittedAt), StartTime: timeOf(job.StartedAt), FinishTime: timeOf(job.FinishedAt),
+			DeletedTime: timeOf(job.DeletedAt), Attempts: job.Attempts, RunSeconds: job.RunSeconds, Node: job.Node,
+		},
+	}
+	if job.Cost != nil {
+		record.Status.Cost = &api.Cost{Amount: *job.Cost, Currency: job.Currency}
+	}
+	if err := json.Unmarshal(job.Labels, &record.Labels); err != nil {
+		return record, fmt.Errorf("read the labels of job %s/%s: %w", job.Namespace, job.Name, err)
+	}
+	return record, nil
+}
+
+func transitionsOf(rows []history.Transition) []api.Transition {
+	transitions := make([]api.Transition, 0, len(rows))
+	for _, row := range rows {
+		transitions = append(transitions, api.Transition{
+			Sequence: row.Sequence, Time: metav1.NewMicroTime(row.At), Phase: row.Phase, Reason: row.Reason,
+			Message: row.Message, Attempt: row.Attempt, ExitCode: row.ExitCode,
+		})
+	}
+	return transitions
+}
+
+func timeOf(t *time.Time) *metav1.Time {
+	if t == nil {
+		return nil
+	}
+	return &metav1.Time{Time: *t}
+}
+
+// tableColumns are what `kubectl get jobrecords` prints; those of priority 1 with `-o wide`.
+var tableColumns = []metav1.TableColumnDefinition{
+	{Name: "Name", Type: "string", Format: "name", Description: "Name of the record."},
+	{Name: "Job", Type: "string", Description: "Name of the job."},
+	{Name: "User", Type: "string", Description: "Who submitted the job."},
+	{Name: "Phase", Type: "string", Description: "Phase of the job."},
+	{Name: "Reason", Type: "string", Description: "Reason of the phase."},
+	{Name: "Exit", Type: "string", Description: "Exit code of the job."},
+	{Name: "Started", Type: "string", Description: "How long ago the job started."},
+	{Name: "Duration", Type: "string", Description: "For how long the job ran."},
+	{Name: "GPUs", Type: "integer", Description: "GPUs of all replicas together."},
+	{Name: "Age", Type: "string", Description: "How long ago the job was submitted."},
+	{Name: "Image", Type: "string", Description: "Image that the job named.", Priority: 1},
+	{Name: "Node", Type: "string", Description: "Node of the newest attempt.", Priority: 1},
+	{Name: "Cost", Type: "string", Description: "Cost of the attempts that ended.", Priority: 1},
+	{Name: "Tags", Type: "string", Description: "Tags of the job.", Priority: 1},
+	{Name: "Message", Type: "string", Description: "What happened, for a person.", Priority: 1},
+}
+
+func cells(record *api.JobRecord, now time.Time) []any {
+	exit, started, cost := "", "", ""
+	if code := record.Status.ExitCode; code != nil {
+		exit = strconv.Itoa(int(*code))
+	}
+	if start := record.Status.StartTime; start != nil {
+		started = duration.HumanDuration(now.Sub(start.Time))
+	}
+	if c := record.Status.Cost; c != nil {
+		cost = c.Amount + " " + c.Currency
+	}
+	return []any{
+		record.Name, record.Spec.Job, record.Spec.User, record.Status.Phase, record.Status.Reason, exit, started,
+		ran(record, now), record.Spec.GPUs, duration.HumanDuration(now.Sub(record.CreationTimestamp.Time)),
+		record.Spec.Image, record.Status.Node, cost, fmt.Sprint(record.Spec.Tags), record.Status.Message,
+	}
+}
+
+// ran is for how long the job ran, or runs.
+func ran(record *api.JobRecord, now time.Time) string {
+	start, end := record.Status.StartTime, record.Status.FinishTime
+	switch {
+	case start == nil:
+		return ""
+	case record.Status.RunSeconds > 0 && end != nil:
+		return duration.HumanDuration(time.Duration(record.Status.RunSeconds) * time.Second)
+	case end != nil:
+		return duration.HumanDuration(end.Sub(start.Time))
+	case record.Status.DeletedTime != nil:
+		return ""
+	}
+	return duration.HumanDuration(now.Sub(start.Time))
+}
