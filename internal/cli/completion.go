@@ -54,12 +54,20 @@ func forCompletion(c *cobra.Command) (context.Context, context.CancelFunc) {
 	return context.WithTimeout(parent, completionTimeout)
 }
 
-// completeJobs offers the names of jobs in the given phases.
-func (a *app) completeJobs(in ...v1alpha1.JobPhase) completer {
-	return func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if c.ArgsLenAtDash() >= 0 {
+// completeJob offers the names of jobs in the given phases for one argument; after it files, as for a job's command.
+func (a *app) completeJob(in ...v1alpha1.JobPhase) completer {
+	offer := a.completeJobs(in...)
+	return func(c *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		if len(args) > 0 {
 			return nil, cobra.ShellCompDirectiveDefault
 		}
+		return offer(c, args, prefix)
+	}
+}
+
+// completeJobs offers the names of jobs in the given phases for every argument.
+func (a *app) completeJobs(in ...v1alpha1.JobPhase) completer {
+	return func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 		ctx, cancel := forCompletion(c)
 		defer cancel()
 		connected, err := a.connect()

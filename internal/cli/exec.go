@@ -30,7 +30,7 @@ Without COMMAND an interactive shell is started.`,
 			"exec train-x7k2p", "a shell", "exec train-x7k2p -- nvidia-smi", "one command",
 			"exec -i train-x7k2p -- tar x < data.tar", "with standard input",
 		),
-		ValidArgsFunction: a.completeJobs(v1alpha1.JobRunning),
+		ValidArgsFunction: a.completeJob(v1alpha1.JobRunning),
 		RunE: func(c *cobra.Command, args []string) error {
 			name, command, err := splitCommand(c, args, "the name of the job")
 			if err != nil {

@@ -79,3 +79,23 @@ func jobExitCode(status *v1alpha1.JobStatus) int {
 		return exitFailure
 	}
 }
+
+// oneArg wants exactly one argument, of which subject says what it is.
+func oneArg(subject string) cobra.PositionalArgs {
+	return func(c *cobra.Command, args []string) error {
+		if len(args) > 1 {
+			return fmt.Errorf("one argument is wanted, %s, not %d", subject, len(args))
+		}
+		return someArgs(subject)(c, args)
+	}
+}
+
+// someArgs wants one argument or more.
+func someArgs(subject string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return fmt.Errorf("%s is missing", subject)
+		}
+		return nil
+	}
+}

@@ -17,8 +17,8 @@ func newExplain(a *app) *cobra.Command {
 		Use:               "explain JOB",
 		Short:             "Say why a job waits, or what happened to it, and what to do",
 		Example:           a.examples("explain train-x7k2p", "why it waits, or what happened"),
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeJobs(phases...),
+		Args:              oneArg("the name of the job"),
+		ValidArgsFunction: a.completeJob(phases...),
 		RunE: func(c *cobra.Command, args []string) error {
 			fields, err := a.explain(c.Context(), args[0])
 			if err != nil {
@@ -46,7 +46,7 @@ func (a *app) explain(ctx context.Context, name string) ([]field, error) {
 			StartTime: record.Status.StartTime, FinishTime: record.Status.FinishTime,
 		}}
 		job.Name = record.Spec.Job
-		return append(explainJob(job, nil, a.program, time.Now()), field{"Object", "gone; this is its record in the history"}), nil
+		return append(explainJob(job, nil, strings.TrimSpace(a.command("")), time.Now()), field{"Object", "gone; this is its record in the history"}), nil
 	}
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func (a *app) explain(ctx context.Context, name string) ([]field, error) {
 			quota = nil
 		}
 	}
-	return explainJob(job, quota, a.program, time.Now()), nil
+	return explainJob(job, quota, strings.TrimSpace(a.command("")), time.Now()), nil
 }
 
 func quotaMatters(reason v1alpha1.JobReason) bool {

@@ -36,8 +36,8 @@ made anew without a gap. Lines of several replicas are marked with their rank.`,
 			"logs -f train-x7k2p", "as it comes", "logs --tail 50 train-x7k2p", "the last lines",
 			"logs --previous train-x7k2p", "of the attempt before", "logs --rank 2 train-x7k2p", "of one replica",
 		),
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeJobs(phases...),
+		Args:              oneArg("the name of the job"),
+		ValidArgsFunction: a.completeJob(phases...),
 		RunE: func(c *cobra.Command, args []string) error {
 			from, err := since(f.since, time.Now())
 			if err != nil {

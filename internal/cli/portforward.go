@@ -26,8 +26,8 @@ Without ports the one on which the job serves HTTP is taken.`,
 			"port-forward notebook", "the job's HTTP port", "port-forward train-x7k2p 6006", "TensorBoard",
 			"port-forward train-x7k2p 8080:80", "under another port here",
 		),
-		Args:              cobra.MinimumNArgs(1),
-		ValidArgsFunction: a.completeJobs(v1alpha1.JobRunning),
+		Args:              someArgs("the name of the job"),
+		ValidArgsFunction: a.completeJob(v1alpha1.JobRunning),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.portForward(c.Context(), args[0], rank, addresses, args[1:])
 		},

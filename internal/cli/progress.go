@@ -15,6 +15,9 @@ type line struct {
 	lasting bool
 }
 
+// submitted is what is said of a job that no controller has looked at yet.
+const submitted = "Submitted"
+
 // narrator turns the changes of a job into lines: it says something only when there is something new.
 type narrator struct{ last string }
 
@@ -40,7 +43,7 @@ func describeProgress(job *v1alpha1.Job) line {
 	}
 	switch status.Reason {
 	case "":
-		return line{text: "Submitted"}
+		return line{text: submitted}
 	case v1alpha1.JobReasonCreating, v1alpha1.JobReasonScheduling, v1alpha1.JobReasonPodInitializing:
 		return line{text: "Starting" + on(job) + again(status)}
 	case v1alpha1.JobReasonContainerCreating:

@@ -60,7 +60,7 @@ func newProjectUse(a *app) *cobra.Command {
 	return &cobra.Command{
 		Use: "use NAME", Short: "Make a project the current one",
 		Long:              "Make a project the current one: the namespace of the kubeconfig's context, also for kubectl.",
-		Args:              cobra.ExactArgs(1),
+		Args:              oneArg("the name of the project"),
 		ValidArgsFunction: a.completeOne(projects),
 		RunE: func(c *cobra.Command, args []string) error {
 			name := args[0]
@@ -103,7 +103,7 @@ func newProjectCreate(a *app) *cobra.Command {
 		Use: "create NAME", Short: "Make a project",
 		Long:    "Make a project with a namespace of its name. Without a quota nothing may run in it.",
 		Example: a.examples("project create vision --quota research --wait", "and wait until it can be used"),
-		Args:    cobra.ExactArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
+		Args:    oneArg("the name of the project"), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := out.check(c); err != nil {
 				return err

@@ -20,8 +20,8 @@ func newStatus(a *app) *cobra.Command {
 		Short:             "Show how a job stands, or how it ended",
 		Long:              "Show all that is known of a job: of its object, or of its record in the history when the object is gone.",
 		Example:           a.examples("status train-x7k2p", "for people", "status train-x7k2p -o jsonpath='{.status.phase}'", "for programs"),
-		Args:              cobra.ExactArgs(1),
-		ValidArgsFunction: a.completeJobs(phases...),
+		Args:              oneArg("the name of the job"),
+		ValidArgsFunction: a.completeJob(phases...),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := out.check(c); err != nil {
 				return err

@@ -51,7 +51,7 @@ func (a *app) newSteering(s steering) *cobra.Command {
 	var out output
 	c := &cobra.Command{
 		Use: s.use, Aliases: s.aliases, Short: s.short, Long: s.long,
-		Args:              cobra.MinimumNArgs(1),
+		Args:              someArgs("the name of a job"),
 		ValidArgsFunction: a.completeJobs(s.from...),
 		RunE: func(c *cobra.Command, names []string) error {
 			if err := out.check(c); err != nil {

@@ -109,7 +109,7 @@ func (a *app) runToEnd(ctx context.Context, job *v1alpha1.Job, quiet bool) error
 	defer live.close()
 	live.show(line{text: fmt.Sprintf("Job %s submitted to project %s", job.Name, job.Namespace), lasting: true})
 
-	var said narrator
+	said := narrator{last: submitted} // told already
 	last, err := a.attach(ctx, job, live.over(a.out), logOptions{tail: -1, rank: -1}, func(now *v1alpha1.Job) {
 		if now.Status.Phase.Finished() {
 			return // told after the output
