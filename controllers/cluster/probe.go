@@ -85,6 +85,10 @@ func (r *Reconciler) probe(ctx context.Context, cluster *v1alpha1.Cluster) probe
 		result.next = now.Add(retryInterval)
 		if last.generation == cluster.Generation {
 			result.failures = last.failures
+			if last.reason == reason {
+				// What the network says differs from time to time, by a port for instance, and tells nothing new.
+				result.message = last.message
+			}
 		}
 		result.failures++
 	}

@@ -49,10 +49,11 @@ type Prober interface {
 	Remote(ctx context.Context, kubeconfig []byte) (fleet.Facts, error)
 }
 
-// Reconciler keeps the status of clusters. Client, Clock, Prober and Namespace are required.
+// Reconciler keeps the status of clusters. Client, Clock and Namespace are required.
 type Reconciler struct {
 	Client client.Client
 	Clock  clock.PassiveClock
+	// Prober is a fleet.Fleet with the manager's own configuration where it is not given.
 	Prober Prober
 	// Namespace is Soma's own, in which the secrets with kubeconfigs are.
 	Namespace string
@@ -66,8 +67,15 @@ type Reconciler struct {
 
 // SetupWithManager adds the controller to the manager. It returns an error where a dependency is missing.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	if r.Client == nil || r.Clock == nil || r.Prober == nil || r.Namespace == "" {
-		return errors.New("controller of clusters: Client, Clock, Prober and Namespace are required")
+	if r.Client == nil || r.Clock == nil || r.Namespace == "" {
+		return errors.New("controller of clusters: Client, Clock and Namespace are required")
+	}
+	if r.Prober == nil {
+		local, err := fleet.New(mgr.GetConfig())
+		if err != nil {
+			return err
+		}
+		r.Prober = local
 	}
 	if r.Interval <= 0 {
 		r.Interval = DefaultInterval
