@@ -3,11 +3,11 @@ package cli
 import (
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"time"
 
 	"golang.org/x/term"
-	"os"
 )
 
 // liveLine shows the progress of a job. On a terminal a passing line is written over by the next and counts the seconds;
@@ -20,7 +20,7 @@ type liveLine struct {
 	mu      sync.Mutex
 	current *line
 	shown   bool
-	ticker  *time.Ticker
+	closed  bool
 	done    chan struct{}
 }
 
@@ -28,18 +28,19 @@ type liveLine struct {
 func newLiveLine(w io.Writer, s style) *liveLine {
 	l := &liveLine{w: w, style: s, start: time.Now(), done: make(chan struct{})}
 	if s.terminal {
-		l.ticker = time.NewTicker(time.Second)
 		go l.tick()
 	}
 	return l
 }
 
 func (l *liveLine) tick() {
+	ticker := time.NewTicker(time.Second)
+	defer ticker.Stop()
 	for {
 		select {
 		case <-l.done:
 			return
-		case <-l.ticker.C:
+		case <-ticker.C:
 			l.mu.Lock()
 			l.draw()
 			l.mu.Unlock()
@@ -111,9 +112,8 @@ func (l *liveLine) close() {
 	defer l.mu.Unlock()
 	l.erase()
 	l.current = nil
-	if l.ticker != nil {
-		l.ticker.Stop()
+	if !l.closed {
+		l.closed = true
 		close(l.done)
-		l.ticker = nil
 	}
 }

@@ -188,7 +188,7 @@ func (s *streams) copyOnce(ctx context.Context, pod *corev1.Pod, out io.Writer, 
 		return err
 	}
 	options := &corev1.PodLogOptions{Container: container, Follow: follow, Timestamps: true}
-	if from := cursor.since(); from != nil {
+	if from := cursor.begin(); from != nil {
 		options.SinceTime = &metav1.Time{Time: *from}
 	} else {
 		if s.options.since != nil {

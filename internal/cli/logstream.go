@@ -12,42 +12,51 @@ import (
 const maxLogLine = 64 << 10
 
 // logCursor remembers how far a container's log was read, so that a new request goes on where the last one broke: no line
-// is left out and none comes twice. The API resumes by whole seconds, so lines of the last second are counted.
+// is left out and none comes twice. The API resumes by whole seconds, and the lines of a program's two streams may be a
+// little out of order, so a new request begins a second early and the lines since then are counted.
 type logCursor struct {
-	last   time.Time // the newest time that was seen
-	second time.Time // that time, in whole seconds
-	count  int       // lines at or after second that were passed on
-	skip   int       // lines of the current request that were passed on before
+	last         time.Time // the newest time that was seen
+	second       time.Time // that time, in whole seconds
+	before, from int       // lines that were passed on: in the second before, and from second on
+	skip         int       // lines of the current request that were passed on before
 }
 
-// since is the time from which a new request has to read, nil for all.
-func (c *logCursor) since() *time.Time {
+// begin is where a new request begins, nil for the beginning of the log.
+func (c *logCursor) begin() *time.Time {
 	if c.last.IsZero() {
 		return nil
 	}
-	return &c.second
+	begin := c.second.Add(-time.Second)
+	return &begin
 }
 
 // restart prepares for the lines of a new request.
-func (c *logCursor) restart() { c.skip = c.count }
+func (c *logCursor) restart() { c.skip = c.before + c.from }
 
 // take reports whether a line with this time is new.
 func (c *logCursor) take(at time.Time) bool {
 	if c.skip > 0 && !at.After(c.last) {
-		if !at.Before(c.second) {
+		if !at.Before(c.second.Add(-time.Second)) {
 			c.skip--
 		}
 		return false
 	}
 	c.skip = 0
-	if second := at.Truncate(time.Second); at.After(c.last) {
-		if second.After(c.second) {
-			c.second, c.count = second, 0
+	if at.After(c.last) {
+		switch second := at.Truncate(time.Second); {
+		case second.Equal(c.second):
+		case second.Equal(c.second.Add(time.Second)):
+			c.second, c.before, c.from = second, c.from, 0
+		default:
+			c.second, c.before, c.from = second, 0, 0
 		}
 		c.last = at
 	}
-	if !at.Before(c.second) {
-		c.count++
+	switch {
+	case !at.Before(c.second):
+		c.from++
+	case !at.Before(c.second.Add(-time.Second)):
+		c.before++
 	}
 	return true
 }

@@ -1,7 +1,6 @@
 package cli
 
 import (
-	"bufio"
 	"fmt"
 	"io"
 	"regexp"
@@ -45,12 +44,18 @@ func parseEnv(text string, lookup func(string) (string, bool)) (v1alpha1.EnvVar,
 
 // parseEnvFile reads a file of variables, one a line. Empty lines and lines that begin with # do not count.
 func parseEnvFile(file io.Reader, name string, lookup func(string) (string, bool)) ([]v1alpha1.EnvVar, error) {
-	limited := &io.LimitedReader{R: file, N: maxEnvFile + 1}
+	text, err := io.ReadAll(io.LimitReader(file, maxEnvFile+1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	if len(text) > maxEnvFile {
+		return nil, fmt.Errorf("%s is larger than %d KiB; put large data into a file or a secret", name, maxEnvFile>>10)
+	}
 	var vars []v1alpha1.EnvVar
-	lines := bufio.NewScanner(limited)
-	lines.Buffer(nil, maxEnvFile)
-	for number := 1; lines.Scan(); number++ {
-		line := strings.TrimSpace(lines.Text())
+	number := 0
+	for line := range strings.Lines(string(text)) {
+		number++
+		line = strings.TrimSpace(line)
 		if line == "" || strings.HasPrefix(line, "#") {
 			continue
 		}
@@ -59,12 +64,6 @@ func parseEnvFile(file io.Reader, name string, lookup func(string) (string, bool
 			return nil, fmt.Errorf("%s:%d: %w", name, number, err)
 		}
 		vars = append(vars, v)
-	}
-	if err := lines.Err(); err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	if limited.N <= 0 {
-		return nil, fmt.Errorf("%s is larger than %d KiB; put large data into a file or a secret", name, maxEnvFile>>10)
 	}
 	return vars, nil
 }

@@ -1,0 +1,125 @@
+package cli
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+func ptr[T any](v T) *T { return &v }
+
+func quantityOf(text string) *resource.Quantity { return ptr(resource.MustParse(text)) }
+
+// parseFlags makes the flags of a job from a command line.
+func parseFlags(t *testing.T, args ...string) (*jobFlags, func(string) bool) {
+	t.Helper()
+	f, c := &jobFlags{}, &cobra.Command{Use: "run"}
+	f.addTo(c, &app{program: "soma"})
+	if err := c.ParseFlags(args); err != nil {
+		t.Fatal(err)
+	}
+	return f, givenFlags(c.Flags())
+}
+
+func TestNewJob(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "env")
+	if err := os.WriteFile(file, []byte("A=file\nB=file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	day := ptr(int64(86400))
+	tests := map[string]struct {
+		args      []string
+		want      v1alpha1.JobSpec
+		wantError string
+	}{
+		"nothing said":      {want: v1alpha1.JobSpec{LifeSpanSeconds: day}},
+		"no end":            {args: []string{"--life-span", "0"}, want: v1alpha1.JobSpec{}},
+		"preset":            {args: []string{"-p", "gpu", "--shm", "1Gi"}, want: v1alpha1.JobSpec{Preset: "gpu", LifeSpanSeconds: day, Resources: &v1alpha1.JobResources{SHM: quantityOf("1Gi")}}},
+		"own size":          {args: []string{"--cpu", "4", "--memory", "16Gi", "--gpu", "2:A100"}, want: v1alpha1.JobSpec{LifeSpanSeconds: day, Resources: &v1alpha1.JobResources{CPU: quantityOf("4"), Memory: quantityOf("16Gi"), GPU: &v1alpha1.GPUs{Count: 2, Model: "A100"}}}},
+		"two sizes":         {args: []string{"-p", "gpu", "--cpu", "4"}, wantError: "a preset or its own"},
+		"half a size":       {args: []string{"--gpu", "1"}, wantError: "--cpu and --memory are given together"},
+		"bad amount":        {args: []string{"--cpu", "four", "--memory", "1Gi"}, wantError: `--cpu: "four" is not an amount`},
+		"file, then flag":   {args: []string{"--env-file", file, "-e", "B=flag"}, want: v1alpha1.JobSpec{LifeSpanSeconds: day, Env: []v1alpha1.EnvVar{{Name: "A", Value: "file"}, {Name: "B", Value: "flag"}}}},
+		"no such file":      {args: []string{"--env-file", file + "x"}, wantError: "no such file"},
+		"one path twice":    {args: []string{"-v", "scratch:1Gi:/a", "-v", "secret:s:/a"}, wantError: "two volumes are mounted at /a"},
+		"restart":           {args: []string{"--restart", "on-failure", "--max-retries", "5"}, want: v1alpha1.JobSpec{LifeSpanSeconds: day, Restart: &v1alpha1.Restart{Policy: v1alpha1.RestartOnFailure, MaxRetries: ptr(int32(5))}}},
+		"retries alone":     {args: []string{"--max-retries", "5"}, wantError: "needs --restart"},
+		"unknown restart":   {args: []string{"--restart", "maybe"}, wantError: `no restart policy "maybe"`},
+		"unknown priority":  {args: []string{"--priority", "urgent"}, wantError: `no priority "urgent"`},
+		"times":             {args: []string{"--schedule-timeout", "90m", "--life-span", "1d12h", "--ttl", "0"}, want: v1alpha1.JobSpec{ScheduleTimeoutSeconds: ptr(int64(5400)), LifeSpanSeconds: ptr(int64(129600)), TTLSecondsAfterFinished: ptr(int32(0))}},
+		"bad time":          {args: []string{"--life-span", "tomorrow"}, wantError: "--life-span:"},
+		"parts of a second": {args: []string{"--life-span", "1500ms"}, wantError: "whole number of seconds"},
+		"the rest": {
+			args: []string{"-w", "/src", "--entrypoint", "bash", "--http-port", "8080", "--tag", "a", "--tag", "a", "--tag", "b,c", "--description", "d", "--priority", "HIGH", "--replicas", "4", "--cluster", "c", "--image-pull-secret", "s"},
+			want: v1alpha1.JobSpec{
+				LifeSpanSeconds: day, WorkingDir: "/src", Command: []string{"bash"}, HTTP: &v1alpha1.HTTPPort{Port: 8080}, Tags: []string{"a", "b,c"},
+				Description: "d", Priority: v1alpha1.PriorityHigh, Replicas: ptr(int32(4)), Cluster: "c", ImagePullSecret: "s",
+			},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			f, given := parseFlags(t, tt.args...)
+			got, err := newJob(f, given, "image", []string{"python", "train.py"})
+			checkError(t, err, tt.wantError)
+			tt.want.Image, tt.want.Args = "image", []string{"python", "train.py"}
+			if err == nil {
+				if diff := cmp.Diff(tt.want, got.Spec); diff != "" {
+					t.Error(diff)
+				}
+			}
+		})
+	}
+}
+
+func TestCloneJob(t *testing.T) {
+	base := v1alpha1.JobSpec{
+		Image: "image", Args: []string{"a"}, Preset: "small", Tags: []string{"old"}, LifeSpanSeconds: ptr(int64(60)),
+		Env:         []v1alpha1.EnvVar{{Name: "A", Value: "1"}, {Name: "B", Value: "1"}},
+		Resources:   &v1alpha1.JobResources{SHM: quantityOf("1Gi")},
+		SubmittedBy: "ada", CancelledBy: "ada", Cancel: ptr(true), Suspend: ptr(true),
+	}
+	original := base.DeepCopy()
+	f, given := parseFlags(t, "-e", "B=2", "-e", "C=3", "--tag", "new", "--cpu", "1", "--memory", "2Gi")
+	got, err := cloneJob(f, given, "train-x7k2p", &base, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := v1alpha1.JobSpec{
+		Image: "image", Args: []string{"a"}, Tags: []string{"old", "new"}, LifeSpanSeconds: ptr(int64(60)),
+		Env:       []v1alpha1.EnvVar{{Name: "A", Value: "1"}, {Name: "B", Value: "2"}, {Name: "C", Value: "3"}},
+		Resources: &v1alpha1.JobResources{CPU: quantityOf("1"), Memory: quantityOf("2Gi"), SHM: quantityOf("1Gi")},
+	}
+	if diff := cmp.Diff(want, got.Spec); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(*original, base); diff != "" {
+		t.Errorf("the other job was changed: %s", diff)
+	}
+	if got.Name == "train-x7k2p" {
+		t.Error("the clone has the name of the other job")
+	}
+}
+
+// TestCommands builds every command, as flags with the same shorthand would only be found then.
+func TestCommands(t *testing.T) {
+	a := &app{program: "soma", out: io.Discard, err: io.Discard}
+	walk(newRoot(a), func(c *cobra.Command) {
+		if c.Short == "" {
+			t.Errorf("%s has no description", c.CommandPath())
+		}
+		if err := c.Help(); err != nil {
+			t.Error(err)
+		}
+		if c.Runnable() && c.HasParent() && c.ValidArgsFunction == nil && len(c.ValidArgs) == 0 {
+			t.Errorf("%s completes nothing", c.CommandPath())
+		}
+	})
+}
