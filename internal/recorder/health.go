@@ -76,11 +76,15 @@ func (b *backlog) measure() (objects int, lag time.Duration) {
 	b.mutex.Lock()
 	defer b.mutex.Unlock()
 	now := b.clock.Now()
-	for _, group := range []map[history.Identity]time.Time{b.waiting, b.written} {
-		objects += len(group)
-		for _, since := range group {
-			lag = max(lag, now.Sub(since))
+	objects = len(b.waiting)
+	for _, since := range b.waiting {
+		lag = max(lag, now.Sub(since))
+	}
+	for key, since := range b.written {
+		if _, again := b.waiting[key]; !again {
+			objects++
 		}
+		lag = max(lag, now.Sub(since))
 	}
 	return objects, lag
 }

@@ -1,0 +1,118 @@
+package recorder
+
+import (
+	"context"
+	"fmt"
+	"testing"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	platform "github.com/soma-platform/soma/api/v1alpha1"
+)
+
+func TestRecordsInOrderAndLetsGo(t *testing.T) {
+	f := newFixture(t)
+	r, stop := f.start()
+	defer stop()
+	job := f.create("train")
+	f.advance(job, platform.JobRunning)
+	f.eventuallyPhases("train", "Pending Running")
+	f.delete(job)
+	f.advance(job, platform.JobCancelled)
+	f.eventuallyPhases("train", "Pending Running Cancelled Deleted")
+	f.eventually("the job is gone", func(ctx context.Context) bool {
+		return apierrors.IsNotFound(f.client.Get(ctx, client.ObjectKeyFromObject(job), job))
+	})
+	f.eventually("nothing waits", func(context.Context) bool { return r.Health().Backlog == 0 })
+}
+
+func TestFullJournalGetsRoom(t *testing.T) {
+	f := newFixture(t)
+	_, stop := f.start()
+	defer stop()
+	job := f.create("train")
+	const transitions = 3 * platform.JournalCapacity
+	for range transitions - 1 {
+		f.advance(job, platform.JobRunning)
+	}
+	f.eventually("every transition is recorded", func(context.Context) bool { return len(f.phases("train")) == transitions })
+}
+
+func TestTwoRecordersWriteOnce(t *testing.T) {
+	f := newFixture(t)
+	_, stopFirst := f.start()
+	defer stopFirst()
+	_, stopSecond := f.start()
+	defer stopSecond()
+	for i := range 20 {
+		job := f.create(fmt.Sprintf("train-%d", i))
+		f.advance(job, platform.JobRunning)
+		f.advance(job, platform.JobSucceeded)
+		f.delete(job)
+	}
+	for i := range 20 {
+		f.eventuallyPhases(fmt.Sprintf("train-%d", i), "Pending Running Succeeded Deleted")
+	}
+}
+
+func TestCatchesUpAfterOutage(t *testing.T) {
+	f := newFixture(t)
+	r, stop := f.start()
+	defer stop()
+	job := f.create("before")
+	f.eventuallyPhases("before", "Pending")
+	if err := database.Down(); err != nil {
+		t.Fatal(err)
+	}
+	f.advance(job, platform.JobRunning)
+	for i := range 10 {
+		during := f.create(fmt.Sprintf("during-%d", i))
+		f.advance(during, platform.JobSucceeded)
+		f.delete(during)
+	}
+	f.eventually("the outage is known", func(context.Context) bool {
+		health := r.Health()
+		return health.Away && !health.Since.IsZero() && health.Backlog == 11 && health.Lag > 0
+	})
+	if err := f.client.Get(t.Context(), client.ObjectKey{Namespace: f.namespace, Name: "during-0"}, job); err != nil {
+		t.Errorf("a job went before its history was written: %v", err)
+	}
+	if err := database.Up(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	f.eventuallyPhases("before", "Pending Running")
+	for i := range 10 {
+		f.eventuallyPhases(fmt.Sprintf("during-%d", i), "Pending Succeeded Deleted")
+	}
+	f.eventually("the outage is over", func(context.Context) bool { return !r.Health().Away && r.Health().Backlog == 0 })
+}
+
+func TestFindsWhatVanished(t *testing.T) {
+	f := newFixture(t)
+	_, stop := f.start()
+	job := f.create("train")
+	f.eventuallyPhases("train", "Pending")
+	forced := f.create("forced")
+	f.eventuallyPhases("forced", "Pending")
+	force := func(job *platform.Job) {
+		t.Helper()
+		f.eventually("remove the finalizer", func(ctx context.Context) bool {
+			if err := f.client.Get(ctx, client.ObjectKeyFromObject(job), job); err != nil {
+				return false
+			}
+			job.Finalizers = nil
+			return f.client.Update(ctx, job) == nil
+		})
+		f.delete(job)
+	}
+	force(forced) // seen by the recorder
+	f.eventuallyPhases("forced", "Pending Deleted")
+	stop()
+	force(job) // seen by nobody
+	f.create("again")
+	_, stop = f.start()
+	defer stop()
+	f.eventuallyPhases("train", "Pending Deleted")
+	f.eventuallyPhases("again", "Pending")
+}
