@@ -1,0 +1,125 @@
+package quota
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/platform/conditions"
+	"github.com/soma-platform/soma/internal/platform/conditions/check"
+)
+
+func testJob(namespace, user string, phase v1alpha1.JobPhase, quota string, replicas, gpus int32, model string) v1alpha1.Job {
+	job := v1alpha1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: namespace}, Spec: v1alpha1.JobSpec{SubmittedBy: user}}
+	job.Status.Phase = phase
+	if quota != "" {
+		job.Status.Reservation = &v1alpha1.Reservation{
+			Quota: quota, Nodes: []v1alpha1.NodeShare{{Node: "a", Replicas: replicas - 1}, {Node: "b", Replicas: 1}},
+			Replica: v1alpha1.ReplicaResources{CPU: resource.MustParse("500m"), Memory: resource.MustParse("1Gi"), GPUs: gpus, GPUModel: model},
+		}
+	}
+	return job
+}
+
+func TestUsageOf(t *testing.T) {
+	projects := []v1alpha1.Project{
+		{ObjectMeta: metav1.ObjectMeta{Name: "vision"}, Spec: v1alpha1.ProjectSpec{Quota: "q"}},
+		{ObjectMeta: metav1.ObjectMeta{Name: "audio"}, Spec: v1alpha1.ProjectSpec{Quota: "other"}},
+		{ObjectMeta: metav1.ObjectMeta{Name: "none"}},
+	}
+	deleted := testJob("vision", "alice", v1alpha1.JobPending, "", 1, 0, "")
+	deleted.DeletionTimestamp = &metav1.Time{Time: time.Unix(1, 0)}
+	tests := map[string]struct {
+		jobs []v1alpha1.Job
+		// want is "jobs cpu memory gpus waiting users".
+		want string
+	}{
+		"nothing":                      {nil, "0 0 0 0 0 0"},
+		"held, by replicas":            {[]v1alpha1.Job{testJob("vision", "alice", v1alpha1.JobRunning, "q", 3, 2, "A100")}, "1 1500m 3Gi 6 0 1"},
+		"held while it ends":           {[]v1alpha1.Job{testJob("vision", "alice", v1alpha1.JobCancelled, "q", 1, 2, "")}, "1 500m 1Gi 2 0 1"},
+		"held though the project left": {[]v1alpha1.Job{testJob("audio", "alice", v1alpha1.JobRunning, "q", 1, 1, "")}, "1 500m 1Gi 1 0 1"},
+		"held of another quota":        {[]v1alpha1.Job{testJob("vision", "alice", v1alpha1.JobRunning, "other", 1, 1, "")}, "0 0 0 0 0 0"},
+		"of nobody known":              {[]v1alpha1.Job{testJob("vision", "", v1alpha1.JobRunning, "q", 1, 0, "")}, "1 500m 1Gi 0 0 1"},
+		"waiting": {[]v1alpha1.Job{
+			testJob("vision", "a", v1alpha1.JobPending, "", 1, 0, ""), testJob("vision", "a", "", "", 1, 0, ""),
+			testJob("vision", "a", v1alpha1.JobSuspended, "", 1, 0, ""), testJob("vision", "a", v1alpha1.JobSucceeded, "", 1, 0, ""),
+			testJob("audio", "a", v1alpha1.JobPending, "", 1, 0, ""), testJob("none", "a", v1alpha1.JobPending, "", 1, 0, ""), deleted,
+		}, "0 0 0 0 2 0"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			found := usageOf("q", test.jobs, projects)
+			got := fmt.Sprintf("%d %s %s %d %d %d", found.held.Jobs, found.held.CPU.String(), found.held.Memory.String(),
+				found.held.GPUs, found.waiting, len(found.users))
+			if got != test.want || found.projects != 1 {
+				t.Errorf("usage = %q of %d projects, want %q of 1", got, found.projects, test.want)
+			}
+		})
+	}
+}
+
+func TestExceeded(t *testing.T) {
+	number := func(n int32) *int32 { return &n }
+	quantity := func(s string) *resource.Quantity { q := resource.MustParse(s); return &q }
+	enough := v1alpha1.ResourceAmounts{CPU: quantity("100"), Memory: quantity("1Ti"), GPUs: number(100)}
+	with := func(change func(*v1alpha1.ResourceAmounts)) v1alpha1.ResourceAmounts {
+		amounts := *enough.DeepCopy()
+		change(&amounts)
+		return amounts
+	}
+	tests := map[string]struct {
+		nominal v1alpha1.ResourceAmounts
+		perUser *v1alpha1.ResourceAmounts
+		want    string
+	}{
+		"within":             {nominal: enough},
+		"cpu":                {with(func(a *v1alpha1.ResourceAmounts) { a.CPU = quantity("1") }), nil, "2 of cpu, where 1 is granted"},
+		"memory not granted": {with(func(a *v1alpha1.ResourceAmounts) { a.Memory = nil }), nil, "4Gi of memory, where none is granted"},
+		"GPUs":               {with(func(a *v1alpha1.ResourceAmounts) { a.GPUs = number(7) }), nil, "8 GPUs, where 7 are granted"},
+		"GPUs not granted":   {with(func(a *v1alpha1.ResourceAmounts) { a.GPUs = nil }), nil, "8 GPUs, where 0 are granted"},
+		"a model":            {with(func(a *v1alpha1.ResourceAmounts) { a.GPUModels = []v1alpha1.GPUModelAmount{{Model: "A100", Count: 3}} }), nil, "4 GPUs of A100, where 3 are granted"},
+		"only listed models": {with(func(a *v1alpha1.ResourceAmounts) {
+			a.GPUs = nil
+			a.GPUModels = []v1alpha1.GPUModelAmount{{Model: "A100", Count: 4}}
+		}), nil, "4 GPUs of models that are not listed"},
+		"jobs":                {with(func(a *v1alpha1.ResourceAmounts) { a.RunningJobs = number(1) }), nil, "2 jobs, where 1 are granted"},
+		"a user":              {enough, &v1alpha1.ResourceAmounts{GPUs: number(3)}, "user alice: 4 GPUs, where 3 are granted"},
+		"a user, not limited": {enough, &v1alpha1.ResourceAmounts{RunningJobs: number(1)}, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			quota := &v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: "q", Generation: 1}}
+			quota.Spec = v1alpha1.QuotaSpec{Nominal: test.nominal, PerUser: test.perUser}
+			derive(quota, usageOf("q", []v1alpha1.Job{
+				testJob("vision", "alice", v1alpha1.JobRunning, "q", 2, 2, "A100"),
+				testJob("vision", "bob", v1alpha1.JobRunning, "q", 2, 2, "H100"),
+			}, nil), time.Unix(1000, 0))
+			got := conditions.Get(quota.Status.Conditions, v1alpha1.ConditionExceeded)
+			if (got.Status == metav1.ConditionTrue) != (test.want != "") || !strings.Contains(got.Message, test.want) {
+				t.Errorf("Exceeded is %s: %q, want %q", got.Status, got.Message, test.want)
+			}
+			if err := check.Contract(quota); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+func TestUsersAreBoundedAndSorted(t *testing.T) {
+	var jobs []v1alpha1.Job
+	for i := range maxUsers + 6 {
+		jobs = append(jobs, testJob("vision", fmt.Sprintf("user-%02d", i), v1alpha1.JobRunning, "q", 1, int32(i/2), ""))
+	}
+	list := users(usageOf("q", jobs, nil).users)
+	if len(list) != maxUsers {
+		t.Fatalf("%d users, want %d", len(list), maxUsers)
+	}
+	if list[0].Name != "user-28" || list[1].Name != "user-29" {
+		t.Errorf("the first are %s and %s, want those who hold most, by name", list[0].Name, list[1].Name)
+	}
+}
