@@ -74,6 +74,8 @@ func describeError(err error, gvr schema.GroupVersionResource, namespace, name, 
 		return fmt.Sprintf("%s is not valid:\n%s", what, describeCauses(details.Causes))
 	case apierrors.IsConflict(err):
 		return fmt.Sprintf("%s%s was changed by somebody else at the same moment\ntry again", what, where)
+	case apierrors.IsInternalError(err) && strings.Contains(status.Status().Message, "calling webhook"):
+		return fmt.Sprintf("Soma's manager does not answer, so nothing can be submitted or changed now: %s\nwhat runs is not affected; try again in a moment, or ask an administrator to look at namespace soma-system", shorten(status.Status().Message, 300))
 	case apierrors.IsServiceUnavailable(err) && gvr == jobRecords:
 		return fmt.Sprintf("the history does not answer: %s\nwhat runs is not affected; try again later", status.Status().Message)
 	default:

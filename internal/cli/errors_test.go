@@ -32,6 +32,7 @@ func TestDescribeError(t *testing.T) {
 		"no answer":  {&url.Error{Op: "Get", URL: "https://c", Err: errors.New("connection refused")}, []string{"https://cluster does not answer", "connection refused"}},
 		"too slow":   {context.DeadlineExceeded, []string{"does not answer"}},
 		"signed out": {apierrors.NewUnauthorized("who?"), []string{"does not accept your credentials"}},
+		"no manager": {apierrors.NewInternalError(errors.New(`failed calling webhook "jobs.platform.soma.dev": no endpoints`)), []string{"manager does not answer", "no endpoints", "try again"}},
 		"changed":    {apierrors.NewConflict(jobs.GroupResource(), "train", errors.New("old")), []string{"changed by somebody else", "try again"}},
 	}
 	for name, tt := range tests {

@@ -80,8 +80,13 @@ func recordedSpec(record *history.JobRecord) (*v1alpha1.JobSpec, error) {
 	if r.CommandTruncated {
 		return nil, fmt.Errorf("the object of job %q is gone and its command was too long for the history; submit it anew", r.Job)
 	}
+	lifeSpan, err := parseSeconds(defaultLifeSpan)
+	if err != nil {
+		return nil, err
+	}
 	spec := &v1alpha1.JobSpec{
-		Image: r.Image, Command: r.Command, Args: r.Args, Preset: r.Preset, Tags: r.Tags, Description: r.Description,
+		LifeSpanSeconds: &lifeSpan,
+		Image:           r.Image, Command: r.Command, Args: r.Args, Preset: r.Preset, Tags: r.Tags, Description: r.Description,
 	}
 	if r.Replicas > 1 {
 		spec.Replicas = &r.Replicas
