@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 
 	"github.com/spf13/cobra"
 	"golang.org/x/term"
@@ -112,6 +113,8 @@ func (a *app) exec(ctx context.Context, name string, rank int32, command []strin
 		return exitWith(exit.Code)
 	case ctx.Err() != nil:
 		return exitWith(exitInterrupted)
+	case err != nil && strings.Contains(err.Error(), "executable file not found"):
+		return &exitError{code: exitNoCommand, err: fmt.Errorf("the image of job %q has no command %q", name, command[0])}
 	case err != nil:
 		return fmt.Errorf("the command in job %q broke off: %w", name, err)
 	}

@@ -15,6 +15,7 @@ const (
 	exitFailure     = 1   // the command failed, or a job without an exit code did
 	exitUsage       = 2   // the command was called wrongly
 	exitTimeout     = 124 // a time limit was reached, as timeout(1) says it
+	exitNoCommand   = 127 // the command of exec does not exist, as a shell says it
 	exitInterrupted = 130 // Ctrl-C
 	exitCancelled   = 143 // the job was cancelled, as a program ended by SIGTERM
 )

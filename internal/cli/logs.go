@@ -149,7 +149,7 @@ func labelNumber(pod *corev1.Pod, label string) int {
 func (a *app) noOutput(job *v1alpha1.Job, options logOptions) error {
 	switch {
 	case options.rank >= job.Spec.ReplicaCount():
-		return fmt.Errorf("job %q has %d replicas: their ranks go from 0 to %d", job.Name, job.Spec.ReplicaCount(), job.Spec.ReplicaCount()-1)
+		return fmt.Errorf("job %q has no rank %d; its highest is %d", job.Name, options.rank, job.Spec.ReplicaCount()-1)
 	case job.Status.Phase.Finished(), options.attempt > 0 && options.attempt < job.Status.Attempt:
 		return fmt.Errorf("the pods of job %q are gone, and its output with them\nwhat is known: \"%s\"", job.Name, a.command("explain "+job.Name))
 	case options.attempt > job.Status.Attempt:
