@@ -1,0 +1,190 @@
+package integration
+
+import (
+	"strings"
+
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// manifest is an object as a person writes it: the kind and the fields of its spec in YAML.
+func manifest(kind, name, spec string) *unstructured.Unstructured {
+	GinkgoHelper()
+	o := &unstructured.Unstructured{Object: map[string]any{}}
+	fields := map[string]any{}
+	Expect(yaml.Unmarshal([]byte(spec), &fields)).To(Succeed())
+	o.Object["spec"] = fields
+	o.SetAPIVersion(v1alpha1.GroupVersion.String())
+	o.SetKind(kind)
+	o.SetName(name)
+	if kind == "Job" {
+		o.SetNamespace("default")
+	}
+	return o
+}
+
+// apply creates the object without keeping it, and refuses fields that do not exist, as kubectl does.
+func apply(o *unstructured.Unstructured) error {
+	return client.WithFieldValidation(k8s, metav1.FieldValidationStrict).Create(ctx, o, client.DryRunAll)
+}
+
+// megabyte is a text of 1 MiB.
+var megabyte = strings.Repeat("x", 1<<20)
+
+var _ = DescribeTable("What is wrong is refused at once, with the field and the rule",
+	func(kind, name, spec, wantField, wantMessage string) {
+		if name == "" {
+			name = "valid"
+		}
+		err := apply(manifest(kind, name, spec))
+		Expect(err).To(HaveOccurred())
+		Expect(err.Error()).To(And(ContainSubstring(wantField), ContainSubstring(wantMessage)))
+	},
+	Entry("job: wrong type", "Job", "", `{image: a, replicas: two}`, "spec.replicas", "must be of type integer"),
+	Entry("job: unknown field", "Job", "", `{image: a, imagee: b}`, "spec.imagee", "unknown field"),
+	Entry("job: no image", "Job", "", `{}`, "spec.image", "Required value"),
+	Entry("job: empty image", "Job", "", `{image: ""}`, "spec.image", "should be at least 1 chars long"),
+	Entry("job: image too long", "Job", "", `{image: `+strings.Repeat("a", 513)+`}`, "spec.image", "may not be more than 512"),
+	Entry("job: image with a space", "Job", "", `{image: "a b"}`, "spec.image", "should match"),
+	Entry("job: name too long", "Job", strings.Repeat("a", 41), `{image: a}`, "", "1 to 40 lower-case letters"),
+	Entry("job: name with a dot", "Job", "a.b", `{image: a}`, "", "1 to 40 lower-case letters"),
+	Entry("job: name that begins with a digit", "Job", "1a", `{image: a}`, "", "beginning with a letter"),
+	Entry("job: no replicas", "Job", "", `{image: a, replicas: 0}`, "spec.replicas", "greater than or equal to 1"),
+	Entry("job: too many replicas", "Job", "", `{image: a, replicas: 257}`, "spec.replicas", "less than or equal to 256"),
+	Entry("job: negative memory", "Job", "", `{image: a, resources: {cpu: 1, memory: "-1Gi"}}`, "spec.resources.memory", "must be more than 0"),
+	Entry("job: no cpu at all", "Job", "", `{image: a, resources: {cpu: "0", memory: 1Gi}}`, "spec.resources.cpu", "must be more than 0"),
+	Entry("job: zero GPUs of a model", "Job", "", `{image: a, resources: {cpu: 1, memory: 1Gi, gpu: {count: 0, model: A100}}}`, "spec.resources.gpu.count", "greater than or equal to 1"),
+	Entry("job: cpu without memory", "Job", "", `{image: a, resources: {cpu: 1}}`, "spec.resources", "cpu and memory are given together"),
+	Entry("job: GPUs without cpu", "Job", "", `{image: a, resources: {gpu: {count: 1}}}`, "spec.resources", "also says its cpu and memory"),
+	Entry("job: preset and resources", "Job", "", `{image: a, preset: small, resources: {cpu: 1, memory: 1Gi}}`, "spec.resources", "not both"),
+	Entry("job: more shm than memory", "Job", "", `{image: a, resources: {cpu: 1, memory: 1Gi, shm: 2Gi}}`, "spec.resources.shm", "shm is part of memory"),
+	Entry("job: two sources for one mount path", "Job", "", `{image: a, volumes: [{mountPath: /a, scratch: {size: 1Gi}}, {mountPath: /a, secret: {name: s}}]}`, "spec.volumes[1]", "Duplicate value"),
+	Entry("job: two sources in one volume", "Job", "", `{image: a, volumes: [{mountPath: /a, scratch: {size: 1Gi}, secret: {name: s}}]}`, "spec.volumes[0]", "exactly one source"),
+	Entry("job: no source", "Job", "", `{image: a, volumes: [{mountPath: /a}]}`, "spec.volumes[0]", "exactly one source"),
+	Entry("job: path with ..", "Job", "", `{image: a, volumes: [{mountPath: /a/../etc, scratch: {size: 1Gi}}]}`, "spec.volumes[0].mountPath", "must not contain '.' or '..'"),
+	Entry("job: path of the system", "Job", "", `{image: a, volumes: [{mountPath: /proc/x, scratch: {size: 1Gi}}]}`, "spec.volumes[0].mountPath", "belongs to the system"),
+	Entry("job: relative path", "Job", "", `{image: a, volumes: [{mountPath: data, scratch: {size: 1Gi}}]}`, "spec.volumes[0].mountPath", "should match"),
+	Entry("job: path with empty segments", "Job", "", `{image: a, volumes: [{mountPath: /a//b, scratch: {size: 1Gi}}]}`, "spec.volumes[0].mountPath", "empty segments"),
+	Entry("job: negative scratch space", "Job", "", `{image: a, volumes: [{mountPath: /a, scratch: {size: "-1Gi"}}]}`, "spec.volumes[0].scratch.size", "must not be negative"),
+	Entry("job: 1 MB in one variable", "Job", "", `{image: a, env: [{name: A, value: `+megabyte+`}]}`, "spec.env[0].value", "may not be more than 32768"),
+	Entry("job: env too large together", "Job", "", `{image: a, env: [{name: A, value: `+megabyte[:30000]+`}, {name: B, value: `+megabyte[:30000]+`}, {name: C, value: `+megabyte[:30000]+`}]}`, "spec.env", "more than 64 KiB together"),
+	Entry("job: a variable twice", "Job", "", `{image: a, env: [{name: A, value: x}, {name: A, value: y}]}`, "spec.env[1]", "Duplicate value"),
+	Entry("job: a variable of Soma", "Job", "", `{image: a, env: [{name: SOMA_RANK, value: x}]}`, "spec.env[0].name", "belong to Soma"),
+	Entry("job: a variable with value and secret", "Job", "", `{image: a, env: [{name: A, value: x, secret: {name: s, key: k}}]}`, "spec.env[0]", "not both"),
+	Entry("job: a variable's name with a dash", "Job", "", `{image: a, env: [{name: A-B}]}`, "spec.env[0].name", "should match"),
+	Entry("job: too many arguments", "Job", "", `{image: a, args: [`+strings.Repeat("x,", 257)+`]}`, "spec.args", "must have at most 256 items"),
+	Entry("job: port out of range", "Job", "", `{image: a, http: {port: 65536}}`, "spec.http.port", "less than or equal to 65535"),
+	Entry("job: unknown priority", "Job", "", `{image: a, priority: Urgent}`, "spec.priority", "Unsupported value"),
+	Entry("job: unknown restart policy", "Job", "", `{image: a, restart: {policy: Sometimes}}`, "spec.restart.policy", "Unsupported value"),
+	Entry("job: always restarted without a life span", "Job", "", `{image: a, restart: {policy: Always}}`, "spec.restart", "would never end"),
+	Entry("job: negative retries", "Job", "", `{image: a, restart: {maxRetries: -1}}`, "spec.restart.maxRetries", "greater than or equal to 0"),
+	Entry("job: negative time-to-live", "Job", "", `{image: a, ttlSecondsAfterFinished: -1}`, "spec.ttlSecondsAfterFinished", "greater than or equal to 0"),
+	Entry("job: no life span at all", "Job", "", `{image: a, lifeSpanSeconds: 0}`, "spec.lifeSpanSeconds", "greater than or equal to 1"),
+	Entry("job: a tag with a space", "Job", "", `{image: a, tags: ["a b"]}`, "spec.tags[0]", "should match"),
+
+	Entry("project: name too long", "Project", strings.Repeat("a", 49), `{}`, "", "1 to 48 lower-case letters"),
+	Entry("project: name of the system", "Project", "kube-system", `{}`, "", "belongs to a namespace of the system"),
+	Entry("project: name of Soma's own namespace", "Project", "soma-system", `{}`, "", "belongs to a namespace of the system"),
+	Entry("project: unknown field", "Project", "", `{quotas: a}`, "spec.quotas", "unknown field"),
+	Entry("project: organization with capitals", "Project", "", `{organization: ACME}`, "spec.organization", "should match"),
+	Entry("project: description too long", "Project", "", `{description: `+strings.Repeat("a", 1025)+`}`, "spec.description", "may not be more than 1024"),
+
+	Entry("quota: no amounts", "Quota", "", `{}`, "spec.nominal", "Required value"),
+	Entry("quota: negative cpu", "Quota", "", `{nominal: {cpu: "-1"}}`, "spec.nominal.cpu", "must not be negative"),
+	Entry("quota: negative GPUs", "Quota", "", `{nominal: {gpus: -1}}`, "spec.nominal.gpus", "greater than or equal to 0"),
+	Entry("quota: not an amount", "Quota", "", `{nominal: {memory: much}}`, "spec.nominal.memory", "nvalid"),
+	Entry("quota: a model twice", "Quota", "", `{nominal: {gpuModels: [{model: A100, count: 1}, {model: A100, count: 2}]}}`, "spec.nominal.gpuModels[1]", "Duplicate value"),
+	Entry("quota: name too long", "Quota", strings.Repeat("a", 64), `{nominal: {}}`, "", "at most 63 characters"),
+
+	Entry("cluster: a preset twice", "Cluster", "", `{presets: [{name: a, cpu: 1, memory: 1Gi}, {name: a, cpu: 2, memory: 1Gi}]}`, "spec.presets[1]", "Duplicate value"),
+	Entry("cluster: a preset without memory", "Cluster", "", `{presets: [{name: a, cpu: 1}]}`, "spec.presets[0].memory", "Required value"),
+	Entry("cluster: a preset with zero GPUs", "Cluster", "", `{presets: [{name: a, cpu: 1, memory: 1Gi, gpu: {count: 0, model: A100}}]}`, "spec.presets[0].gpu.count", "greater than or equal to 1"),
+	Entry("cluster: a negative price", "Cluster", "", `{prices: {currency: EUR, cpuHour: "-1"}}`, "spec.prices.cpuHour", "should match"),
+	Entry("cluster: unknown effect", "Cluster", "", `{tolerations: [{key: a, effect: Never}]}`, "spec.tolerations[0].effect", "Unsupported value"),
+	Entry("cluster: name too long", "Cluster", strings.Repeat("a", 49), `{}`, "", "at most 48 characters"),
+)
+
+var _ = DescribeTable("What depends on the world is accepted",
+	func(kind, spec string) { Expect(apply(manifest(kind, "valid", spec))).To(Succeed()) },
+	Entry("job: as little as possible", "Job", `{image: a}`),
+	Entry("job: preset, cluster and secret that do not exist as yet", "Job",
+		`{image: none/such, preset: none, cluster: none, env: [{name: A, secret: {name: none, key: k}}]}`),
+	Entry("job: more than any node has", "Job", `{image: a, resources: {cpu: 9999, memory: 999Ti, gpu: {count: 64}}}`),
+	Entry("job: shm beside a preset", "Job", `{image: a, preset: small, resources: {shm: 1Gi}}`),
+	Entry("project: a quota that does not exist as yet", "Project", `{quota: none}`),
+	Entry("cluster: a kubeconfig that does not exist as yet", "Cluster", `{kubeconfigSecret: {name: none}}`),
+	Entry("quota: nothing", "Quota", `{nominal: {}}`),
+)
+
+// full is a job with every field that cannot be changed.
+const full = `
+image: a
+imagePullSecret: s
+command: [c]
+args: [a]
+env: [{name: A, value: x}]
+workingDir: /work
+cluster: local
+resources: {cpu: 1, memory: 1Gi}
+volumes: [{mountPath: /data, scratch: {size: 1Gi}}]
+http: {port: 8080}
+replicas: 2
+submittedBy: alice
+cancel: true
+cancelledBy: alice
+`
+
+var _ = DescribeTable("What would lie about the past cannot be changed",
+	func(kind, before, field, after, wantMessage string) {
+		o := manifest(kind, unique("past"), before)
+		create(o)
+		path := append([]string{"spec"}, strings.Split(field, ".")...)
+		for _, value := range []string{after, ""} {
+			changed := o.DeepCopy()
+			if value == "" {
+				unstructured.RemoveNestedField(changed.Object, path...)
+			} else {
+				var parsed any
+				Expect(yaml.Unmarshal([]byte(value), &parsed)).To(Succeed())
+				Expect(unstructured.SetNestedField(changed.Object, parsed, path...)).To(Succeed())
+			}
+			err := k8s.Patch(ctx, changed, client.MergeFrom(o))
+			Expect(err).To(HaveOccurred(), "%s became %q", field, value)
+			Expect(err.Error()).To(ContainSubstring("spec." + field))
+			if value != "" {
+				Expect(err.Error()).To(ContainSubstring(wantMessage))
+			}
+		}
+	},
+	Entry("job: image", "Job", full, "image", `b`, "image cannot be changed"),
+	Entry("job: imagePullSecret", "Job", full, "imagePullSecret", `t`, "imagePullSecret cannot be changed"),
+	Entry("job: command", "Job", full, "command", `[d]`, "command cannot be changed"),
+	Entry("job: args", "Job", full, "args", `[b]`, "args cannot be changed"),
+	Entry("job: env", "Job", full, "env", `[{name: A, value: z}]`, "env cannot be changed"),
+	Entry("job: workingDir", "Job", full, "workingDir", `/other`, "workingDir cannot be changed"),
+	Entry("job: cluster", "Job", full, "cluster", `other`, "cluster cannot be changed"),
+	Entry("job: preset", "Job", "{image: a, preset: small}", "preset", `large`, "preset cannot be changed"),
+	Entry("job: resources", "Job", full, "resources", `{cpu: "2", memory: 1Gi}`, "resources cannot be changed"),
+	Entry("job: volumes", "Job", full, "volumes", `[{mountPath: /data, scratch: {size: 2Gi}}]`, "volumes cannot be changed"),
+	Entry("job: http", "Job", full, "http", `{port: 8081}`, "http cannot be changed"),
+	Entry("job: replicas", "Job", full, "replicas", `3`, "replicas cannot be changed"),
+	Entry("job: submittedBy", "Job", full, "submittedBy", `bob`, "submittedBy is recorded"),
+	Entry("job: cancel", "Job", full, "cancel", `false`, "a cancelled job cannot be brought back"),
+	Entry("job: cancelledBy", "Job", full, "cancelledBy", `bob`, "cancelledBy is recorded"),
+	Entry("project: organization", "Project", "{organization: acme}", "organization", `other`, "organization cannot be changed"),
+)
+
+var _ = It("lets change what steers a job", func() {
+	job := newJob("default", unique("steered"))
+	create(job)
+	before := job.DeepCopy()
+	yes, span := true, int64(60)
+	job.Spec.Description, job.Spec.Suspend, job.Spec.Cancel, job.Spec.LifeSpanSeconds = "text", &yes, &yes, &span
+	Expect(k8s.Patch(ctx, job, client.MergeFrom(before))).To(Succeed())
+})
