@@ -28,12 +28,17 @@ const servingSecret = "soma-serving-certs"
 // setupCertificates makes the serving certificate, renews it in time, tells the API server whom to trust, and keeps what
 // this process serves with. Every manager does all of it but the making, which is the leader's.
 func setupCertificates(ctx context.Context, mgr ctrl.Manager, certificate *servingCertificate, o options) error {
+	// The manager's own client would keep every secret of the cluster in memory, to be sure of reading what it wrote.
+	plain, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	if err != nil {
+		return fmt.Errorf("make a client for the serving certificate: %w", err)
+	}
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: o.namespace, Name: servingSecret}}
-	if err := mgr.GetClient().Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
+	if err := plain.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
 		return fmt.Errorf("make the secret %s/%s for the serving certificate: %w", o.namespace, servingSecret, err)
 	}
 	service := func(name string) string { return fmt.Sprintf("%s.%s.svc", name, o.namespace) }
-	err := rotator.AddRotator(mgr, &rotator.CertRotator{
+	err = rotator.AddRotator(plainManager{mgr, plain}, &rotator.CertRotator{
 		SecretKey:      types.NamespacedName{Namespace: o.namespace, Name: servingSecret},
 		CertDir:        o.certDir,
 		CAName:         "soma",
@@ -53,6 +58,15 @@ func setupCertificates(ctx context.Context, mgr ctrl.Manager, certificate *servi
 	certificate.manager, certificate.namespace, certificate.folder = mgr, o.namespace, o.certDir
 	return mgr.Add(certificate)
 }
+
+// plainManager is a manager with another client.
+type plainManager struct {
+	ctrl.Manager
+	client client.Client
+}
+
+// GetClient is the other client.
+func (m plainManager) GetClient() client.Client { return m.client }
 
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,verbs=get;list;watch
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,resourceNames=soma-admission,verbs=update;patch

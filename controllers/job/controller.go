@@ -42,7 +42,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=jobs/finalizers,verbs=update
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=projects;clusters;quotas,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;delete
-// +kubebuilder:rbac:groups="",resources=services,verbs=get;create
+// +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create
 
 // SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
