@@ -14,6 +14,7 @@ import (
 	"github.com/soma-platform/soma/internal/history"
 )
 
+// Field selectors come sorted from their parser.
 func TestQueryOf(t *testing.T) {
 	tests := map[string]struct {
 		namespace, fields, labels, token string
@@ -28,9 +29,9 @@ func TestQueryOf(t *testing.T) {
 		"limit too large": {limit: 1 << 40, want: history.Query{PageSize: maxPage}},
 		"limit negative":  {limit: -1, wantError: "negative"},
 		"fields": {fields: "user=ada,phase!=Failed,reason==Error,job=train", want: history.Query{PageSize: defaultPage, Equal: []history.Match{
-			{Column: history.ColumnUser, Value: "ada"}, {Column: history.ColumnPhase, Value: "Failed", Not: true},
-			{Column: history.ColumnReason, Value: "Error"}, {Column: history.ColumnName, Value: "train"}}}},
-		"tags": {fields: "tag=a,tag!=b", want: history.Query{PageSize: defaultPage, Tags: []history.TagMatch{{Tag: "a"}, {Tag: "b", Not: true}}}},
+			{Column: history.ColumnName, Value: "train"}, {Column: history.ColumnPhase, Value: "Failed", Not: true},
+			{Column: history.ColumnReason, Value: "Error"}, {Column: history.ColumnUser, Value: "ada"}}}},
+		"tags": {fields: "tag=a,tag!=b", want: history.Query{PageSize: defaultPage, Tags: []history.TagMatch{{Tag: "b", Not: true}, {Tag: "a"}}}},
 		"times": {fields: "since=2026-03-01T00:00:00Z,until=2026-04-01T02:00:00+02:00", want: history.Query{PageSize: defaultPage,
 			Since: time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC), Until: time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC)}},
 		"no time":       {fields: "since=yesterday", wantError: "needs a time like"},

@@ -154,28 +154,32 @@ func (r *Recorder) deletion(item looked) history.Deletion {
 
 // settle writes to the objects what recording them allows: the finalizer goes, or a full journal gets room.
 func (r *Recorder) settle(ctx context.Context, recorded, leave []looked) {
+	type write struct {
+		item  looked
+		patch func(context.Context, history.Journaled) error
+	}
+	writes := make([]write, 0, len(leave))
+	leaves := make(map[history.Identity]bool, len(leave))
+	for _, item := range leave {
+		leaves[item.key] = true
+		writes = append(writes, write{item, r.release})
+	}
+	for _, item := range recorded {
+		if !leaves[item.key] && item.object.GetJournal().Room() < enoughRoom {
+			writes = append(writes, write{item, r.makeRoom})
+		}
+	}
 	var group errgroup.Group
 	group.SetLimit(writers)
-	patch := func(item looked, write func(context.Context, history.Journaled) error) {
+	for _, w := range writes {
 		group.Go(func() error {
-			err := write(ctx, item.object)
+			err := w.patch(ctx, w.item.object)
 			// A conflict comes with an update that leads here again; what is not found needs nothing any more.
 			if err != nil && !apierrors.IsConflict(err) && !apierrors.IsNotFound(err) {
-				r.retry(item.key, err)
+				r.retry(w.item.key, err)
 			}
 			return nil
 		})
-	}
-	leaves := make(map[types.UID]bool, len(leave))
-	for _, item := range leave {
-		leaves[item.object.GetUID()] = true
-		patch(item, r.release)
-	}
-	for _, item := range recorded {
-		journal := item.object.GetJournal()
-		if !leaves[item.object.GetUID()] && journal.Room() < enoughRoom {
-			patch(item, r.makeRoom)
-		}
 	}
 	_ = group.Wait() // the functions return no error
 }

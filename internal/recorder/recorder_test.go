@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -115,4 +116,35 @@ func TestFindsWhatVanished(t *testing.T) {
 	defer stop()
 	f.eventuallyPhases("train", "Pending Deleted")
 	f.eventuallyPhases("again", "Pending")
+}
+
+func TestBadObjectHurtsOnlyItself(t *testing.T) {
+	f := newFixture(t)
+	if err := f.store.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	connection, err := pgx.Connect(t.Context(), f.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = connection.Close(context.Background()) }()
+	exec := func(statement string) {
+		t.Helper()
+		if _, err := connection.Exec(t.Context(), statement); err != nil {
+			t.Fatal(err)
+		}
+	}
+	exec("ALTER TABLE jobs ADD CONSTRAINT refused CHECK (name <> 'bad')")
+	for i := range 3 {
+		f.create(fmt.Sprintf("good-%d", i))
+	}
+	f.create("bad")
+	r, stop := f.start()
+	defer stop()
+	for i := range 3 {
+		f.eventuallyPhases(fmt.Sprintf("good-%d", i), "Pending")
+	}
+	f.eventually("the bad one waits alone", func(context.Context) bool { return r.Health().Backlog == 1 && !r.Health().Away })
+	exec("ALTER TABLE jobs DROP CONSTRAINT refused")
+	f.eventuallyPhases("bad", "Pending")
 }
