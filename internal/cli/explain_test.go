@@ -1,0 +1,91 @@
+package cli
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+func TestExplainJob(t *testing.T) {
+	quota := &v1alpha1.Quota{
+		ObjectMeta: metav1.ObjectMeta{Name: "research"},
+		Spec:       v1alpha1.QuotaSpec{Nominal: v1alpha1.ResourceAmounts{CPU: quantityOf("64"), GPUs: ptr(int32(4))}},
+		Status:     v1alpha1.QuotaStatus{Used: &v1alpha1.ResourceAmounts{CPU: quantityOf("16"), GPUs: ptr(int32(4)), RunningJobs: ptr(int32(2))}},
+	}
+	tests := map[string]struct {
+		status v1alpha1.JobStatus
+		quota  *v1alpha1.Quota
+		want   map[string]string
+	}{
+		"nobody looked": {want: map[string]string{"State": "Pending", "Meaning": "no controller has looked at the job yet; that takes a moment"}},
+		"quota in use": {
+			status: v1alpha1.JobStatus{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonQuotaExceeded, Queue: &v1alpha1.QueueStatus{Position: 2, Since: ptr(metav1.NewTime(noon.Add(-time.Hour)))}},
+			quota:  quota,
+			want: map[string]string{
+				"State": "Pending, QuotaExceeded", "Queue": "position 2, waiting for 60m",
+				"Quota": "research\ncpu: 16 of 64 in use\ngpus: 4 of 4 in use\nrunning jobs: 2 of no limit in use",
+			},
+		},
+		"impossible": {
+			status: v1alpha1.JobStatus{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonUnschedulable, Message: "no node has 9 GPUs"},
+			want: map[string]string{
+				"Message": "no node has 9 GPUs", "Will it start": "not before something is changed; waiting alone does not help",
+				"To do": `ask for less: see "soma cluster status" and "soma preset ls"`,
+			},
+		},
+		"out of memory": {
+			status: v1alpha1.JobStatus{Phase: v1alpha1.JobFailed, Reason: v1alpha1.JobReasonOOMKilled, ExitCode: ptr(int32(137))},
+			want: map[string]string{
+				"Meaning": "the program used more memory than the job asked for", "Exit code": "137: the program was killed (SIGKILL)",
+				"To do": `ask for more memory: "soma clone train --preset LARGER", or use less`,
+			},
+		},
+		"a reason of a later version": {
+			status: v1alpha1.JobStatus{Phase: v1alpha1.JobFailed, Reason: "Abducted", Message: "by aliens"},
+			want:   map[string]string{"State": "Failed, Abducted", "Message": "by aliens"},
+		},
+	}
+	for name, tt := range tests {
+		t.Run(name, func(t *testing.T) {
+			job := &v1alpha1.Job{ObjectMeta: metav1.ObjectMeta{Name: "train"}, Status: tt.status}
+			got := map[string]string{}
+			for _, f := range explainJob(job, tt.quota, "soma", noon) {
+				if _, wanted := tt.want[f.label]; wanted {
+					got[f.label] = f.text
+				}
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestNewestAttempt(t *testing.T) {
+	pod := func(name, attempt, rank string) *corev1.Pod {
+		return &corev1.Pod{ObjectMeta: metav1.ObjectMeta{Name: name, Labels: map[string]string{v1alpha1.LabelAttempt: attempt, v1alpha1.LabelRank: rank}}}
+	}
+	all := []*corev1.Pod{pod("a", "9", "0"), pod("c", "10", "10"), pod("b", "10", "2")}
+	var got []string
+	for _, p := range newestAttempt(all) {
+		got = append(got, p.Name)
+	}
+	if diff := cmp.Diff([]string{"b", "c"}, got); diff != "" {
+		t.Error(diff)
+	}
+	if newestAttempt(nil) != nil {
+		t.Error("there is a newest attempt of none")
+	}
+}
+
+func TestCommandLine(t *testing.T) {
+	got := commandLine([]string{"sh", "-c", "echo $HOME", "", "it's"})
+	if want := `sh -c 'echo $HOME' '' 'it'\''s'`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
