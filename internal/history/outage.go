@@ -74,3 +74,14 @@ func answered(err error) bool {
 
 // IsBadData reports whether the database refused the data itself: another try with the same data fails again.
 func IsBadData(err error) bool { return err != nil && answered(err) }
+
+// IsLost reports whether the database answers but has not the history's tables: it was made anew, and all that still exists
+// has to be written into it again.
+func IsLost(err error) bool {
+	var answer *pgconn.PgError
+	if !errors.As(err, &answer) {
+		return false
+	}
+	// An undefined table or function, or a schema that does not exist.
+	return answer.Code == "42P01" || answer.Code == "42883" || answer.Code == "3F000"
+}

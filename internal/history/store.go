@@ -93,6 +93,7 @@ func (s *Store) migrate(ctx context.Context) error {
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("bring the history's schema up to date: %w", err)
 	}
+	s.months.Clear()
 	return s.ensureMonths(ctx, s.upcoming()...)
 }
 

@@ -36,11 +36,12 @@ const (
 var kinds = []struct {
 	name  string
 	empty func() history.Journaled
+	list  func() client.ObjectList
 }{
-	{history.KindJob, func() history.Journaled { return &platform.Job{} }},
-	{"Project", func() history.Journaled { return &platform.Project{} }},
-	{"Quota", func() history.Journaled { return &platform.Quota{} }},
-	{"Cluster", func() history.Journaled { return &platform.Cluster{} }},
+	{history.KindJob, func() history.Journaled { return &platform.Job{} }, func() client.ObjectList { return &platform.JobList{} }},
+	{"Project", func() history.Journaled { return &platform.Project{} }, func() client.ObjectList { return &platform.ProjectList{} }},
+	{"Quota", func() history.Journaled { return &platform.Quota{} }, func() client.ObjectList { return &platform.QuotaList{} }},
+	{"Cluster", func() history.Journaled { return &platform.Cluster{} }, func() client.ObjectList { return &platform.ClusterList{} }},
 }
 
 // Store is where the recorder writes to.
@@ -114,7 +115,13 @@ func (r *Recorder) Start(ctx context.Context) error {
 		if len(batch) == 0 {
 			return nil
 		}
-		if !r.insist(ctx, "record", func(ctx context.Context) error { return r.process(ctx, batch) }) {
+		if !r.insist(ctx, "record", func(ctx context.Context) error {
+			err := r.process(ctx, batch)
+			if history.IsLost(err) {
+				return errors.Join(err, r.projectAgain(ctx))
+			}
+			return err
+		}) {
 			return nil
 		}
 		for _, key := range batch {

@@ -148,3 +148,24 @@ func TestBadObjectHurtsOnlyItself(t *testing.T) {
 	exec("ALTER TABLE jobs DROP CONSTRAINT refused")
 	f.eventuallyPhases("bad", "Pending")
 }
+
+func TestLostDatabaseIsFilledAgain(t *testing.T) {
+	f := newFixture(t)
+	_, stop := f.start()
+	defer stop()
+	f.create("quiet")
+	job := f.create("busy")
+	f.eventuallyPhases("quiet", "Pending")
+	f.eventuallyPhases("busy", "Pending")
+	connection, err := pgx.Connect(t.Context(), f.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = connection.Close(context.Background()) }()
+	if _, err := connection.Exec(t.Context(), "DROP SCHEMA public CASCADE; CREATE SCHEMA public"); err != nil {
+		t.Fatal(err)
+	}
+	f.advance(job, platform.JobRunning)
+	f.eventuallyPhases("busy", "Pending Running")
+	f.eventuallyPhases("quiet", "Pending")
+}

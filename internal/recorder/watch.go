@@ -6,6 +6,8 @@ import (
 	"fmt"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/runtime"
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -99,6 +101,29 @@ func (r *Recorder) closeVanished(ctx context.Context) error {
 		return fmt.Errorf("look through the history for objects that are gone: %w", err)
 	}
 	return r.writeDeletions(ctx, gone)
+}
+
+// projectAgain makes the tables of a history that was lost, and asks for all that exists to be written into it.
+func (r *Recorder) projectAgain(ctx context.Context) error {
+	if err := r.store.Migrate(ctx); err != nil {
+		return err
+	}
+	for _, kind := range kinds {
+		list := kind.list()
+		// The list is only read: no copies are needed.
+		if err := r.cache.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+			return fmt.Errorf("list kind %s: %w", kind.name, err)
+		}
+		notice := r.handler(kind.name)
+		err := meta.EachListItem(list, func(object runtime.Object) error {
+			notice.OnAdd(object, false)
+			return nil
+		})
+		if err != nil {
+			return fmt.Errorf("go through kind %s: %w", kind.name, err)
+		}
+	}
+	return nil
 }
 
 // vanished reports whether the object does not exist. The cache is believed when it has it, the API server when it has not.
