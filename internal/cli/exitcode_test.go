@@ -72,6 +72,7 @@ func TestGoals(t *testing.T) {
 		"finished, failed":            {"finished", job(v1alpha1.JobFailed, 3), true, 0},
 		"running, pending":            {"running", job(v1alpha1.JobPending, 0), false, 0},
 		"running, runs":               {"running", job(v1alpha1.JobRunning, 0), true, 0},
+		"running, being suspended":    {"running", &v1alpha1.Job{Status: v1alpha1.JobStatus{Phase: v1alpha1.JobRunning, Reason: v1alpha1.JobReasonTerminating}}, false, 0},
 		"running, already succeeded":  {"running", job(v1alpha1.JobSucceeded, 0), true, 0},
 		"running, failed before":      {"running", job(v1alpha1.JobFailed, 3), true, 3},
 		"condition, not there":        {"condition=Reserved", job(v1alpha1.JobRunning, 0), false, 0},

@@ -35,6 +35,9 @@ func describeProgress(job *v1alpha1.Job) line {
 	status := &job.Status
 	switch status.Phase {
 	case v1alpha1.JobRunning:
+		if status.Reason == v1alpha1.JobReasonTerminating {
+			return line{text: "Ending" + on(job)}
+		}
 		return line{text: "Running" + on(job) + again(status), tone: toneGood, lasting: true}
 	case v1alpha1.JobSuspended:
 		return line{text: "Suspended", tone: toneWarn}

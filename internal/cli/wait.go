@@ -30,7 +30,7 @@ func forFinished(job *v1alpha1.Job) (bool, int) { return job.Status.Phase.Finish
 
 // forRunning waits until a job runs. A job that ended well ran; any other end is told by its exit code.
 func forRunning(job *v1alpha1.Job) (bool, int) {
-	if job.Status.Phase == v1alpha1.JobRunning {
+	if job.Status.Phase == v1alpha1.JobRunning && job.Status.Reason != v1alpha1.JobReasonTerminating {
 		return true, exitOK
 	}
 	return forComplete(job)
