@@ -223,6 +223,15 @@ func TestAttemptIsAccounted(t *testing.T) {
 	}
 }
 
+func TestAContainerThatNeverStartedDidNotRun(t *testing.T) {
+	never := ended(0, 128, "StartError", "not found")
+	never.Status.ContainerStatuses[0].State.Terminated.StartedAt = metav1.Unix(0, 0)
+	got := decide(facts{job: reserved(), pods: []*corev1.Pod{never}, now: t0.Add(12 * time.Second)})
+	if got.status.StartTime != nil || got.status.RunSeconds != 0 || got.status.Cost != nil {
+		t.Errorf("started %v, ran %d s, cost %v", got.status.StartTime, got.status.RunSeconds, got.status.Cost)
+	}
+}
+
 func TestBackOffGrows(t *testing.T) {
 	last := time.Duration(0)
 	for n := range int32(12) {

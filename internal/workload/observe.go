@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -154,10 +155,10 @@ func replicaOf(p *corev1.Pod) replica {
 	status := containerStatus(p)
 	r := replica{digest: digestOf(status)}
 	if status != nil && status.State.Running != nil {
-		r.started = status.State.Running.StartedAt.Time
+		r.started = known(status.State.Running.StartedAt)
 	}
 	if status != nil && status.State.Terminated != nil {
-		r.started, r.finished = status.State.Terminated.StartedAt.Time, status.State.Terminated.FinishedAt.Time
+		r.started, r.finished = known(status.State.Terminated.StartedAt), known(status.State.Terminated.FinishedAt)
 	}
 	switch p.Status.Phase {
 	case corev1.PodSucceeded:
@@ -182,6 +183,15 @@ func replicaOf(p *corev1.Pod) replica {
 		r.reason, r.message, r.waiting = startup(p, status)
 	}
 	return r
+}
+
+// known is a time, or zero where the kubelet did not know it: it writes the beginning of 1970 for a container that never
+// started.
+func known(t metav1.Time) time.Time {
+	if t.Unix() <= 0 {
+		return time.Time{}
+	}
+	return t.Time
 }
 
 func containerStatus(p *corev1.Pod) *corev1.ContainerStatus {

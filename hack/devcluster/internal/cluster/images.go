@@ -9,9 +9,13 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 )
 
 // importImages gives the image archives in the folder images to the real node: those that changed since they were given.
+// imagePrefix is the beginning of the names of the images that hack/images makes.
+const imagePrefix = "soma.dev/"
+
 func (c *Cluster) importImages(ctx context.Context) error {
 	archives, err := filepath.Glob(filepath.Join(c.images(), "*.tar"))
 	if err != nil {
@@ -34,7 +38,9 @@ func (c *Cluster) importImages(ctx context.Context) error {
 		if given[name] == mark {
 			continue
 		}
-		if err := c.progress.Step("image "+name, func() error { return c.ctr(ctx, "images", "import", archive) }); err != nil {
+		// Digests give a container's image a name that says exactly what ran.
+		base := imagePrefix + strings.TrimSuffix(name, ".tar")
+		if err := c.progress.Step("image "+name, func() error { return c.ctr(ctx, "images", "import", "--base-name", base, "--digests", archive) }); err != nil {
 			return err
 		}
 		given[name] = mark
