@@ -66,12 +66,11 @@ func (r *Reconciler) dismantle(ctx context.Context, project *v1alpha1.Project, f
 		if found.jobs[i].DeletionTimestamp != nil {
 			continue
 		}
-		err := r.Client.DeleteAllOf(ctx, &v1alpha1.Job{}, client.InNamespace(project.Name),
-			client.PropagationPolicy(metav1.DeletePropagationBackground))
-		if err != nil {
-			return fmt.Errorf("delete the jobs of project %q: %w", project.Name, err)
+		err := r.Client.Delete(ctx, &found.jobs[i], client.PropagationPolicy(metav1.DeletePropagationBackground),
+			client.Preconditions{UID: &found.jobs[i].UID})
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("delete job %q of project %q: %w", found.jobs[i].Name, project.Name, err)
 		}
-		return nil
 	}
 	if len(found.jobs) > 0 || found.namespace.DeletionTimestamp != nil {
 		return nil

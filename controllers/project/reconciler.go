@@ -29,7 +29,7 @@ import (
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=projects/status,verbs=patch
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=projects/finalizers,verbs=update
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=quotas,verbs=get;list;watch
-// +kubebuilder:rbac:groups=platform.soma.dev,resources=jobs,verbs=get;list;watch;deletecollection
+// +kubebuilder:rbac:groups=platform.soma.dev,resources=jobs,verbs=get;list;watch;delete
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get;list;watch;create;patch;delete
 // +kubebuilder:rbac:groups="",resources=serviceaccounts,verbs=get;list;watch;create;patch
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=networkpolicies,verbs=get;list;watch;create;patch

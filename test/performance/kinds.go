@@ -108,7 +108,9 @@ func podSpec(simulated bool) corev1.PodSpec {
 	if simulated {
 		amounts[platformv1.ResourceGPU] = resource.MustParse("1")
 		spec.NodeSelector = map[string]string{platformv1.LabelPool: "sim-a100"}
-		spec.Tolerations = []corev1.Toleration{{Key: "kwok.x-k8s.io/node", Operator: corev1.TolerationOpExists}}
+		spec.Tolerations = []corev1.Toleration{
+			{Key: "kwok.x-k8s.io/node", Operator: corev1.TolerationOpExists}, {Key: platformv1.ResourceGPU, Operator: corev1.TolerationOpExists},
+		}
 	}
 	spec.Containers[0].Resources = corev1.ResourceRequirements{Requests: amounts, Limits: amounts}
 	return spec

@@ -130,7 +130,11 @@ func simulatedNode(i int) *corev1.Node {
 				"nvidia.com/gpu.memory":  "81920",
 			},
 		},
-		Spec: corev1.NodeSpec{Taints: []corev1.Taint{{Key: simulatedMark, Value: "fake", Effect: corev1.TaintEffectNoSchedule}}},
+		// Like GPU nodes elsewhere they keep pods without GPUs away: those are to run for real.
+		Spec: corev1.NodeSpec{Taints: []corev1.Taint{
+			{Key: simulatedMark, Value: "fake", Effect: corev1.TaintEffectNoSchedule},
+			{Key: gpuplugin.Resource, Value: "present", Effect: corev1.TaintEffectNoSchedule},
+		}},
 		Status: corev1.NodeStatus{
 			Capacity:    resources,
 			Allocatable: resources,
