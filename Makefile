@@ -73,8 +73,8 @@ generate: ## Generate code, manifests and the reference from the types
 
 .PHONY: lint
 lint: ## Run the linters (.golangci.yml)
-	$(LINT) run ./...
-	for module in $(filter-out .,$(MODULES)); do (cd $$module && $(GO) tool -modfile=$(CURDIR)/hack/tools/lint/go.mod golangci-lint run --config $(CURDIR)/.golangci.yml ./...); done
+	$(LINT) run --allow-serial-runners ./...
+	for module in $(filter-out .,$(MODULES)); do (cd $$module && $(GO) tool -modfile=$(CURDIR)/hack/tools/lint/go.mod golangci-lint run --allow-serial-runners --config $(CURDIR)/.golangci.yml ./...); done
 
 .PHONY: verify
 verify: ## Check that what is generated is current, layers hold, modules are tidy, manifests are valid
