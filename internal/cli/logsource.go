@@ -124,7 +124,7 @@ func (s *streams) seen() int {
 // read copies the output of a pod's container. While the container runs a broken connection is made anew; after its end
 // the rest is read once more, so that what the last break swallowed is not lost.
 func (s *streams) read(ctx context.Context, pod *corev1.Pod) error {
-	var out io.Writer = s.out
+	out := s.out
 	if s.prefix {
 		out = &prefixWriter{w: s.out, prefix: []byte("[" + pod.Labels[v1alpha1.LabelRank] + "] ")}
 	}

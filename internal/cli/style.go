@@ -36,7 +36,6 @@ func (s style) good(text string) string { return s.paint("32", text) }
 func (s style) warn(text string) string { return s.paint("33", text) }
 func (s style) bad(text string) string  { return s.paint("31", text) }
 func (s style) dim(text string) string  { return s.paint("2", text) }
-func (s style) bold(text string) string { return s.paint("1", text) }
 
 // tone colours a text as the outcome that it tells.
 func (s style) tone(t tone, text string) string {

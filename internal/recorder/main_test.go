@@ -158,14 +158,14 @@ func (f *fixture) delete(job *platform.Job) {
 }
 
 // phases are those of the transitions that the history has of a job, in order.
-func (f *fixture) phases(name string) []string {
-	rows, _, err := f.store.List(f.t.Context(), history.Query{
+func (f *fixture) phases(ctx context.Context, name string) []string {
+	rows, _, err := f.store.List(ctx, history.Query{
 		Equal: []history.Match{{Column: history.ColumnNamespace, Value: f.namespace}, {Column: history.ColumnName, Value: name}}, PageSize: 2,
 	})
 	if err != nil || len(rows) != 1 {
 		return nil
 	}
-	transitions, err := f.store.Transitions(f.t.Context(), &rows[0], 1000)
+	transitions, err := f.store.Transitions(ctx, &rows[0], 1000)
 	if err != nil {
 		return nil
 	}
@@ -187,8 +187,8 @@ func (f *fixture) eventuallyPhases(name, want string) {
 			f.t.Logf("phases of %s: %s", name, got)
 		}
 	}()
-	f.eventually("phases of "+name+": "+want, func(context.Context) bool {
-		got = strings.Join(f.phases(name), " ")
+	f.eventually("phases of "+name+": "+want, func(ctx context.Context) bool {
+		got = strings.Join(f.phases(ctx, name), " ")
 		return got == want
 	})
 }

@@ -37,7 +37,7 @@ func TestFullJournalGetsRoom(t *testing.T) {
 	for range transitions - 1 {
 		f.advance(job, platform.JobRunning)
 	}
-	f.eventually("every transition is recorded", func(context.Context) bool { return len(f.phases("train")) == transitions })
+	f.eventually("every transition is recorded", func(ctx context.Context) bool { return len(f.phases(ctx, "train")) == transitions })
 }
 
 func TestTwoRecordersWriteOnce(t *testing.T) {

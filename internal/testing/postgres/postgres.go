@@ -108,8 +108,11 @@ func (s *Server) Down() error {
 	if err := s.command.Process.Signal(syscall.SIGQUIT); err != nil {
 		return fmt.Errorf("stop postgres: %w", err)
 	}
-	<-s.exited
+	err := <-s.exited // a server that was told to stop ends without success
 	s.command = nil
+	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
+		return fmt.Errorf("wait for postgres: %w", err)
+	}
 	return nil
 }
 

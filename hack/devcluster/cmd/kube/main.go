@@ -49,7 +49,9 @@ func main() {
 
 // runKubectl does what upstream's main of kubectl does: its errors are printed for people, without a usage text.
 func runKubectl() {
-	logs.GlogSetter(kubectl.GetLogVerbosity(os.Args))
+	if _, err := logs.GlogSetter(kubectl.GetLogVerbosity(os.Args)); err != nil {
+		kubectlutil.CheckErr(err)
+	}
 	if err := cli.RunNoErrOutput(kubectl.NewDefaultKubectlCommand()); err != nil {
 		kubectlutil.CheckErr(err)
 	}
