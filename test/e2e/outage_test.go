@@ -58,6 +58,7 @@ var _ = Describe("PostgreSQL", Label("faults", "devcluster"), Serial, func() {
 		for _, job := range jobs {
 			Expect(recordOf(ctx, job).Status.Phase).To(BeEquivalentTo(v1alpha1.JobSucceeded))
 		}
+		sequences[string(deleted.UID)]++ // that it was deleted
 		expectJournals(ctx, sequences)
 	})
 })

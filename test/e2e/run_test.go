@@ -37,7 +37,8 @@ var _ = Describe("soma run", func() {
 		Expect(record.Status.ExitCode).To(HaveValue(BeEquivalentTo(0)))
 		Expect(record.Spec.GPUs).To(BeEquivalentTo(1))
 		Expect(record.Status.DeletedTime).NotTo(BeNil())
-		expectJournals(ctx, map[string]int64{string(record.UID): end.Journal.Sequence})
+		// That it was deleted is the last of its transitions.
+		expectJournals(ctx, map[string]int64{string(record.UID): end.Journal.Sequence + 1})
 	})
 
 	It("ends with the job's exit code and tells its last words", func(ctx context.Context) {
