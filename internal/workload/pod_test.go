@@ -132,29 +132,36 @@ func TestResolve(t *testing.T) {
 		want       string // preset cpu gpus model shm
 		wantReason platformv1.JobReason
 	}{
-		"nothing asked: the first preset": {platformv1.JobSpec{}, "small 1 0  64Mi", ""},
+		"nothing asked: the first preset": {platformv1.JobSpec{}, "small 1 0  ", ""},
 		"a preset":                        {platformv1.JobSpec{Preset: "gpu"}, "gpu 8 1 A100 8Gi", ""},
 		"a preset with its own shm":       {platformv1.JobSpec{Preset: "gpu", Resources: &platformv1.JobResources{SHM: quantity("16Gi")}}, "gpu 8 1 A100 16Gi", ""},
 		"more shm than memory":            {platformv1.JobSpec{Preset: "small", Resources: &platformv1.JobResources{SHM: quantity("16Gi")}}, "", platformv1.JobReasonPresetInvalid},
 		"a preset that is not there":      {platformv1.JobSpec{Preset: "huge"}, "", platformv1.JobReasonPresetNotFound},
 		"a preset that asks for nothing":  {platformv1.JobSpec{Preset: "broken"}, "", platformv1.JobReasonPresetInvalid},
 		"own resources": {platformv1.JobSpec{Resources: &platformv1.JobResources{
-			CPU: quantity("500m"), Memory: quantity("32Mi"), GPU: &platformv1.GPUs{Count: 2}}}, " 500m 2  32Mi", ""},
+			CPU: quantity("500m"), Memory: quantity("32Mi"), GPU: &platformv1.GPUs{Count: 2}}}, " 500m 2  ", ""},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got, refusal := Resolve(&tc.job, cluster)
+			request, refusal := Resolve(&tc.job, cluster)
 			if refusal != nil {
 				if refusal.Reason != tc.wantReason || refusal.Message == "" {
 					t.Errorf("refused with %+v, want %q", refusal, tc.wantReason)
 				}
 				return
 			}
-			r := got.Replica
-			text := strings.Join([]string{got.Preset, r.CPU.String(), resource.NewQuantity(int64(r.GPUs), resource.DecimalSI).String(), r.GPUModel, r.SHM.String()}, " ")
-			if text != tc.want {
-				t.Errorf("got %q, want %q", text, tc.want)
+			r := request.Replica
+			got := strings.Join([]string{request.Preset, r.CPU.String(), resource.NewQuantity(int64(r.GPUs), resource.DecimalSI).String(), r.GPUModel, text(r.SHM)}, " ")
+			if got != tc.want {
+				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})
 	}
+}
+
+func text(q *resource.Quantity) string {
+	if q == nil {
+		return ""
+	}
+	return q.String()
 }

@@ -6,13 +6,8 @@ import (
 	"fmt"
 	"strings"
 
-	"k8s.io/apimachinery/pkg/api/resource"
-
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
-
-// defaultSHM is the size of /dev/shm where nothing else is said: that of container runtimes.
-var defaultSHM = resource.MustParse("64Mi")
 
 // Refusal is why a job cannot start as things are. It is a verdict and no error: the job waits until the world changes.
 type Refusal struct {
@@ -38,7 +33,7 @@ func Resolve(job *platformv1.JobSpec, cluster *platformv1.ClusterSpec) (Request,
 	if own := job.Resources; own != nil && own.CPU != nil && own.Memory != nil {
 		request.Replica = platformv1.ReplicaResources{CPU: *own.CPU, Memory: *own.Memory}
 		setGPU(&request.Replica, own.GPU)
-		request.Replica.SHM = shm(own.SHM, own.Memory)
+		request.Replica.SHM = own.SHM
 		return request, nil
 	}
 	preset, refusal := findPreset(job.Preset, cluster.Presets)
@@ -52,7 +47,7 @@ func Resolve(job *platformv1.JobSpec, cluster *platformv1.ClusterSpec) (Request,
 	if job.Resources != nil && job.Resources.SHM != nil {
 		size = job.Resources.SHM
 	}
-	request.Replica.SHM = shm(size, &preset.Memory)
+	request.Replica.SHM = size
 	if preset.CPU.Sign() <= 0 || preset.Memory.Sign() <= 0 {
 		return Request{}, &Refusal{platformv1.JobReasonPresetInvalid,
 			fmt.Sprintf("preset %q asks for no cpu or no memory; an administrator has to correct it", preset.Name)}
@@ -87,16 +82,4 @@ func setGPU(replica *platformv1.ReplicaResources, gpu *platformv1.GPUs) {
 	if gpu != nil {
 		replica.GPUs, replica.GPUModel = gpu.Count, gpu.Model
 	}
-}
-
-// shm is the asked size, or the default; never more than the memory that it is a part of.
-func shm(asked, memory *resource.Quantity) *resource.Quantity {
-	size := defaultSHM
-	if asked != nil {
-		size = *asked
-	}
-	if size.Cmp(*memory) > 0 {
-		size = *memory
-	}
-	return &size
 }

@@ -5,11 +5,8 @@ import (
 	"fmt"
 	"os"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/yaml"
 )
-
-var createOptions = metav1.CreateOptions{}
 
 // budget bounds one figure.
 type budget struct {

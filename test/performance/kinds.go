@@ -126,4 +126,9 @@ func (b *bench) clean(ctx context.Context) {
 			fmt.Printf("could not remove the %ss of this run: %v\n", k.name, err)
 		}
 	}
+	for _, object := range b.readerObjects() {
+		if err := b.Delete(ctx, object); client.IgnoreNotFound(err) != nil {
+			fmt.Printf("could not remove %s: %v\n", object.GetName(), err)
+		}
+	}
 }

@@ -13,6 +13,8 @@ import (
 	"github.com/prometheus/common/model"
 	authenticationv1 "k8s.io/api/authentication/v1"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/kubernetes"
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
@@ -36,8 +38,10 @@ func (b *bench) managerMetrics(ctx context.Context) (managerFigures, error) {
 	if err != nil {
 		return figures, err
 	}
-	request := &authenticationv1.TokenRequest{}
-	token, err := set.CoreV1().ServiceAccounts("soma-system").CreateToken(ctx, "soma-manager", request, createOptions)
+	if err := b.letRead(ctx); err != nil {
+		return figures, err
+	}
+	token, err := set.CoreV1().ServiceAccounts(b.namespace).CreateToken(ctx, reader, &authenticationv1.TokenRequest{}, metav1.CreateOptions{})
 	if err != nil {
 		return figures, fmt.Errorf("get a token to read metrics with: %w", err)
 	}
@@ -50,6 +54,30 @@ func (b *bench) managerMetrics(ctx context.Context) (managerFigures, error) {
 		}
 	}
 	return figures, nil
+}
+
+// reader is the service account, and the binding of its role, by which metrics are read.
+const reader = "soma-performance"
+
+// letRead makes the service account and lets it read metrics; clean takes both away.
+func (b *bench) letRead(ctx context.Context) error {
+	for _, object := range b.readerObjects() {
+		if err := b.Create(ctx, object); client.IgnoreAlreadyExists(err) != nil {
+			return fmt.Errorf("let the bench read metrics: %w", err)
+		}
+	}
+	return nil
+}
+
+func (b *bench) readerObjects() []client.Object {
+	return []client.Object{
+		&corev1.ServiceAccount{ObjectMeta: metav1.ObjectMeta{Name: reader, Namespace: b.namespace}},
+		&rbacv1.ClusterRoleBinding{
+			ObjectMeta: metav1.ObjectMeta{Name: reader},
+			RoleRef:    rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "soma-metrics-reader"},
+			Subjects:   []rbacv1.Subject{{Kind: rbacv1.ServiceAccountKind, Name: reader, Namespace: b.namespace}},
+		},
+	}
 }
 
 func (b *bench) scrape(ctx context.Context, set kubernetes.Interface, pod *corev1.Pod, token string, figures *managerFigures) error {
