@@ -27,7 +27,7 @@ var _ = Describe("a job's streams", func() {
 	})
 
 	It("runs commands in a running job, and reaches its port", func(ctx context.Context) {
-		job := submit(ctx, shell("web", `echo "$SOMA_JOB_NAME serves" >/www/index.html; exec httpd -f -p 8080 -h /www`, func(j *v1alpha1.Job) {
+		job := submit(ctx, shell("web", `echo "$SOMA_JOB_NAME serves" >/www/index.html; trap 'exit 143' TERM; httpd -f -p 8080 -h /www & wait`, func(j *v1alpha1.Job) {
 			j.Spec.HTTP = &v1alpha1.HTTPPort{Port: 8080}
 			j.Spec.Volumes = []v1alpha1.Volume{{MountPath: "/www", Scratch: &v1alpha1.ScratchVolume{Size: resource.MustParse("10Mi")}}}
 		}))
@@ -50,8 +50,9 @@ var _ = Describe("a job's streams", func() {
 		}))
 		Expect(finish(ctx, other)).To(phaseIs(v1alpha1.JobSucceeded))
 		Expect(somaSays("logs", other.Name)).To(Equal(job.Name + " serves\n"))
+		Eventually(forward.Interrupt()).Should(gexec.Exit())
 		change(ctx, k8s, job, `{"spec":{"cancel":true}}`)
-		Eventually(forward).Should(gexec.Exit())
+		Expect(finish(ctx, job)).To(phaseIs(v1alpha1.JobCancelled))
 	})
 })
 
