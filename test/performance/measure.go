@@ -84,7 +84,7 @@ func (b *bench) timed(ctx context.Context, k kind, objects []client.Object, reac
 	if err != nil {
 		return 0, fmt.Errorf("watch: %w", err)
 	}
-	defer events.Stop()
+	defer func() { events.Stop() }()
 	waiting := map[string]bool{}
 	for _, o := range objects {
 		waiting[o.GetName()] = true
@@ -106,8 +106,11 @@ func (b *bench) timed(ctx context.Context, k kind, objects []client.Object, reac
 		case <-ctx.Done():
 			return 0, fmt.Errorf("%d of %d did not get there in time", len(waiting), len(objects))
 		case event, open := <-events.ResultChan():
-			if !open {
-				return 0, fmt.Errorf("the watch ended")
+			if !open { // the API server ended it; a new one begins with all that is there
+				if events, err = b.Watch(ctx, k.list(), client.InNamespace(b.namespace), client.MatchingLabels{label: b.run}); err != nil {
+					return 0, fmt.Errorf("watch again: %w", err)
+				}
+				continue
 			}
 			object, isObject := event.Object.(client.Object)
 			if event.Type == watch.Deleted || !isObject || !waiting[object.GetName()] || !reached(object) {
