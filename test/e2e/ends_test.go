@@ -11,7 +11,9 @@ import (
 
 var _ = Describe("the end of a job", func() {
 	It("tells that memory was used up", func(ctx context.Context) {
-		job := submit(ctx, shell("oom", "", func(j *v1alpha1.Job) { j.Spec.Command, j.Spec.Args = []string{"dd", "if=/dev/zero", "of=/dev/null", "bs=256M", "count=1"}, nil }))
+		job := submit(ctx, shell("oom", "", func(j *v1alpha1.Job) {
+			j.Spec.Command, j.Spec.Args = []string{"dd", "if=/dev/zero", "of=/dev/null", "bs=256M", "count=1"}, nil
+		}))
 		Expect(finish(ctx, job)).To(And(phaseIs(v1alpha1.JobFailed), reasonIs(v1alpha1.JobReasonOOMKilled), exitIs(137), saying("64Mi")))
 	})
 
