@@ -85,7 +85,7 @@ test: test-unit test-integration test-e2e ## Run all tests; needs `make up`
 
 .PHONY: test-unit
 test-unit: devcluster ## Run the tests that need no cluster
-	$(GO) test -race $$($(GO) list ./... | grep -v /test/)
+	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(GO) test -race $$($(GO) list ./... | grep -v /test/)
 	for module in $(filter-out .,$(MODULES)); do $(GO) -C $$module test ./...; done
 
 .PHONY: test-integration

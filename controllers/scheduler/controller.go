@@ -31,6 +31,8 @@ import (
 const (
 	// writers is how many decisions are written at the same time.
 	writers = 16
+	// refusalsPerRound is how many refusals one round writes: the next round, which may start a job, does not wait for more.
+	refusalsPerRound = 2 * writers
 	// pause is the least time between two rounds: changes that come together are looked at together.
 	pause = 25 * time.Millisecond
 )
@@ -194,6 +196,7 @@ func (r *Reconciler) commit(ctx context.Context, state state, decisions []schedu
 func (r *Reconciler) writeRefusals(ctx context.Context, state state, decisions []scheduling.Decision, now time.Time) (time.Duration, error) {
 	refusals := new(errgroup.Group)
 	refusals.SetLimit(writers)
+	written := 0
 	for _, decision := range decisions {
 		if decision.Refusal == nil {
 			continue
@@ -203,11 +206,17 @@ func (r *Reconciler) writeRefusals(ctx context.Context, state state, decisions [
 		if !worth {
 			continue
 		}
+		if written++; written > refusalsPerRound {
+			break
+		}
 		r.written[decision.Key] = now
 		refusals.Go(func() error { return r.write(ctx, job, status) })
 	}
 	err := refusals.Wait()
 	r.forget(state)
+	if written > refusalsPerRound {
+		return pause, err
+	}
 	if len(state.waiting) > 0 {
 		return quietRefusal, err
 	}
