@@ -12,9 +12,6 @@ import (
 	"syscall"
 )
 
-// defaultMirror is used when apt has no Debian archive configured.
-const defaultMirror = "http://deb.debian.org/debian"
-
 // needs returns a check that the commands are installed.
 func needs(commands ...string) func() error {
 	return func() error {
@@ -62,12 +59,13 @@ func unpackDebian(ctx context.Context, work, pkg string, say reporter) (string, 
 	return root, run(exec.CommandContext(ctx, "dpkg-deb", "--extract", debs[0], root)) //nolint:gosec // our own paths
 }
 
-// mirror returns the address of the archive from which this machine's apt takes a Debian release.
+// mirror returns the address of the archive from which this machine's apt takes a Debian release, or nothing where apt has
+// none: debootstrap knows where Debian is.
 func mirror(ctx context.Context, release string) string {
 	out, err := exec.CommandContext(ctx, "apt-get", "indextargets", "--format",
 		"$(RELEASE) $(COMPONENT) $(REPO_URI)", "Created-By: Packages").Output()
 	if err != nil {
-		return defaultMirror
+		return ""
 	}
 	return pickMirror(string(out), release)
 }
@@ -80,7 +78,7 @@ func pickMirror(targets, release string) string {
 			return strings.TrimSuffix(f[2], "/")
 		}
 	}
-	return defaultMirror
+	return ""
 }
 
 // proxyEnv returns apt's own proxy setting as environment for programs that fetch packages without apt.
@@ -101,10 +99,12 @@ func bootstrap(ctx context.Context, root, log, release string, packages []string
 			return err
 		}
 	}
-	from := mirror(ctx, release)
+	args := []string{"--variant=minbase", "--include=" + strings.Join(packages, ","), release, root}
+	if from := mirror(ctx, release); from != "" {
+		args = append(args, from)
+	}
 	say("bootstrapping Debian %s with %s: takes a minute or two, log in %s", release, strings.Join(packages, ", "), log)
-	cmd := exec.CommandContext(ctx, "debootstrap", "--variant=minbase", "--include="+strings.Join(packages, ","), //nolint:gosec // constants
-		release, root, from)
+	cmd := exec.CommandContext(ctx, "debootstrap", args...)
 	cmd.Env = append(os.Environ(), proxyEnv(ctx)...)
 	// In mount and process namespaces of its own nothing stays mounted or running, however it ends.
 	cmd.SysProcAttr = &syscall.SysProcAttr{

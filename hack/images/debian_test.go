@@ -15,9 +15,9 @@ func TestPickMirror(t *testing.T) {
 		targets string
 		want    string
 	}{
-		"nothing configured": {"", defaultMirror},
-		"another release":    {"trixie main http://mirror.example/debian/\n", defaultMirror},
-		"another component":  {"bookworm contrib http://mirror.example/debian/\n", defaultMirror},
+		"nothing configured": {"", ""},
+		"another release":    {"trixie main http://mirror.example/debian/\n", ""},
+		"another component":  {"bookworm contrib http://mirror.example/debian/\n", ""},
 		"the first of the release": {"bookworm-security main http://s.example/\nbookworm main http://a.example/debian/\n" +
 			"bookworm main http://b.example/debian/\n", "http://a.example/debian"},
 		"noise": {"\nbookworm main\nbookworm main file:/srv/debian\n", "file:/srv/debian"},

@@ -14,7 +14,9 @@ import (
 	kubelet "k8s.io/kubelet/config/v1beta1"
 	"sigs.k8s.io/yaml"
 
+	"github.com/soma-platform/soma/hack/devcluster/internal/gpuplugin"
 	"github.com/soma-platform/soma/hack/devcluster/internal/pki"
+	corev1 "k8s.io/api/core/v1"
 )
 
 func testCluster(t *testing.T, dir string, rooted bool) *Cluster {
@@ -170,8 +172,10 @@ func TestSimulatedNode(t *testing.T) {
 	if gpus := node.Status.Allocatable["nvidia.com/gpu"]; gpus.Value() != 8 {
 		t.Errorf("it has %s GPUs, want 8", gpus.String())
 	}
-	if len(node.Spec.Taints) != 1 || node.Spec.Taints[0].Key != simulatedMark {
-		t.Errorf("taints = %v: pods that want a real container would land here", node.Spec.Taints)
+	for _, key := range []string{simulatedMark, gpuplugin.Resource} {
+		if !slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Key == key && t.Effect == corev1.TaintEffectNoSchedule }) {
+			t.Errorf("taints = %v have no %s: pods that want a real container, or no GPU, would land here", node.Spec.Taints, key)
+		}
 	}
 }
 
