@@ -75,6 +75,4 @@ const (
 	ConditionComplete = "Complete"
 	// ConditionFailed is True once the job ended without success, by failure or because it was cancelled.
 	ConditionFailed = "Failed"
-	// ConditionRecorded is False while the history has not taken up the job's transitions for longer than it should.
-	ConditionRecorded = "Recorded"
 )

@@ -226,7 +226,7 @@ type JobStatus struct {
 	// +optional
 	Cost *Cost `json:"cost,omitempty"`
 
-	// conditions: Ready, Reconciling, Stalled, Reserved, Complete, Failed, Recorded.
+	// conditions: Ready, Reconciling, Stalled, Reserved, Complete, Failed.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

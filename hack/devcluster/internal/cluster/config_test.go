@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	toml "github.com/pelletier/go-toml/v2"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	utilyaml "k8s.io/apimachinery/pkg/util/yaml"
 	kubeproxy "k8s.io/kube-proxy/config/v1alpha1"
@@ -16,7 +17,6 @@ import (
 
 	"github.com/soma-platform/soma/hack/devcluster/internal/gpuplugin"
 	"github.com/soma-platform/soma/hack/devcluster/internal/pki"
-	corev1 "k8s.io/api/core/v1"
 )
 
 func testCluster(t *testing.T, dir string, rooted bool) *Cluster {
