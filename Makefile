@@ -102,7 +102,7 @@ test-e2e-kind: ## Run the end-to-end suite in a new kind cluster (needs Docker a
 
 .PHONY: bench
 bench: ## Measure, side by side with bare pods and batch/v1 Jobs (docs/performance.md)
-	hack/with-cluster $(GO) run ./test/performance
+	hack/with-cluster $(GO) run ./test/performance -budgets test/performance/budgets.yaml
 
 ##@ Help
 
