@@ -8,33 +8,11 @@ import (
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/accounting"
+	"github.com/soma-platform/soma/internal/workload"
 )
 
-const (
-	// maxPools is the number of pools that the status tells of.
-	maxPools = 24
-	// defaultPool is the pool of nodes without a label that names one.
-	defaultPool = "default"
-)
-
-// poolLabels are the labels that name a node's pool, the first that is there counts.
-var poolLabels = []string{
-	v1alpha1.LabelPool,
-	"cloud.google.com/gke-nodepool",
-	"eks.amazonaws.com/nodegroup",
-	"kubernetes.azure.com/agentpool",
-	"karpenter.sh/nodepool",
-}
-
-// poolOf is the name of the pool that a node belongs to.
-func poolOf(node *corev1.Node) string {
-	for _, label := range poolLabels {
-		if name := node.Labels[label]; name != "" {
-			return name
-		}
-	}
-	return defaultPool
-}
+// maxPools is the number of pools that the status tells of.
+const maxPools = 24
 
 // inventory is what the nodes of a cluster have and what of it is taken.
 type inventory struct {
@@ -56,10 +34,11 @@ type pool struct {
 func pools(nodes []corev1.Node, pods []corev1.Pod, tolerations []v1alpha1.Toleration) inventory {
 	byName := map[string]*pool{}
 	usable := map[string]*corev1.Node{}
+	tolerated := workload.Tolerations(tolerations)
 	var result inventory
 	for i := range nodes {
 		node := &nodes[i]
-		name := poolOf(node)
+		name := workload.Pool(node)
 		if byName[name] == nil {
 			byName[name] = &pool{models: map[string]bool{}}
 		}
@@ -70,7 +49,7 @@ func pools(nodes []corev1.Node, pods []corev1.Pod, tolerations []v1alpha1.Tolera
 		if gives.GPUs > 0 {
 			group.models[node.Labels[v1alpha1.LabelGPUModel]] = true
 		}
-		if startable(node, tolerations) {
+		if workload.Schedulable(node, tolerated) {
 			usable[node.Name] = node
 			group.ready++
 			group.capacity.Add(gives)
@@ -83,7 +62,7 @@ func pools(nodes []corev1.Node, pods []corev1.Pod, tolerations []v1alpha1.Tolera
 			continue
 		}
 		asked := accounting.Requested(&pods[i], node.Labels[v1alpha1.LabelGPUModel])
-		byName[poolOf(node)].used.Add(asked)
+		byName[workload.Pool(node)].used.Add(asked)
 		result.used.Add(asked)
 	}
 	for name, group := range byName {
@@ -115,31 +94,4 @@ func (i *inventory) bound() {
 		i.pools = i.pools[:maxPools]
 	}
 	slices.SortFunc(i.pools, byName)
-}
-
-// startable reports whether jobs can start on a node: it is ready, not cordoned, and has no taint that is not tolerated.
-func startable(node *corev1.Node, tolerations []v1alpha1.Toleration) bool {
-	if node.Spec.Unschedulable || node.DeletionTimestamp != nil {
-		return false
-	}
-	for _, taint := range node.Spec.Taints {
-		if taint.Effect != corev1.TaintEffectPreferNoSchedule && !tolerated(taint, tolerations) {
-			return false
-		}
-	}
-	for _, condition := range node.Status.Conditions {
-		if condition.Type == corev1.NodeReady {
-			return condition.Status == corev1.ConditionTrue
-		}
-	}
-	return false
-}
-
-func tolerated(taint corev1.Taint, tolerations []v1alpha1.Toleration) bool {
-	if taint.Key == v1alpha1.ResourceGPU {
-		return true
-	}
-	return slices.ContainsFunc(tolerations, func(t v1alpha1.Toleration) bool {
-		return t.Key == taint.Key && (t.Value == "" || t.Value == taint.Value) && (t.Effect == "" || t.Effect == string(taint.Effect))
-	})
 }
