@@ -1,7 +1,6 @@
 package workload
 
 import (
-	"fmt"
 	"strings"
 	"time"
 
@@ -246,5 +245,3 @@ func lastWords(text string) string {
 	}
 	return text
 }
-
-func sentence(format string, args ...any) string { return fmt.Sprintf(format, args...) }

@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"fmt"
 	"strings"
 	"time"
 
@@ -29,7 +30,7 @@ func failure(p *corev1.Pod, status *corev1.ContainerStatus) (platformv1.JobReaso
 	case "OOMKilled":
 		limit := p.Spec.Containers[0].Resources.Limits.Memory()
 		return platformv1.JobReasonOOMKilled,
-			joined(sentence("the container used more than its %s of memory and was ended; ask for more", limit.String()), words), code
+			joined(fmt.Sprintf("the container used more than its %s of memory and was ended; ask for more", limit.String()), words), code
 	case "StartError", "ContainerCannotRun":
 		return platformv1.JobReasonContainerCannotRun, joined("the command cannot be run", words), code
 	}
@@ -37,9 +38,9 @@ func failure(p *corev1.Pod, status *corev1.ContainerStatus) (platformv1.JobReaso
 		return platformv1.JobReasonCollected, "the pod was removed by somebody else while it ran", code
 	}
 	if end.Signal != 0 {
-		return platformv1.JobReasonError, joined(sentence("the container was ended by signal %d", end.Signal), words), code
+		return platformv1.JobReasonError, joined(fmt.Sprintf("the container was ended by signal %d", end.Signal), words), code
 	}
-	return platformv1.JobReasonError, joined(sentence("the container ended with exit code %d", end.ExitCode), words), code
+	return platformv1.JobReasonError, joined(fmt.Sprintf("the container ended with exit code %d", end.ExitCode), words), code
 }
 
 // disruption tells what the cluster did to a pod.
@@ -90,7 +91,7 @@ func startup(p *corev1.Pod, status *corev1.ContainerStatus) (platformv1.JobReaso
 	case "ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ErrImageNeverPull":
 		return imageReason(waiting.Message), imageMessage(p.Spec.Containers[0].Image, waiting), since
 	case "InvalidImageName":
-		return platformv1.JobReasonInvalidImageName, sentence("the image name %q cannot be read", p.Spec.Containers[0].Image), since
+		return platformv1.JobReasonInvalidImageName, fmt.Sprintf("the image name %q cannot be read", p.Spec.Containers[0].Image), since
 	case "CreateContainerConfigError":
 		if strings.Contains(strings.ToLower(waiting.Message), "secret") || strings.Contains(waiting.Message, "couldn't find key") {
 			return platformv1.JobReasonSecretMissing, lastWords(waiting.Message), since
@@ -122,7 +123,7 @@ func imageReason(message string) platformv1.JobReason {
 }
 
 func imageMessage(image string, waiting *corev1.ContainerStateWaiting) string {
-	return joined(sentence("the image %q cannot be pulled", image), lastWords(waiting.Message))
+	return joined(fmt.Sprintf("the image %q cannot be pulled", image), lastWords(waiting.Message))
 }
 
 func unboundMessage(p *corev1.Pod) string {
