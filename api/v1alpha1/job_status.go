@@ -380,6 +380,24 @@ type Attempt struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=253
 	Node string `json:"node,omitempty"`
+
+	// cluster on which the attempt ran.
+	// +optional
+	// +kubebuilder:validation:MaxLength=48
+	Cluster string `json:"cluster,omitempty"`
+
+	// pool of the first node.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Pool string `json:"pool,omitempty"`
+
+	// replica is what each replica held.
+	// +optional
+	Replica *ReplicaResources `json:"replica,omitempty"`
+
+	// pricePerHour of all replicas together, in the currency of the job's cost.
+	// +optional
+	PricePerHour Price `json:"pricePerHour,omitempty"`
 }
 
 // Cost of a job.
@@ -393,6 +411,22 @@ type Cost struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=16
 	Currency string `json:"currency"`
+}
+
+// Placement is where a job's newest attempt runs or ran, and what it holds or held there: its reservation's, and after that
+// was released the newest attempt's. It is empty for a job that never held a reservation.
+func (s *JobStatus) Placement() Attempt {
+	if r := s.Reservation; r != nil {
+		placement := Attempt{Number: r.Attempt, Cluster: r.Cluster, Pool: r.Pool, Replica: &r.Replica, PricePerHour: r.PricePerHour}
+		if len(r.Nodes) > 0 {
+			placement.Node = r.Nodes[0].Node
+		}
+		return placement
+	}
+	if n := len(s.Attempts); n > 0 {
+		return s.Attempts[n-1]
+	}
+	return Attempt{}
 }
 
 // Finished reports whether the phase is final.

@@ -94,6 +94,12 @@ func (d *decider) account(seen workload.Observation, reason platformv1.JobReason
 	end := metav1.NewTime(finished)
 	attempt := platformv1.Attempt{
 		Number: reservation.Attempt, FinishTime: &end, Reason: reason, ExitCode: seen.ExitCode, Node: seen.Node,
+		// Kept beyond the reservation: the history may look only after the job's end.
+		Cluster: reservation.Cluster, Pool: reservation.Pool, Replica: reservation.Replica.DeepCopy(),
+		PricePerHour: reservation.PricePerHour,
+	}
+	if attempt.Node == "" && len(reservation.Nodes) > 0 {
+		attempt.Node = reservation.Nodes[0].Node
 	}
 	if ran {
 		start := metav1.NewTime(seen.Started)

@@ -223,6 +223,30 @@ func TestAttemptIsAccounted(t *testing.T) {
 	}
 }
 
+// The history may look at a job only after its end: until then the object itself keeps where it ran and what it held.
+func TestPlacementOutlivesTheReservation(t *testing.T) {
+	job := running(func(j *platformv1.Job) { j.Status.Reservation.Replica.GPUModel = "A100" })
+	want := job.Status.Reservation.DeepCopy()
+	tests := map[string][]*corev1.Pod{
+		"ended":                {ended(0, 0, "Completed", "")},
+		"its pod was removed":  nil,
+		"it ended with errors": {ended(0, 3, "Error", "")},
+	}
+	for name, pods := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := decide(facts{job: job, pods: pods, now: t0.Add(12 * time.Second)})
+			if got.status.Reservation != nil {
+				t.Fatal("the reservation is still held")
+			}
+			placement := got.status.Placement()
+			if placement.Node != "n1" || placement.Cluster != want.Cluster || placement.Pool != want.Pool ||
+				placement.PricePerHour != want.PricePerHour || !equality.Semantic.DeepEqual(placement.Replica, &want.Replica) {
+				t.Errorf("want the placement of %+v, got %+v", want, placement)
+			}
+		})
+	}
+}
+
 func TestAContainerThatNeverStartedDidNotRun(t *testing.T) {
 	never := ended(0, 128, "StartError", "not found")
 	never.Status.ContainerStatuses[0].State.Terminated.StartedAt = metav1.Unix(0, 0)

@@ -85,6 +85,5 @@ func (a *app) specOf(ctx context.Context, name string) (*v1alpha1.JobSpec, error
 	if record == nil {
 		return nil, err
 	}
-	fmt.Fprintf(a.err, "%s the object of job %q is gone; its record has its image, command, preset, replicas, tags and description.\nGive variables, volumes, times and a size of its own with flags.\n", a.style.warn("note:"), name)
 	return recordedSpec(record)
 }

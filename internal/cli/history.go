@@ -74,22 +74,10 @@ func recordSelector(f filter) string {
 	return set.String()
 }
 
-// recordedSpec is what the history knows of a job's settings.
+// recordedSpec is the spec that the history kept of a job.
 func recordedSpec(record *history.JobRecord) (*v1alpha1.JobSpec, error) {
-	r := &record.Spec
-	if r.CommandTruncated {
-		return nil, fmt.Errorf("the object of job %q is gone and its command was too long for the history; submit it anew", r.Job)
+	if record.Spec.JobSpec == nil {
+		return nil, fmt.Errorf("the object of job %q is gone and the history has not kept its whole spec; submit it anew", record.Spec.Job)
 	}
-	lifeSpan, err := parseSeconds(defaultLifeSpan)
-	if err != nil {
-		return nil, err
-	}
-	spec := &v1alpha1.JobSpec{
-		LifeSpanSeconds: &lifeSpan,
-		Image:           r.Image, Command: r.Command, Args: r.Args, Preset: r.Preset, Tags: r.Tags, Description: r.Description,
-	}
-	if r.Replicas > 1 {
-		spec.Replicas = &r.Replicas
-	}
-	return spec, nil
+	return record.Spec.JobSpec, nil
 }

@@ -23,6 +23,7 @@ const (
 	maxLabels       = 32
 	maxCommandBytes = 16 << 10
 	maxMessageBytes = 4 << 10
+	maxSpecBytes    = 128 << 10
 )
 
 // Journaled is an object that keeps a journal of its life.
@@ -107,24 +108,51 @@ func jobRow(job *platform.Job, identity Identity, version int64) (*db.UpsertJobP
 	if status.FinishTime != nil {
 		row.FinishedAt = utc(status.FinishTime.Time)
 	}
-	if n := len(status.Attempts); n > 0 {
-		row.Node = status.Attempts[n-1].Node
-	}
 	if cost := status.Cost; cost != nil {
 		amount := string(cost.Amount)
 		row.Cost, row.Currency = &amount, cost.Currency
 	}
-	if spec.Resources != nil && spec.Resources.GPU != nil {
-		row.Gpus, row.GpuModel = int64(spec.Resources.GPU.Count)*int64(row.Replicas), spec.Resources.GPU.Model
-	}
-	if r := status.Reservation; r != nil {
-		row.Cluster = r.Cluster
-		row.Gpus, row.GpuModel = int64(r.Replica.GPUs)*int64(row.Replicas), r.Replica.GPUModel
-		if row.Node == "" && len(r.Nodes) > 0 {
-			row.Node = r.Nodes[0].Node
-		}
+	place(row, job)
+	if row.Spec, err = boundedSpec(spec); err != nil {
+		return nil, fmt.Errorf("encode the spec of job %s/%s: %w", job.Namespace, job.Name, err)
 	}
 	return row, nil
+}
+
+// place says where the job runs or ran, and what all its replicas hold or held there together. A job that never had a place
+// has what it asks for itself.
+func place(row *db.UpsertJobParams, job *platform.Job) {
+	replicas := int64(row.Replicas)
+	if asked := job.Spec.Resources; asked != nil {
+		if asked.CPU != nil && asked.Memory != nil {
+			row.CpuMillis, row.MemoryBytes = asked.CPU.MilliValue()*replicas, asked.Memory.Value()*replicas
+		}
+		if asked.GPU != nil {
+			row.Gpus, row.GpuModel = int64(asked.GPU.Count)*replicas, asked.GPU.Model
+		}
+	}
+	placement := job.Status.Placement()
+	row.Node, row.Pool = placement.Node, placement.Pool
+	if placement.Cluster != "" {
+		row.Cluster = placement.Cluster
+	}
+	if placement.PricePerHour != "" {
+		price := string(placement.PricePerHour)
+		row.PricePerHour = &price
+	}
+	if held := placement.Replica; held != nil {
+		row.CpuMillis, row.MemoryBytes = held.CPU.MilliValue()*replicas, held.Memory.Value()*replicas
+		row.Gpus, row.GpuModel = int64(held.GPUs)*replicas, held.GPUModel
+	}
+}
+
+// boundedSpec is a spec as JSON, or nothing where that is too long.
+func boundedSpec(spec *platform.JobSpec) ([]byte, error) {
+	text, err := json.Marshal(spec)
+	if err != nil || len(text) > maxSpecBytes {
+		return nil, err
+	}
+	return text, nil
 }
 
 // boundedLabels keeps the first labels by name.

@@ -92,7 +92,11 @@ type Position struct {
 // jobColumns are those of Job, in its order.
 const jobColumns = `submitted_at, uid, namespace, name, labels, submitted_by, cluster, image, image_digest, command, args,
 	command_truncated, preset, gpus, gpu_model, replicas, tags, description, phase, reason, message, exit_code, started_at,
-	finished_at, deleted_at, attempts, run_seconds, node, cost::text, currency, sequence, resource_version`
+	finished_at, deleted_at, attempts, run_seconds, node, cost::text, currency, sequence, resource_version, pool, cpu_millis,
+	memory_bytes, price_per_hour::text, spec`
+
+// maxPageBytes is about how much a page may hold: one of many large jobs is shorter than was asked for.
+const maxPageBytes = 16 << 20
 
 // List returns one page of jobs, and where it ended if there are more.
 func (s *Store) List(ctx context.Context, q Query) ([]Job, *Position, error) {
@@ -102,21 +106,40 @@ func (s *Store) List(ctx context.Context, q Query) ([]Job, *Position, error) {
 	if err != nil {
 		return nil, nil, s.observeRead(err)
 	}
-	jobs, err := pgx.CollectRows(rows, pgx.RowToStructByPos[Job])
+	jobs, more, err := collectPage(rows, q.PageSize)
 	if err != nil {
 		return nil, nil, s.observeRead(err)
 	}
 	_ = s.observe(nil)
-	if len(jobs) <= q.PageSize {
+	if !more {
 		return jobs, nil, nil
 	}
-	jobs = jobs[:q.PageSize]
 	last := jobs[len(jobs)-1]
 	position := &Position{Time: last.SubmittedAt, UID: last.Uid}
 	if q.Order == ByFinishDescending {
 		position.Time = *last.FinishedAt
 	}
 	return jobs, position, nil
+}
+
+// collectPage reads at least one row, and at most as many as the page may hold; more tells that there are others.
+func collectPage(rows pgx.Rows, size int) (jobs []Job, more bool, err error) {
+	defer rows.Close()
+	bytes := 0
+	for rows.Next() {
+		if len(jobs) == size || bytes > maxPageBytes {
+			return jobs, true, nil
+		}
+		for _, value := range rows.RawValues() {
+			bytes += len(value)
+		}
+		job, err := pgx.RowToStructByPos[Job](rows)
+		if err != nil {
+			return nil, false, err
+		}
+		jobs = append(jobs, job)
+	}
+	return jobs, false, rows.Err()
 }
 
 // Transitions returns the newest transitions of a job, at most limit, oldest first.

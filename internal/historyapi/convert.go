@@ -6,11 +6,14 @@ import (
 	"strconv"
 	"time"
 
+	quantity "k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/duration"
+	"k8s.io/klog/v2"
 
 	api "github.com/soma-platform/soma/api/history/v1alpha1"
+	platform "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/history"
 )
 
@@ -25,7 +28,7 @@ func recordOf(job *history.Job) (api.JobRecord, error) {
 			CreationTimestamp: metav1.NewTime(job.SubmittedAt),
 		},
 		Spec: api.JobRecordSpec{
-			Job: job.Name, Project: job.Namespace, User: job.SubmittedBy, Cluster: job.Cluster,
+			Job: job.Name, Project: job.Namespace, User: job.SubmittedBy, Cluster: job.Cluster, Pool: job.Pool,
 			Image: job.Image, ImageDigest: job.ImageDigest, Command: job.Command, Args: job.Args, CommandTruncated: job.CommandTruncated,
 			Preset: job.Preset, GPUs: job.Gpus, GPUModel: job.GpuModel, Replicas: job.Replicas, Tags: job.Tags, Description: job.Description,
 		},
@@ -38,10 +41,34 @@ func recordOf(job *history.Job) (api.JobRecord, error) {
 	if job.Cost != nil {
 		record.Status.Cost = &api.Cost{Amount: *job.Cost, Currency: job.Currency}
 	}
+	if job.PricePerHour != nil {
+		record.Status.PricePerHour = *job.PricePerHour
+	}
+	if job.CpuMillis > 0 {
+		record.Spec.CPU = quantity.NewMilliQuantity(job.CpuMillis, quantity.DecimalSI)
+	}
+	if job.MemoryBytes > 0 {
+		record.Spec.Memory = quantity.NewQuantity(job.MemoryBytes, quantity.BinarySI)
+	}
 	if err := json.Unmarshal(job.Labels, &record.Labels); err != nil {
 		return record, fmt.Errorf("read the labels of job %s/%s: %w", job.Namespace, job.Name, err)
 	}
+	record.Spec.JobSpec = specOf(job)
 	return record, nil
+}
+
+// specOf reads the spec of a job, where it was kept. One that another version of Soma wrote and this one cannot read is left
+// out: the rest of the record, and the list that it is in, are good.
+func specOf(job *history.Job) *platform.JobSpec {
+	if job.Spec == nil {
+		return nil
+	}
+	spec := &platform.JobSpec{}
+	if err := json.Unmarshal(job.Spec, spec); err != nil {
+		klog.ErrorS(err, "Cannot read the spec of a recorded job", "job", klog.KRef(job.Namespace, job.Name), "uid", job.Uid)
+		return nil
+	}
+	return spec
 }
 
 func transitionsOf(rows []history.Transition) []api.Transition {

@@ -2,14 +2,19 @@ package recorder
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"testing"
 
 	"github.com/jackc/pgx/v5"
+	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	platform "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/history"
 )
 
 func TestRecordsInOrderAndLetsGo(t *testing.T) {
@@ -26,6 +31,38 @@ func TestRecordsInOrderAndLetsGo(t *testing.T) {
 		return apierrors.IsNotFound(f.client.Get(ctx, client.ObjectKeyFromObject(job), job))
 	})
 	f.eventually("nothing waits", func(context.Context) bool { return r.Health().Backlog == 0 })
+}
+
+func TestRecordedAfterItsEnd(t *testing.T) {
+	f := newFixture(t)
+	exit := int32(0)
+	job := f.create("train")
+	f.advance(job, platform.JobRunning)
+	job.Status.Phase, job.Status.ExitCode, job.Status.Attempt = platform.JobSucceeded, &exit, 2
+	job.Status.Attempts = []platform.Attempt{{Number: 1, Node: "n1"}, {
+		Number: 2, Node: "n2", Cluster: "local", Pool: "a100", PricePerHour: "3.6",
+		Replica: &platform.ReplicaResources{CPU: resource.MustParse("1500m"), Memory: resource.MustParse("8Gi"), GPUs: 2, GPUModel: "A100"},
+	}}
+	job.Status.Journal.Append(platform.Transition{Time: metav1.NowMicro(), Phase: string(platform.JobSucceeded)})
+	if err := f.client.Status().Update(t.Context(), job); err != nil {
+		t.Fatal(err)
+	}
+	_, stop := f.start()
+	defer stop()
+	f.eventuallyPhases("train", "Pending Running Succeeded")
+	rows, _, err := f.store.List(t.Context(), history.Query{PageSize: 1})
+	if err != nil || len(rows) != 1 {
+		t.Fatalf("want the job's row, got %d, %v", len(rows), err)
+	}
+	row := rows[0]
+	got := fmt.Sprintf("%s %s %s %d of %s, %d, %d, %s", row.Cluster, row.Pool, row.Node, row.Gpus, row.GpuModel, row.CpuMillis, row.MemoryBytes, *row.PricePerHour)
+	if want := "local a100 n2 2 of A100, 1500, 8589934592, 3.600000"; got != want {
+		t.Errorf("where it ran and on what: want %q, got %q", want, got)
+	}
+	spec := platform.JobSpec{}
+	if err := json.Unmarshal(row.Spec, &spec); err != nil || !equality.Semantic.DeepEqual(spec, job.Spec) {
+		t.Errorf("want the whole spec %+v, got %s, %v", job.Spec, row.Spec, err)
+	}
 }
 
 func TestFullJournalGetsRoom(t *testing.T) {

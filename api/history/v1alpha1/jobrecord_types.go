@@ -3,8 +3,11 @@ package v1alpha1
 import (
 	"strings"
 
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+
+	platform "github.com/soma-platform/soma/api/v1alpha1"
 )
 
 // JobRecordSpec is what the job was asked to run.
@@ -22,6 +25,10 @@ type JobRecordSpec struct {
 	// cluster on which the job ran.
 	// +optional
 	Cluster string `json:"cluster,omitempty"`
+
+	// pool of the first node on which the job ran.
+	// +optional
+	Pool string `json:"pool,omitempty"`
 
 	// image that the job named.
 	Image string `json:"image"`
@@ -48,6 +55,14 @@ type JobRecordSpec struct {
 	// +optional
 	Preset string `json:"preset,omitempty"`
 
+	// cpu of all replicas together, in cores. It is known once the job held a place, as are memory and gpus.
+	// +optional
+	CPU *resource.Quantity `json:"cpu,omitempty"`
+
+	// memory of all replicas together, in bytes.
+	// +optional
+	Memory *resource.Quantity `json:"memory,omitempty"`
+
 	// gpus of all replicas together.
 	// +optional
 	GPUs int64 `json:"gpus,omitempty"`
@@ -67,6 +82,10 @@ type JobRecordSpec struct {
 	// description of the job.
 	// +optional
 	Description string `json:"description,omitempty"`
+
+	// jobSpec is the whole spec of the job. It is missing where it was longer than the history keeps (128 KiB).
+	// +optional
+	JobSpec *platform.JobSpec `json:"jobSpec,omitempty"`
 }
 
 // JobRecordStatus is what became of the job.
@@ -117,6 +136,10 @@ type JobRecordStatus struct {
 	// cost of the attempts that ended.
 	// +optional
 	Cost *Cost `json:"cost,omitempty"`
+
+	// pricePerHour of all replicas together, in the currency of the cost.
+	// +optional
+	PricePerHour string `json:"pricePerHour,omitempty"`
 
 	// transitions of the job, oldest first. They are given when one record is read, not in lists; at most 1000 of them.
 	// +optional

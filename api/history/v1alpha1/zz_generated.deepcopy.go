@@ -5,6 +5,7 @@
 package v1alpha1
 
 import (
+	apiv1alpha1 "github.com/soma-platform/soma/api/v1alpha1"
 	"k8s.io/apimachinery/pkg/runtime"
 )
 
@@ -95,10 +96,25 @@ func (in *JobRecordSpec) DeepCopyInto(out *JobRecordSpec) {
 		*out = make([]string, len(*in))
 		copy(*out, *in)
 	}
+	if in.CPU != nil {
+		in, out := &in.CPU, &out.CPU
+		x := (*in).DeepCopy()
+		*out = &x
+	}
+	if in.Memory != nil {
+		in, out := &in.Memory, &out.Memory
+		x := (*in).DeepCopy()
+		*out = &x
+	}
 	if in.Tags != nil {
 		in, out := &in.Tags, &out.Tags
 		*out = make([]string, len(*in))
 		copy(*out, *in)
+	}
+	if in.JobSpec != nil {
+		in, out := &in.JobSpec, &out.JobSpec
+		*out = new(apiv1alpha1.JobSpec)
+		(*in).DeepCopyInto(*out)
 	}
 }
 

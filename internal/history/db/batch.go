@@ -96,11 +96,12 @@ func (b *InsertTransitionBatchResults) Close() error {
 const upsertJob = `-- name: UpsertJob :batchexec
 INSERT INTO jobs (submitted_at, uid, namespace, name, labels, submitted_by, cluster, image, image_digest, command, args,
     command_truncated, preset, gpus, gpu_model, replicas, tags, description, phase, reason, message, exit_code, started_at,
-    finished_at, attempts, run_seconds, node, cost, currency, sequence, resource_version)
+    finished_at, attempts, run_seconds, node, cost, currency, sequence, resource_version, pool, cpu_millis, memory_bytes,
+    price_per_hour, spec)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
     $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
     $23, $24, $25, $26, $27, $28::text::numeric, $29, $30,
-    $31)
+    $31, $32, $33, $34, $35::text::numeric, $36::json)
 ON CONFLICT (submitted_at, uid) DO UPDATE
 SET namespace = excluded.namespace, name = excluded.name, labels = excluded.labels,
     submitted_by = excluded.submitted_by, cluster = coalesce(nullif(excluded.cluster, ''), jobs.cluster), image = excluded.image,
@@ -113,7 +114,10 @@ SET namespace = excluded.namespace, name = excluded.name, labels = excluded.labe
     deleted_at = NULL, attempts = excluded.attempts, run_seconds = excluded.run_seconds,
     node = coalesce(nullif(excluded.node, ''), jobs.node),
     cost = excluded.cost, currency = excluded.currency, sequence = excluded.sequence,
-    resource_version = excluded.resource_version
+    resource_version = excluded.resource_version, pool = coalesce(nullif(excluded.pool, ''), jobs.pool),
+    cpu_millis = coalesce(nullif(excluded.cpu_millis, 0), jobs.cpu_millis),
+    memory_bytes = coalesce(nullif(excluded.memory_bytes, 0), jobs.memory_bytes),
+    price_per_hour = coalesce(excluded.price_per_hour, jobs.price_per_hour), spec = excluded.spec
 WHERE (excluded.sequence, excluded.resource_version) > (jobs.sequence, jobs.resource_version)
 `
 
@@ -155,10 +159,15 @@ type UpsertJobParams struct {
 	Currency         string
 	Sequence         int64
 	ResourceVersion  int64
+	Pool             string
+	CpuMillis        int64
+	MemoryBytes      int64
+	PricePerHour     *string
+	Spec             []byte
 }
 
-// A row never goes back: what is older than what is there changes nothing. Where a job ran and on what is known only while
-// it holds its reservation, so it is kept.
+// A row never goes back: what is older than what is there changes nothing. Where a job ran and on what is kept while it
+// waits for its next attempt.
 func (q *Queries) UpsertJob(ctx context.Context, arg []UpsertJobParams) *UpsertJobBatchResults {
 	batch := &pgx.Batch{}
 	for _, a := range arg {
@@ -194,6 +203,11 @@ func (q *Queries) UpsertJob(ctx context.Context, arg []UpsertJobParams) *UpsertJ
 			a.Currency,
 			a.Sequence,
 			a.ResourceVersion,
+			a.Pool,
+			a.CpuMillis,
+			a.MemoryBytes,
+			a.PricePerHour,
+			a.Spec,
 		}
 		batch.Queue(upsertJob, vals...)
 	}

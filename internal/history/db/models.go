@@ -43,6 +43,11 @@ type Job struct {
 	Currency         string
 	Sequence         int64
 	ResourceVersion  int64
+	Pool             string
+	CpuMillis        int64
+	MemoryBytes      int64
+	PricePerHour     *string
+	Spec             []byte
 }
 
 type Object struct {

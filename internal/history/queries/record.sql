@@ -13,15 +13,16 @@ WHERE transitions.phase = 'Deleted' AND excluded.phase <> 'Deleted'
 RETURNING sequence;
 
 -- name: UpsertJob :batchexec
--- A row never goes back: what is older than what is there changes nothing. Where a job ran and on what is known only while
--- it holds its reservation, so it is kept.
+-- A row never goes back: what is older than what is there changes nothing. Where a job ran and on what is kept while it
+-- waits for its next attempt.
 INSERT INTO jobs (submitted_at, uid, namespace, name, labels, submitted_by, cluster, image, image_digest, command, args,
     command_truncated, preset, gpus, gpu_model, replicas, tags, description, phase, reason, message, exit_code, started_at,
-    finished_at, attempts, run_seconds, node, cost, currency, sequence, resource_version)
+    finished_at, attempts, run_seconds, node, cost, currency, sequence, resource_version, pool, cpu_millis, memory_bytes,
+    price_per_hour, spec)
 VALUES (@submitted_at, @uid, @namespace, @name, @labels, @submitted_by, @cluster, @image, @image_digest, @command, @args,
     @command_truncated, @preset, @gpus, @gpu_model, @replicas, @tags, @description, @phase, @reason, @message, @exit_code,
     @started_at, @finished_at, @attempts, @run_seconds, @node, sqlc.narg(cost)::text::numeric, @currency, @sequence,
-    @resource_version)
+    @resource_version, @pool, @cpu_millis, @memory_bytes, sqlc.narg(price_per_hour)::text::numeric, sqlc.narg(spec)::json)
 ON CONFLICT (submitted_at, uid) DO UPDATE
 SET namespace = excluded.namespace, name = excluded.name, labels = excluded.labels,
     submitted_by = excluded.submitted_by, cluster = coalesce(nullif(excluded.cluster, ''), jobs.cluster), image = excluded.image,
@@ -34,7 +35,10 @@ SET namespace = excluded.namespace, name = excluded.name, labels = excluded.labe
     deleted_at = NULL, attempts = excluded.attempts, run_seconds = excluded.run_seconds,
     node = coalesce(nullif(excluded.node, ''), jobs.node),
     cost = excluded.cost, currency = excluded.currency, sequence = excluded.sequence,
-    resource_version = excluded.resource_version
+    resource_version = excluded.resource_version, pool = coalesce(nullif(excluded.pool, ''), jobs.pool),
+    cpu_millis = coalesce(nullif(excluded.cpu_millis, 0), jobs.cpu_millis),
+    memory_bytes = coalesce(nullif(excluded.memory_bytes, 0), jobs.memory_bytes),
+    price_per_hour = coalesce(excluded.price_per_hour, jobs.price_per_hour), spec = excluded.spec
 WHERE (excluded.sequence, excluded.resource_version) > (jobs.sequence, jobs.resource_version);
 
 -- name: UpsertObject :batchexec
