@@ -119,14 +119,11 @@ func (f *psFlags) filter(now time.Time) (wanted filter, past bool, err error) {
 // collectRows reads jobs and, where past ones are wanted, records. A history that does not answer hides nothing that is
 // there: it is told, and the objects are listed.
 func (a *app) collectRows(ctx context.Context, f *psFlags, wanted filter, namespace string, past bool) ([]row, error) {
-	found, err := a.list(ctx, jobs, namespace, metav1.ListOptions{}, 0)
+	live, err := a.liveRows(ctx, f, wanted, namespace)
 	if err != nil {
 		return nil, err
 	}
-	var live, records []row
-	for i := range found.Items {
-		live = append(live, liveRow(&found.Items[i]))
-	}
+	var records []row
 	if past {
 		history, more, err := a.listRecords(ctx, namespace, wanted, f.limit)
 		if err != nil {
@@ -145,6 +142,22 @@ func (a *app) collectRows(ctx context.Context, f *psFlags, wanted filter, namesp
 		if wanted.wants(r) {
 			rows = append(rows, r)
 		}
+	}
+	return rows, nil
+}
+
+// liveRows reads jobs, with their objects where those are printed.
+func (a *app) liveRows(ctx context.Context, f *psFlags, wanted filter, namespace string) ([]row, error) {
+	if f.quiet || f.output.table() {
+		return a.listJobRows(ctx, namespace, wanted.selector())
+	}
+	found, err := a.list(ctx, jobs, namespace, metav1.ListOptions{FieldSelector: wanted.selector()}, 0)
+	if err != nil {
+		return nil, err
+	}
+	rows := make([]row, 0, len(found.Items))
+	for i := range found.Items {
+		rows = append(rows, liveRow(&found.Items[i]))
 	}
 	return rows, nil
 }

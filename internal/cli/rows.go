@@ -34,17 +34,24 @@ type row struct {
 // liveRow is the row of a job's object. An object that cannot be read becomes a row that says so: it must not hide the
 // others.
 func liveRow(u *unstructured.Unstructured) row {
-	r := row{uid: u.GetUID(), namespace: u.GetNamespace(), name: u.GetName(), submitted: u.GetCreationTimestamp().Time, object: u}
 	job, err := decode[v1alpha1.Job](u)
 	if err != nil {
-		r.phase, r.message = "Unreadable", shorten(err.Error(), 200)
-		return r
+		return row{uid: u.GetUID(), namespace: u.GetNamespace(), name: u.GetName(), phase: "Unreadable",
+			message: shorten(err.Error(), 200), submitted: u.GetCreationTimestamp().Time, object: u}
 	}
+	r := jobRow(job)
+	r.object = u
+	return r
+}
+
+// jobRow is the row of a job, without its object.
+func jobRow(job *v1alpha1.Job) row {
 	status := &job.Status
-	r.phase, r.reason, r.message = v1alpha1.JobPhase(stateWord(status.Phase)), string(status.Reason), status.Message
-	r.owner, r.image, r.tags = job.Spec.SubmittedBy, job.Spec.Image, job.Spec.Tags
-	r.preset, r.exitCode = cmp.Or(status.Preset, job.Spec.Preset), status.ExitCode
-	r.started, r.finished = timeOf(status.StartTime), timeOf(status.FinishTime)
+	r := row{uid: job.UID, namespace: job.Namespace, name: job.Name, submitted: job.CreationTimestamp.Time,
+		phase: v1alpha1.JobPhase(stateWord(status.Phase)), reason: string(status.Reason), message: status.Message,
+		owner: job.Spec.SubmittedBy, image: job.Spec.Image, tags: job.Spec.Tags,
+		preset: cmp.Or(status.Preset, job.Spec.Preset), exitCode: status.ExitCode,
+		started: timeOf(status.StartTime), finished: timeOf(status.FinishTime)}
 	if status.Queue != nil {
 		r.position = status.Queue.Position
 	}
@@ -94,18 +101,22 @@ func timeOf(t *metav1.Time) time.Time {
 	return t.Time
 }
 
-// mergeRows joins objects and records: a job that has both is shown by its object, which is newer. The newest come first.
+// mergeRows joins objects and records: a job that has both is shown by its object, which is newer, and its record tells
+// what the object no longer says. The newest come first.
 func mergeRows(live, records []row) []row {
-	seen := make(map[types.UID]bool, len(live))
+	at := make(map[types.UID]int, len(live))
 	merged := slices.Clone(live)
-	for _, r := range live {
-		seen[r.uid] = true
+	for i, r := range live {
+		at[r.uid] = i
 	}
 	for _, r := range records {
-		if !seen[r.uid] {
-			seen[r.uid] = true
+		i, seen := at[r.uid]
+		if !seen {
+			at[r.uid] = len(merged)
 			merged = append(merged, r)
+			continue
 		}
+		merged[i].gpus = cmp.Or(merged[i].gpus, r.gpus)
 	}
 	slices.SortStableFunc(merged, func(x, y row) int {
 		return cmp.Or(y.submitted.Compare(x.submitted), strings.Compare(x.namespace, y.namespace), strings.Compare(x.name, y.name))
