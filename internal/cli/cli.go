@@ -109,7 +109,8 @@ Exit codes: the job's own where there is one; 0 success; 1 failure; 2 wrong usag
 		return pflag.NormalizedName(name)
 	})
 	a.kube.addTo(root.PersistentFlags())
-	must(root.RegisterFlagCompletionFunc("project", a.completeProjects))
+	completeFlag(root, "project", a.objectNames(projects))
+	completeFlag(root, "context", a.contextNames())
 
 	root.AddGroup(&cobra.Group{ID: "jobs", Title: "Jobs:"}, &cobra.Group{ID: "platform", Title: "Platform:"},
 		&cobra.Group{ID: "other", Title: "Other:"})
@@ -128,6 +129,7 @@ Exit codes: the job's own where there is one; 0 success; 1 failure; 2 wrong usag
 		if c.Args != nil {
 			c.Args = usageArgs(c.Args)
 		}
+		withoutFiles(c)
 	})
 	return root
 }

@@ -26,6 +26,7 @@ var (
 	projects   = v1alpha1.GroupVersion.WithResource("projects")
 	clusters   = v1alpha1.GroupVersion.WithResource("clusters")
 	quotas     = v1alpha1.GroupVersion.WithResource("quotas")
+	secrets    = corev1.SchemeGroupVersion.WithResource("secrets")
 	pods       = corev1.SchemeGroupVersion.WithResource("pods")
 	jobRecords = schema.GroupVersionResource{Group: "history.soma.dev", Version: "v1alpha1", Resource: "jobrecords"}
 	selfReview = schema.GroupVersionResource{Group: "authentication.k8s.io", Version: "v1", Resource: "selfsubjectreviews"}

@@ -26,7 +26,7 @@ Flags change single settings; variables and volumes are added or replaced one by
 			"clone train-x7k2p --preset gpu-large -e LR=0.001", "larger, with another learning rate",
 			"clone train-x7k2p -- python train.py --epochs 20", "with another command",
 		),
-		ValidArgsFunction: a.completeJob(phases...),
+		ValidArgsFunction: once(a.allJobNames(), nil),
 		RunE: func(c *cobra.Command, args []string) error {
 			name, command, err := splitCommand(c, args, "the name of the job")
 			if err != nil {

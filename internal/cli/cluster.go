@@ -34,7 +34,7 @@ func newCluster(a *app) *cobra.Command {
 				return nil, err
 			}
 			return names(found), nil
-		}), a.completeOne(clusters), func(cl *v1alpha1.Cluster, wide bool) error { return a.describeCluster(cl, wide) }),
+		}), once(a.objectNames(clusters), noMore), func(cl *v1alpha1.Cluster, wide bool) error { return a.describeCluster(cl, wide) }),
 	)
 	return c
 }

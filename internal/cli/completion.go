@@ -2,33 +2,35 @@ package cli
 
 import (
 	"context"
-	"slices"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
-
-	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/spf13/pflag"
 )
 
-// completionTimeout bounds how long the shell waits for names, and maxCompletions how many are offered.
+// completionTimeout bounds how long the shell waits for names, and maxCompletions how many are read.
 const (
 	completionTimeout = 3 * time.Second
-	maxCompletions    = 500
+	maxCompletions    = 5000
 )
 
-type completer = func(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective)
+// pluginCompletion is what kubectl runs to complete the arguments of its plugin.
+const pluginCompletion = "#!/bin/sh\nexec kubectl-soma __complete \"$@\"\n"
 
 func newCompletion(a *app) *cobra.Command {
 	return &cobra.Command{
-		Use: "completion bash|zsh|fish", Short: "Print the completion script of a shell",
-		Long: "Print the completion script of a shell. Names of jobs, projects, presets and the like complete by asking the cluster.",
+		Use: "completion bash|zsh|fish|kubectl", Short: "Print the completion script of a shell",
+		Long: `Print the completion script of a shell. Names of jobs, projects, presets and the like complete by asking the cluster.
+
+For bash the package bash-completion is needed. With the script for kubectl on the PATH, kubectl's own completion completes
+"kubectl soma".`,
 		Example: a.examples("completion bash > /etc/bash_completion.d/soma", "for bash",
 			"completion zsh > \"${fpath[1]}/_soma\"", "for zsh",
-			"completion fish > ~/.config/fish/completions/soma.fish", "for fish"),
+			"completion fish > ~/.config/fish/completions/soma.fish", "for fish",
+			"completion kubectl > /usr/local/bin/kubectl_complete-soma", "for kubectl; make it executable"),
 		Args:      cobra.MatchAll(cobra.ExactArgs(1), cobra.OnlyValidArgs),
-		ValidArgs: []string{"bash", "zsh", "fish"},
+		ValidArgs: []string{"bash", "zsh", "fish", "kubectl"},
 		RunE: func(c *cobra.Command, args []string) error {
 			root := c.Root()
 			switch args[0] {
@@ -36,106 +38,72 @@ func newCompletion(a *app) *cobra.Command {
 				return root.GenBashCompletionV2(a.out, true)
 			case "zsh":
 				return root.GenZshCompletion(a.out)
-			default:
+			case "fish":
 				return root.GenFishCompletion(a.out, true)
+			default:
+				_, err := fmt.Fprint(a.out, pluginCompletion)
+				return err
 			}
 		},
 	}
 }
 
-// noNames is what a cluster offers that does not answer: the shell is no place for its error.
-func noNames() ([]string, cobra.ShellCompDirective) { return nil, cobra.ShellCompDirectiveNoFileComp }
+// completer offers words for an argument or the value of a flag.
+type completer = func(c *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective)
 
-func forCompletion(c *cobra.Command) (context.Context, context.CancelFunc) {
-	parent := c.Context()
-	if parent == nil {
-		parent = context.Background()
-	}
-	return context.WithTimeout(parent, completionTimeout)
-}
+const noFiles = cobra.ShellCompDirectiveNoFileComp
 
-// completeJob offers the names of jobs in the given phases for one argument; after it files, as for a job's command.
-func (a *app) completeJob(in ...v1alpha1.JobPhase) completer {
-	offer := a.completeJobs(in...)
+// offer makes a completer of what finds the words, each with a description behind a tab. The shell is no place for the
+// error of a cluster that does not answer: nothing is offered then.
+func offer(find func(ctx context.Context, args []string, prefix string) ([]string, error)) completer {
 	return func(c *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveDefault
+		parent := c.Context()
+		if parent == nil {
+			parent = context.Background()
 		}
-		return offer(c, args, prefix)
-	}
-}
-
-// completeJobs offers the names of jobs in the given phases for every argument.
-func (a *app) completeJobs(in ...v1alpha1.JobPhase) completer {
-	return func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		ctx, cancel := forCompletion(c)
+		ctx, cancel := context.WithTimeout(parent, completionTimeout)
 		defer cancel()
-		connected, err := a.connect()
+		words, err := find(ctx, args, prefix)
 		if err != nil {
-			return noNames()
+			return nil, noFiles
 		}
-		found, err := a.list(ctx, jobs, connected.project, metav1.ListOptions{}, maxCompletions)
-		if err != nil {
-			return noNames()
-		}
-		var wanted []string
-		for i := range found.Items {
-			r := liveRow(&found.Items[i])
-			if slices.Contains(in, r.phase) && !slices.Contains(args, r.name) {
-				wanted = append(wanted, r.name+"\t"+string(r.phase))
-			}
-		}
-		return wanted, cobra.ShellCompDirectiveNoFileComp
+		return words, noFiles
 	}
 }
 
-// completeOne offers the names of cluster-wide objects for one argument.
-func (a *app) completeOne(gvr schema.GroupVersionResource) completer {
-	return func(c *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
-		if len(args) > 0 {
-			return nil, cobra.ShellCompDirectiveNoFileComp
-		}
-		return a.completeNames(c, gvr)
-	}
-}
-
-func (a *app) completeNames(c *cobra.Command, gvr schema.GroupVersionResource) ([]string, cobra.ShellCompDirective) {
-	ctx, cancel := forCompletion(c)
-	defer cancel()
-	found, err := a.list(ctx, gvr, "", metav1.ListOptions{}, maxCompletions)
-	if err != nil {
-		return noNames()
-	}
-	return names(found), cobra.ShellCompDirectiveNoFileComp
-}
-
-func (a *app) completeProjects(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return a.completeNames(c, projects)
-}
-
-func (a *app) completeClusters(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	return a.completeNames(c, clusters)
-}
-
-// completePresets offers the presets of all clusters.
-func (a *app) completePresets(c *cobra.Command, _ []string, _ string) ([]string, cobra.ShellCompDirective) {
-	ctx, cancel := forCompletion(c)
-	defer cancel()
-	found, err := a.list(ctx, clusters, "", metav1.ListOptions{}, maxCompletions)
-	if err != nil {
-		return noNames()
-	}
-	var all []string
-	for i := range found.Items {
-		cluster, err := decode[v1alpha1.Cluster](&found.Items[i])
-		if err != nil {
-			continue
-		}
-		for _, p := range cluster.Spec.Presets {
-			if !slices.Contains(all, p.Name) {
-				all = append(all, p.Name)
-			}
+// once offers words for one argument, and then what follows does; files where that is nil, as for a job's command.
+func once(first, then completer) completer {
+	return func(c *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		switch {
+		case len(args) == 0:
+			return first(c, args, prefix)
+		case then == nil:
+			return nil, cobra.ShellCompDirectiveDefault
+		default:
+			return then(c, args, prefix)
 		}
 	}
-	return all, cobra.ShellCompDirectiveNoFileComp
+}
+
+// noMore ends the arguments.
+func noMore(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
+	return nil, noFiles
+}
+
+// completeFlag offers words for the value of a flag.
+func completeFlag(c *cobra.Command, flag string, words completer) {
+	must(c.RegisterFlagCompletionFunc(flag, words))
+}
+
+// fileFlags are the flags whose values are files. The values of all others are not, and no file is offered for them.
+var fileFlags = map[string]bool{"kubeconfig": true, "env-file": true}
+
+func withoutFiles(c *cobra.Command) {
+	forbid := func(f *pflag.Flag) {
+		if !fileFlags[f.Name] && f.NoOptDefVal == "" {
+			_ = c.RegisterFlagCompletionFunc(f.Name, noMore) // refused where the flag has words of its own
+		}
+	}
+	c.LocalNonPersistentFlags().VisitAll(forbid)
+	c.PersistentFlags().VisitAll(forbid)
 }

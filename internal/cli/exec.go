@@ -31,7 +31,7 @@ Without COMMAND an interactive shell is started.`,
 			"exec train-x7k2p", "a shell", "exec train-x7k2p -- nvidia-smi", "one command",
 			"exec -i train-x7k2p -- tar x < data.tar", "with standard input",
 		),
-		ValidArgsFunction: a.completeJob(v1alpha1.JobRunning),
+		ValidArgsFunction: once(a.jobNames(v1alpha1.JobRunning), nil),
 		RunE: func(c *cobra.Command, args []string) error {
 			name, command, err := splitCommand(c, args, "the name of the job")
 			if err != nil {
@@ -49,6 +49,7 @@ Without COMMAND an interactive shell is started.`,
 	c.Flags().BoolVarP(&stdin, "stdin", "i", false, "pass standard input on")
 	c.Flags().BoolVarP(&tty, "tty", "t", false, "give the command a terminal")
 	c.Flags().Int32Var(&rank, "rank", 0, "replica in which the command runs, from 0")
+	completeFlag(c, "rank", a.ofJob(ranksOf))
 	return c
 }
 

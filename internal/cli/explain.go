@@ -18,7 +18,7 @@ func newExplain(a *app) *cobra.Command {
 		Short:             "Say why a job waits, or what happened to it, and what to do",
 		Example:           a.examples("explain train-x7k2p", "why it waits, or what happened"),
 		Args:              oneArg("the name of the job"),
-		ValidArgsFunction: a.completeJob(phases...),
+		ValidArgsFunction: once(a.allJobNames(), noMore),
 		RunE: func(c *cobra.Command, args []string) error {
 			fields, err := a.explain(c.Context(), args[0])
 			if err != nil {

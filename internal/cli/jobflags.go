@@ -59,8 +59,13 @@ func (f *jobFlags) addTo(c *cobra.Command, a *app) {
 	}
 	fixed("priority", "low", "normal", "high")
 	fixed("restart", "never", "on-failure", "always")
-	must(c.RegisterFlagCompletionFunc("preset", a.completePresets))
-	must(c.RegisterFlagCompletionFunc("cluster", a.completeClusters))
+	completeFlag(c, "preset", a.presetNames())
+	completeFlag(c, "gpu", a.gpuWords())
+	completeFlag(c, "cluster", a.objectNames(clusters))
+	completeFlag(c, "tag", a.ofJobs(tagsOf))
+	completeFlag(c, "env", a.envWords())
+	completeFlag(c, "volume", a.volumeWords())
+	completeFlag(c, "image-pull-secret", a.secretNames())
 	f.readFile, f.lookupEnv = os.Open, os.LookupEnv
 }
 

@@ -37,7 +37,7 @@ made anew without a gap. Lines of several replicas are marked with their rank.`,
 			"logs --previous train-x7k2p", "of the attempt before", "logs --rank 2 train-x7k2p", "of one replica",
 		),
 		Args:              oneArg("the name of the job"),
-		ValidArgsFunction: a.completeJob(phases...),
+		ValidArgsFunction: once(a.jobNames(phases...), noMore),
 		RunE: func(c *cobra.Command, args []string) error {
 			from, err := since(f.since, time.Now())
 			if err != nil {
@@ -58,6 +58,8 @@ made anew without a gap. Lines of several replicas are marked with their rank.`,
 	flags.StringVar(&f.since, "since", "", "since a time, or how long ago, for instance 10m")
 	flags.Int32Var(&f.attempt, "attempt", 0, "of this attempt, from 1 (default: the newest)")
 	flags.Int32Var(&f.rank, "rank", -1, "of this replica, from 0 (default: all)")
+	completeFlag(c, "attempt", a.ofJob(attemptsOf))
+	completeFlag(c, "rank", a.ofJob(ranksOf))
 	return c
 }
 

@@ -27,12 +27,13 @@ Without ports the one on which the job serves HTTP is taken.`,
 			"port-forward train-x7k2p 8080:80", "under another port here",
 		),
 		Args:              someArgs("the name of the job"),
-		ValidArgsFunction: a.completeJob(v1alpha1.JobRunning),
+		ValidArgsFunction: once(a.jobNames(v1alpha1.JobRunning), a.ofJob(portsOf)),
 		RunE: func(c *cobra.Command, args []string) error {
 			return a.portForward(c.Context(), args[0], rank, addresses, args[1:])
 		},
 	}
 	c.Flags().Int32Var(&rank, "rank", 0, "replica whose ports are reached, from 0")
+	completeFlag(c, "rank", a.ofJob(ranksOf))
 	c.Flags().StringSliceVar(&addresses, "address", []string{"localhost"}, "addresses of this machine to listen on")
 	return c
 }

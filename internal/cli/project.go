@@ -30,7 +30,7 @@ func newProject(a *app) *cobra.Command {
 				return [][]any{{name, string(p.Status.Phase), ready, p.Spec.Organization, p.Spec.Quota, ago(p.CreationTimestamp.Time, now), why}}
 			},
 		}),
-		newShow(a, projects, "Show a project and what it may use", a.currentProject, a.completeOne(projects), func(p *v1alpha1.Project, _ bool) error {
+		newShow(a, projects, "Show a project and what it may use", a.currentProject, once(a.objectNames(projects), noMore), func(p *v1alpha1.Project, _ bool) error {
 			return a.describeProject(p)
 		}),
 		newProjectUse(a), newProjectCreate(a),
@@ -61,7 +61,7 @@ func newProjectUse(a *app) *cobra.Command {
 		Use: "use NAME", Short: "Make a project the current one",
 		Long:              "Make a project the current one: the namespace of the kubeconfig's context, also for kubectl.",
 		Args:              oneArg("the name of the project"),
-		ValidArgsFunction: a.completeOne(projects),
+		ValidArgsFunction: once(a.objectNames(projects), noMore),
 		RunE: func(c *cobra.Command, args []string) error {
 			name := args[0]
 			if _, err := a.get(c.Context(), projects, "", name); err != nil {
@@ -133,7 +133,7 @@ func newProjectCreate(a *app) *cobra.Command {
 	c.Flags().StringVar(&organization, "organization", "", "organization that the project belongs to")
 	c.Flags().StringVar(&description, "description", "", "description for people")
 	c.Flags().BoolVar(&wait, "wait", false, "end when the project's namespace can be used")
-	must(c.RegisterFlagCompletionFunc("quota", a.completeOne(quotas)))
+	completeFlag(c, "quota", a.objectNames(quotas))
 	out.addTo(c)
 	return c
 }

@@ -53,6 +53,8 @@ With --all also those that ended, also when their objects are gone and only the 
 	flags.StringVar(&f.until, "until", "", "submitted before a time")
 	flags.IntVar(&f.limit, "limit", 100, "number of jobs taken from the history; 0 for all")
 	f.output.addTo(c)
+	completeFlag(c, "tag", a.ofJobs(tagsOf))
+	completeFlag(c, "owner", a.owners())
 	must(c.RegisterFlagCompletionFunc("state", cobra.FixedCompletions(stateNames(), cobra.ShellCompDirectiveNoFileComp)))
 	return c
 }

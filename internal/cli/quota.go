@@ -25,7 +25,7 @@ func newQuota(a *app) *cobra.Command {
 				return [][]any{{q.Name, ready, of["gpus"], of["cpu"], of["memory"], of["running jobs"], fmt.Sprint(q.Status.WaitingJobs), fmt.Sprint(q.Status.Projects), why}}
 			},
 		}),
-		newShow(a, quotas, "Show a quota, that of the current project by default, and who uses it", a.currentQuota, a.completeOne(quotas), func(q *v1alpha1.Quota, _ bool) error {
+		newShow(a, quotas, "Show a quota, that of the current project by default, and who uses it", a.currentQuota, once(a.objectNames(quotas), noMore), func(q *v1alpha1.Quota, _ bool) error {
 			return a.describeQuota(q)
 		}),
 	)

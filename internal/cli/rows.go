@@ -58,17 +58,14 @@ func jobRow(job *v1alpha1.Job) row {
 	if status.Cost != nil {
 		r.cost = string(status.Cost.Amount) + " " + status.Cost.Currency
 	}
-	switch reservation := status.Reservation; {
-	case reservation != nil:
-		r.gpus = int64(reservation.Replica.GPUs) * int64(job.Spec.ReplicaCount())
-		if len(reservation.Nodes) > 0 {
-			r.node = reservation.Nodes[0].Node
-		}
+	// Where it runs or ran, and what it holds or held there; before that, what it asks for.
+	placement := status.Placement()
+	r.node = placement.Node
+	switch {
+	case placement.Replica != nil:
+		r.gpus = int64(placement.Replica.GPUs) * int64(job.Spec.ReplicaCount())
 	case job.Spec.Resources != nil && job.Spec.Resources.GPU != nil:
 		r.gpus = int64(job.Spec.Resources.GPU.Count) * int64(job.Spec.ReplicaCount())
-	}
-	if n := len(status.Attempts); r.node == "" && n > 0 {
-		r.node = status.Attempts[n-1].Node
 	}
 	return r
 }
@@ -101,22 +98,18 @@ func timeOf(t *metav1.Time) time.Time {
 	return t.Time
 }
 
-// mergeRows joins objects and records: a job that has both is shown by its object, which is newer, and its record tells
-// what the object no longer says. The newest come first.
+// mergeRows joins objects and records: a job that has both is shown by its object, which is newer. The newest come first.
 func mergeRows(live, records []row) []row {
-	at := make(map[types.UID]int, len(live))
+	seen := make(map[types.UID]bool, len(live))
 	merged := slices.Clone(live)
-	for i, r := range live {
-		at[r.uid] = i
+	for _, r := range live {
+		seen[r.uid] = true
 	}
 	for _, r := range records {
-		i, seen := at[r.uid]
-		if !seen {
-			at[r.uid] = len(merged)
+		if !seen[r.uid] {
+			seen[r.uid] = true
 			merged = append(merged, r)
-			continue
 		}
-		merged[i].gpus = cmp.Or(merged[i].gpus, r.gpus)
 	}
 	slices.SortStableFunc(merged, func(x, y row) int {
 		return cmp.Or(y.submitted.Compare(x.submitted), strings.Compare(x.namespace, y.namespace), strings.Compare(x.name, y.name))

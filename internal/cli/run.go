@@ -28,7 +28,7 @@ Exit codes: the job's own; 0 success; 1 the job failed without an exit code, or 
 			"run -d --name train IMAGE", "in the background",
 			"run --dry-run=client -o yaml IMAGE > job.yaml", "a manifest to apply from Git",
 		),
-		ValidArgsFunction: cobra.NoFileCompletions,
+		ValidArgsFunction: once(a.ofJobs(imageOf), nil),
 		RunE: func(c *cobra.Command, args []string) error {
 			image, command, err := splitCommand(c, args, "the image")
 			if err != nil {

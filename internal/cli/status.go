@@ -21,7 +21,7 @@ func newStatus(a *app) *cobra.Command {
 		Long:              "Show all that is known of a job: of its object, or of its record in the history when the object is gone.",
 		Example:           a.examples("status train-x7k2p", "for people", "status train-x7k2p -o jsonpath='{.status.phase}'", "for programs"),
 		Args:              oneArg("the name of the job"),
-		ValidArgsFunction: a.completeJob(phases...),
+		ValidArgsFunction: once(a.allJobNames(), noMore),
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := out.check(c); err != nil {
 				return err

@@ -52,7 +52,7 @@ func (a *app) newSteering(s steering) *cobra.Command {
 	c := &cobra.Command{
 		Use: s.use, Aliases: s.aliases, Short: s.short, Long: s.long,
 		Args:              someArgs("the name of a job"),
-		ValidArgsFunction: a.completeJobs(s.from...),
+		ValidArgsFunction: a.jobNames(s.from...),
 		RunE: func(c *cobra.Command, names []string) error {
 			if err := out.check(c); err != nil {
 				return err

@@ -87,7 +87,7 @@ func newWait(a *app) *cobra.Command {
 The exit code is that of the first job named that did not reach the goal, 124 when the time is up.`,
 		Example:           a.examples("wait train-x7k2p", "end with the job's exit code", "wait --for running --timeout 10m train-x7k2p", "until it runs"),
 		Args:              someArgs("the name of a job"),
-		ValidArgsFunction: a.completeJobs(stateWords["active"]...),
+		ValidArgsFunction: a.jobNames(stateWords["active"]...),
 		RunE: func(c *cobra.Command, names []string) error {
 			reached, err := parseGoal(word)
 			if err != nil {
