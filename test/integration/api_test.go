@@ -11,6 +11,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/test/integration/harness"
 )
 
 // manifest is an object as a person writes it: the kind and the fields of its spec in YAML.
@@ -31,7 +32,7 @@ func manifest(kind, name, spec string) *unstructured.Unstructured {
 
 // apply creates the object without keeping it, and refuses fields that do not exist, as kubectl does.
 func apply(o *unstructured.Unstructured) error {
-	return client.WithFieldValidation(k8s, metav1.FieldValidationStrict).Create(ctx, o, client.DryRunAll)
+	return client.WithFieldValidation(harness.K8s, metav1.FieldValidationStrict).Create(harness.Ctx, o, client.DryRunAll)
 }
 
 // megabyte is a text of 1 MiB.
@@ -86,6 +87,27 @@ var _ = DescribeTable("What is wrong is refused at once, with the field and the 
 	Entry("job: negative retries", "Job", "", `{image: a, restart: {maxRetries: -1}}`, "spec.restart.maxRetries", "greater than or equal to 0"),
 	Entry("job: negative time-to-live", "Job", "", `{image: a, ttlSecondsAfterFinished: -1}`, "spec.ttlSecondsAfterFinished", "greater than or equal to 0"),
 	Entry("job: no life span at all", "Job", "", `{image: a, lifeSpanSeconds: 0}`, "spec.lifeSpanSeconds", "greater than or equal to 1"),
+	Entry("job: resources that ask for nothing", "Job", "", `{image: a, resources: {}}`, "spec.resources", "at least 1 properties"),
+	Entry("job: no memory at all", "Job", "", `{image: a, resources: {cpu: 1, memory: "0"}}`, "spec.resources.memory", "must be more than 0"),
+	Entry("job: no shm at all", "Job", "", `{image: a, resources: {cpu: 1, memory: 1Gi, shm: "0"}}`, "spec.resources.shm", "must be more than 0"),
+	Entry("job: GPUs beside a preset", "Job", "", `{image: a, preset: small, resources: {gpu: {count: 1}}}`, "spec.resources", "not both"),
+	Entry("job: too many GPUs", "Job", "", `{image: a, resources: {cpu: 1, memory: 1Gi, gpu: {count: 65}}}`, "spec.resources.gpu.count", "less than or equal to 64"),
+	Entry("job: a GPU model with a space", "Job", "", `{image: a, resources: {cpu: 1, memory: 1Gi, gpu: {count: 1, model: "A 100"}}}`, "spec.resources.gpu.model", "should match"),
+	Entry("job: path with .", "Job", "", `{image: a, volumes: [{mountPath: /a/./b, scratch: {size: 1Gi}}]}`, "spec.volumes[0].mountPath", "must not contain '.' or '..'"),
+	Entry("job: path that ends with /", "Job", "", `{image: a, volumes: [{mountPath: /a/, scratch: {size: 1Gi}}]}`, "spec.volumes[0].mountPath", "without '/' at its end"),
+	Entry("job: path with a colon", "Job", "", `{image: a, volumes: [{mountPath: "/a:b", scratch: {size: 1Gi}}]}`, "spec.volumes[0].mountPath", "should match"),
+	Entry("job: path in place of /etc", "Job", "", `{image: a, volumes: [{mountPath: /etc, scratch: {size: 1Gi}}]}`, "spec.volumes[0].mountPath", "belongs to the system"),
+	Entry("job: the key of a secret with a slash", "Job", "", `{image: a, volumes: [{mountPath: /a, secret: {name: s, key: a/b}}]}`, "spec.volumes[0].secret.key", "should match"),
+	Entry("job: a variable of a secret without a key", "Job", "", `{image: a, env: [{name: A, secret: {name: s}}]}`, "spec.env[0].secret.key", "Required value"),
+	Entry("job: relative working directory", "Job", "", `{image: a, workingDir: work}`, "spec.workingDir", "should match"),
+	Entry("job: port 0", "Job", "", `{image: a, http: {port: 0}}`, "spec.http.port", "greater than or equal to 1"),
+	Entry("job: no schedule timeout at all", "Job", "", `{image: a, scheduleTimeoutSeconds: 0}`, "spec.scheduleTimeoutSeconds", "greater than or equal to 1"),
+	Entry("job: schedule timeout too long", "Job", "", `{image: a, scheduleTimeoutSeconds: 2592001}`, "spec.scheduleTimeoutSeconds", "less than or equal to 2592000"),
+	Entry("job: life span too long", "Job", "", `{image: a, lifeSpanSeconds: 31536001}`, "spec.lifeSpanSeconds", "less than or equal to 31536000"),
+	Entry("job: too many retries", "Job", "", `{image: a, restart: {maxRetries: 101}}`, "spec.restart.maxRetries", "less than or equal to 100"),
+	Entry("job: a tag twice", "Job", "", `{image: a, tags: [t, t]}`, "spec.tags[1]", "Duplicate value"),
+	Entry("job: too many tags", "Job", "", `{image: a, tags: [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q]}`, "spec.tags", "must have at most 16 items"),
+	Entry("job: an argument too long", "Job", "", `{image: a, args: [`+megabyte[:16385]+`]}`, "spec.args[0]", "may not be more than 16384"),
 	Entry("job: a tag with a space", "Job", "", `{image: a, tags: ["a b"]}`, "spec.tags[0]", "should match"),
 
 	Entry("project: name too long", "Project", strings.Repeat("a", 49), `{}`, "", "1 to 48 lower-case letters"),
@@ -117,6 +139,8 @@ var _ = DescribeTable("What depends on the world is accepted",
 		`{image: none/such, preset: none, cluster: none, env: [{name: A, secret: {name: none, key: k}}]}`),
 	Entry("job: more than any node has", "Job", `{image: a, resources: {cpu: 9999, memory: 999Ti, gpu: {count: 64}}}`),
 	Entry("job: shm beside a preset", "Job", `{image: a, preset: small, resources: {shm: 1Gi}}`),
+	Entry("job: always restarted within a life span", "Job", `{image: a, restart: {policy: Always}, lifeSpanSeconds: 60}`),
+	Entry("job: a path below /etc", "Job", `{image: a, volumes: [{mountPath: /etc/app, secret: {name: s}}]}`),
 	Entry("project: a quota that does not exist as yet", "Project", `{quota: none}`),
 	Entry("cluster: a kubeconfig that does not exist as yet", "Cluster", `{kubeconfigSecret: {name: none}}`),
 	Entry("quota: nothing", "Quota", `{nominal: {}}`),
@@ -142,8 +166,8 @@ cancelledBy: alice
 
 var _ = DescribeTable("What would lie about the past cannot be changed",
 	func(kind, before, field, after, wantMessage string) {
-		o := manifest(kind, unique("past"), before)
-		create(o)
+		o := manifest(kind, harness.Unique("past"), before)
+		harness.Create(o)
 		path := append([]string{"spec"}, strings.Split(field, ".")...)
 		for _, value := range []string{after, ""} {
 			changed := o.DeepCopy()
@@ -154,7 +178,7 @@ var _ = DescribeTable("What would lie about the past cannot be changed",
 				Expect(yaml.Unmarshal([]byte(value), &parsed)).To(Succeed())
 				Expect(unstructured.SetNestedField(changed.Object, parsed, path...)).To(Succeed())
 			}
-			err := k8s.Patch(ctx, changed, client.MergeFrom(o))
+			err := harness.K8s.Patch(harness.Ctx, changed, client.MergeFrom(o))
 			Expect(err).To(HaveOccurred(), "%s became %q", field, value)
 			Expect(err.Error()).To(ContainSubstring("spec." + field))
 			if value != "" {
@@ -181,10 +205,12 @@ var _ = DescribeTable("What would lie about the past cannot be changed",
 )
 
 var _ = It("lets change what steers a job", func() {
-	job := newJob("default", unique("steered"))
-	create(job)
+	job := harness.NewJob("default", harness.Unique("steered"))
+	harness.Create(job)
 	before := job.DeepCopy()
 	yes, span := true, int64(60)
 	job.Spec.Description, job.Spec.Suspend, job.Spec.Cancel, job.Spec.LifeSpanSeconds = "text", &yes, &yes, &span
-	Expect(k8s.Patch(ctx, job, client.MergeFrom(before))).To(Succeed())
+	job.Spec.Tags, job.Spec.Priority, job.Spec.ScheduleTimeoutSeconds = []string{"tag"}, v1alpha1.PriorityHigh, &span
+	job.Spec.Restart = &v1alpha1.Restart{Policy: v1alpha1.RestartOnFailure}
+	Expect(harness.K8s.Patch(harness.Ctx, job, client.MergeFrom(before))).To(Succeed())
 })

@@ -10,33 +10,34 @@ import (
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/controllers/cluster"
+	"github.com/soma-platform/soma/test/integration/harness"
 )
 
 var _ = Describe("Cluster", func() {
 	var local *v1alpha1.Cluster
 
 	BeforeEach(func() {
-		local = &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: unique("cluster")}}
+		local = &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: harness.Unique("cluster")}}
 	})
 
 	It("is reached from within, tells its version, and then is quiet", func() {
-		create(local)
-		eventually(local, func(g Gomega, local *v1alpha1.Cluster) {
-			condition(g, local, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
-			condition(g, local, v1alpha1.ConditionReachable, "True", v1alpha1.ReasonAvailable)
+		harness.Create(local)
+		harness.Reaches(local, func(g Gomega, local *v1alpha1.Cluster) {
+			harness.ExpectCondition(g, local, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
+			harness.ExpectCondition(g, local, v1alpha1.ConditionReachable, "True", v1alpha1.ReasonAvailable)
 		})
 		Expect(local.Status.Phase).To(Equal(v1alpha1.ClusterConnected))
 		Expect(local.Status.KubernetesVersion).To(HavePrefix("v1."))
 		Expect(local.Finalizers).To(ConsistOf(cluster.FinalizerJobs, v1alpha1.FinalizerHistory))
-		Expect(history(local)).To(Equal([]string{"Connected Available"}))
-		stays(local)
+		Expect(harness.Told(local)).To(Equal([]string{"Connected Available"}))
+		harness.Stays(local)
 	})
 
 	It("finds pools, their capacity and what pods asked for", func() {
-		create(local)
-		node := addNode(unique("node"), "gpu", "4")
+		harness.Create(local)
+		node := harness.AddNode(harness.Unique("node"), "gpu", "4")
 		addPod(node.Name, "2")
-		eventually(local, func(g Gomega, local *v1alpha1.Cluster) {
+		harness.Reaches(local, func(g Gomega, local *v1alpha1.Cluster) {
 			g.Expect(local.Status.Pools).To(HaveLen(1))
 			g.Expect(local.Status.Pools[0].Name).To(Equal("gpu"))
 			g.Expect(local.Status.Pools[0].ReadyNodes).To(BeEquivalentTo(1))
@@ -45,8 +46,8 @@ var _ = Describe("Cluster", func() {
 			g.Expect(local.Status.Used.GPUs).To(HaveValue(BeEquivalentTo(2)))
 		})
 		node.Spec.Unschedulable = true
-		Expect(k8s.Update(ctx, node)).To(Succeed())
-		eventually(local, func(g Gomega, local *v1alpha1.Cluster) {
+		Expect(harness.K8s.Update(harness.Ctx, node)).To(Succeed())
+		harness.Reaches(local, func(g Gomega, local *v1alpha1.Cluster) {
 			g.Expect(local.Status.Pools[0].Nodes).To(BeEquivalentTo(1))
 			g.Expect(local.Status.Pools[0].ReadyNodes).To(BeZero())
 			g.Expect(local.Status.Capacity.GPUs).To(HaveValue(BeZero()))
@@ -57,32 +58,32 @@ var _ = Describe("Cluster", func() {
 		var secret *corev1.Secret
 
 		BeforeEach(func() {
-			secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: systemNamespace, Name: unique("kubeconfig")}}
+			secret = &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: harness.SystemNamespace, Name: harness.Unique("kubeconfig")}}
 			local.Spec.KubeconfigSecret = &v1alpha1.KubeconfigSecret{Name: secret.Name}
 		})
 
 		It("is reached", func() {
-			secret.Data = map[string][]byte{"kubeconfig": kubeconfig}
-			create(secret)
-			create(local)
-			eventually(local, func(g Gomega, local *v1alpha1.Cluster) {
-				condition(g, local, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
+			secret.Data = map[string][]byte{"kubeconfig": harness.Server.Kubeconfig}
+			harness.Create(secret)
+			harness.Create(local)
+			harness.Reaches(local, func(g Gomega, local *v1alpha1.Cluster) {
+				harness.ExpectCondition(g, local, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
 			})
 		})
 
 		It("says that the secret is missing, and goes on when another is named", func() {
-			create(local)
-			eventually(local, func(g Gomega, local *v1alpha1.Cluster) {
-				condition(g, local, v1alpha1.ConditionStalled, "True", v1alpha1.ReasonKubeconfigMissing)
+			harness.Create(local)
+			harness.Reaches(local, func(g Gomega, local *v1alpha1.Cluster) {
+				harness.ExpectCondition(g, local, v1alpha1.ConditionStalled, "True", v1alpha1.ReasonKubeconfigMissing)
 				g.Expect(local.Status.Phase).To(Equal(v1alpha1.ClusterPending))
 			})
-			secret.Data = map[string][]byte{"other": kubeconfig}
-			create(secret)
+			secret.Data = map[string][]byte{"other": harness.Server.Kubeconfig}
+			harness.Create(secret)
 			before := local.DeepCopy()
 			local.Spec.KubeconfigSecret.Key = "other"
-			Expect(k8s.Patch(ctx, local, client.MergeFrom(before))).To(Succeed())
-			eventually(local, func(g Gomega, local *v1alpha1.Cluster) {
-				condition(g, local, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
+			Expect(harness.K8s.Patch(harness.Ctx, local, client.MergeFrom(before))).To(Succeed())
+			harness.Reaches(local, func(g Gomega, local *v1alpha1.Cluster) {
+				harness.ExpectCondition(g, local, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
 			})
 		})
 
@@ -90,11 +91,11 @@ var _ = Describe("Cluster", func() {
 			secret.Data = map[string][]byte{"kubeconfig": []byte(`{apiVersion: v1, kind: Config, current-context: c,
 clusters: [{name: c, cluster: {server: "https://127.0.0.1:6443"}}], contexts: [{name: c, context: {cluster: c, user: c}}],
 users: [{name: c, user: {exec: {apiVersion: client.authentication.k8s.io/v1, command: sh, interactiveMode: Never}}}]}`)}
-			create(secret)
-			create(local)
-			eventually(local, func(g Gomega, local *v1alpha1.Cluster) {
-				condition(g, local, v1alpha1.ConditionStalled, "True", v1alpha1.ReasonKubeconfigInvalid)
-				g.Expect(message(local, v1alpha1.ConditionReady)).To(ContainSubstring("exec is refused"))
+			harness.Create(secret)
+			harness.Create(local)
+			harness.Reaches(local, func(g Gomega, local *v1alpha1.Cluster) {
+				harness.ExpectCondition(g, local, v1alpha1.ConditionStalled, "True", v1alpha1.ReasonKubeconfigInvalid)
+				g.Expect(harness.Message(local, v1alpha1.ConditionReady)).To(ContainSubstring("exec is refused"))
 			})
 		})
 
@@ -102,63 +103,44 @@ users: [{name: c, user: {exec: {apiVersion: client.authentication.k8s.io/v1, com
 			secret.Data = map[string][]byte{"kubeconfig": []byte(`{apiVersion: v1, kind: Config, current-context: c,
 clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}], contexts: [{name: c, context: {cluster: c, user: c}}],
 users: [{name: c, user: {token: t}}]}`)}
-			create(secret)
-			create(local)
-			eventually(local, func(g Gomega, local *v1alpha1.Cluster) {
-				condition(g, local, v1alpha1.ConditionReachable, "False", v1alpha1.ReasonUnreachable)
-				condition(g, local, v1alpha1.ConditionReconciling, "True", v1alpha1.ReasonUnreachable)
+			harness.Create(secret)
+			harness.Create(local)
+			harness.Reaches(local, func(g Gomega, local *v1alpha1.Cluster) {
+				harness.ExpectCondition(g, local, v1alpha1.ConditionReachable, "False", v1alpha1.ReasonUnreachable)
+				harness.ExpectCondition(g, local, v1alpha1.ConditionReconciling, "True", v1alpha1.ReasonUnreachable)
 			})
 		})
 	})
 
 	It("is held at its end until no job has a reservation on it", func() {
-		create(local)
-		eventually(local, func(g Gomega, local *v1alpha1.Cluster) {
-			condition(g, local, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
+		harness.Create(local)
+		harness.Reaches(local, func(g Gomega, local *v1alpha1.Cluster) {
+			harness.ExpectCondition(g, local, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
 		})
-		job := newJob("default", unique("job"))
-		create(job)
+		job := harness.NewJob("default", harness.Unique("job"))
+		harness.Create(job)
 		reserve(job, "quota", local.Name, 1, 1)
 		// The controller counts reservations as it sees them: it must have seen this one.
-		Expect(k8s.Delete(ctx, local)).To(Succeed())
-		eventually(local, func(g Gomega, local *v1alpha1.Cluster) {
+		Expect(harness.K8s.Delete(harness.Ctx, local)).To(Succeed())
+		harness.Reaches(local, func(g Gomega, local *v1alpha1.Cluster) {
 			g.Expect(local.Status.Phase).To(Equal(v1alpha1.ClusterTerminating))
-			g.Expect(message(local, v1alpha1.ConditionReady)).To(ContainSubstring("default/" + job.Name))
+			g.Expect(harness.Message(local, v1alpha1.ConditionReady)).To(ContainSubstring("default/" + job.Name))
 			g.Expect(local.Finalizers).To(ContainElement(cluster.FinalizerJobs))
 		})
 		unreserve(job)
-		eventually(local, func(g Gomega, local *v1alpha1.Cluster) {
+		harness.Reaches(local, func(g Gomega, local *v1alpha1.Cluster) {
 			g.Expect(local.Finalizers).To(ConsistOf(v1alpha1.FinalizerHistory))
 		})
-		Expect(history(local)).To(Equal([]string{"Connected Available", "Terminating Terminating"}))
+		Expect(harness.Told(local)).To(Equal([]string{"Connected Available", "Terminating Terminating"}))
 	})
 })
-
-func addNode(name, pool, gpus string) *corev1.Node {
-	GinkgoHelper()
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{
-		Name:   name,
-		Labels: map[string]string{v1alpha1.LabelPool: pool, v1alpha1.LabelGPUModel: "TEST-GPU"},
-	}}
-	create(node)
-	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
-	node.Status.Allocatable = corev1.ResourceList{
-		corev1.ResourceCPU: resource.MustParse("8"), corev1.ResourceMemory: resource.MustParse("32Gi"),
-		v1alpha1.ResourceGPU: resource.MustParse(gpus),
-	}
-	Expect(k8s.Status().Update(ctx, node)).To(Succeed())
-	// Admission gave it the taint of nodes that are not ready yet.
-	node.Spec.Taints = nil
-	Expect(k8s.Update(ctx, node)).To(Succeed())
-	return node
-}
 
 func addPod(node, gpus string) {
 	GinkgoHelper()
 	count := corev1.ResourceList{v1alpha1.ResourceGPU: resource.MustParse(gpus)}
 	none := int64(0)
 	pod := &corev1.Pod{
-		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: unique("pod")},
+		ObjectMeta: metav1.ObjectMeta{Namespace: "default", Name: harness.Unique("pod")},
 		Spec: corev1.PodSpec{
 			NodeName: node, TerminationGracePeriodSeconds: &none,
 			Containers: []corev1.Container{{
@@ -166,5 +148,5 @@ func addPod(node, gpus string) {
 			}},
 		},
 	}
-	create(pod)
+	harness.Create(pod)
 }

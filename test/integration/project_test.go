@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/test/integration/harness"
 )
 
 var _ = Describe("Project", func() {
@@ -17,21 +18,21 @@ var _ = Describe("Project", func() {
 	var namespace *corev1.Namespace
 
 	BeforeEach(func() {
-		name := unique("project")
+		name := harness.Unique("project")
 		project = &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: name}}
 		namespace = &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: name}}
 	})
 
 	ready := func() {
 		GinkgoHelper()
-		eventually(project, func(g Gomega, project *v1alpha1.Project) {
-			condition(g, project, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
+		harness.Reaches(project, func(g Gomega, project *v1alpha1.Project) {
+			harness.ExpectCondition(g, project, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
 		})
-		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(namespace), namespace)).To(Succeed())
+		Expect(harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(namespace), namespace)).To(Succeed())
 	}
 
 	It("makes its namespace with labels, policy and a service account without a token", func() {
-		create(project)
+		harness.Create(project)
 		ready()
 		Expect(project.Status.Phase).To(Equal(v1alpha1.ProjectActive))
 		Expect(project.Status.ObservedGeneration).To(Equal(project.Generation))
@@ -43,122 +44,115 @@ var _ = Describe("Project", func() {
 			HaveKeyWithValue("pod-security.kubernetes.io/enforce-version", "latest"),
 		))
 		policy := &networkingv1.NetworkPolicy{}
-		Expect(k8s.Get(ctx, types.NamespacedName{Namespace: project.Name, Name: "soma-default"}, policy)).To(Succeed())
+		Expect(harness.K8s.Get(harness.Ctx, types.NamespacedName{Namespace: project.Name, Name: "soma-default"}, policy)).To(Succeed())
 		account := &corev1.ServiceAccount{}
-		Expect(k8s.Get(ctx, types.NamespacedName{Namespace: project.Name, Name: "default"}, account)).To(Succeed())
+		Expect(harness.K8s.Get(harness.Ctx, types.NamespacedName{Namespace: project.Name, Name: "default"}, account)).To(Succeed())
 		Expect(account.AutomountServiceAccountToken).To(HaveValue(BeFalse()))
 		Expect(project.Finalizers).To(ConsistOf(v1alpha1.FinalizerNamespace, v1alpha1.FinalizerHistory))
-		Expect(history(project)).To(Equal([]string{"Active Available"}))
-		stays(project)
+		Expect(harness.Told(project)).To(Equal([]string{"Active Available"}))
+		harness.Stays(project)
 	})
 
 	It("puts back what somebody changed by hand", func() {
-		create(project)
+		harness.Create(project)
 		ready()
 		namespace.Labels["pod-security.kubernetes.io/enforce"] = "privileged"
 		delete(namespace.Labels, v1alpha1.LabelProject)
-		Expect(k8s.Update(ctx, namespace)).To(Succeed())
-		eventually(namespace, func(g Gomega, namespace *corev1.Namespace) {
+		Expect(harness.K8s.Update(harness.Ctx, namespace)).To(Succeed())
+		harness.Reaches(namespace, func(g Gomega, namespace *corev1.Namespace) {
 			g.Expect(namespace.Labels).To(HaveKeyWithValue("pod-security.kubernetes.io/enforce", "restricted"))
 			g.Expect(namespace.Labels).To(HaveKeyWithValue(v1alpha1.LabelProject, project.Name))
 		})
 		policy := &networkingv1.NetworkPolicy{ObjectMeta: metav1.ObjectMeta{Namespace: project.Name, Name: "soma-default"}}
-		Expect(k8s.Delete(ctx, policy)).To(Succeed())
-		eventually(policy, func(g Gomega, policy *networkingv1.NetworkPolicy) {
+		Expect(harness.K8s.Delete(harness.Ctx, policy)).To(Succeed())
+		harness.Reaches(policy, func(g Gomega, policy *networkingv1.NetworkPolicy) {
 			g.Expect(policy.DeletionTimestamp).To(BeNil())
 		})
 		policy.Spec.Egress = append(policy.Spec.Egress, networkingv1.NetworkPolicyEgressRule{})
-		Expect(k8s.Update(ctx, policy)).To(Succeed())
-		eventually(policy, func(g Gomega, policy *networkingv1.NetworkPolicy) {
+		Expect(harness.K8s.Update(harness.Ctx, policy)).To(Succeed())
+		harness.Reaches(policy, func(g Gomega, policy *networkingv1.NetworkPolicy) {
 			g.Expect(policy.Spec.Egress).To(HaveLen(3))
 		})
 	})
 
 	It("refuses a namespace that it did not make, and leaves it alone to the end", func() {
-		create(namespace)
-		create(project)
-		eventually(project, func(g Gomega, project *v1alpha1.Project) {
-			condition(g, project, v1alpha1.ConditionStalled, "True", v1alpha1.ReasonNamespaceForeign)
-			condition(g, project, v1alpha1.ConditionReady, "False", v1alpha1.ReasonNamespaceForeign)
+		harness.Create(namespace)
+		harness.Create(project)
+		harness.Reaches(project, func(g Gomega, project *v1alpha1.Project) {
+			harness.ExpectCondition(g, project, v1alpha1.ConditionStalled, "True", v1alpha1.ReasonNamespaceForeign)
+			harness.ExpectCondition(g, project, v1alpha1.ConditionReady, "False", v1alpha1.ReasonNamespaceForeign)
 		})
-		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(namespace), namespace)).To(Succeed())
+		Expect(harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(namespace), namespace)).To(Succeed())
 		Expect(namespace.Labels).NotTo(HaveKey(v1alpha1.LabelProject))
-		remove(project)
-		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(namespace), namespace)).To(Succeed())
+		harness.Remove(project)
+		Expect(harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(namespace), namespace)).To(Succeed())
 		Expect(namespace.DeletionTimestamp).To(BeNil())
 	})
 
 	It("makes its namespace again when somebody deletes it", func() {
-		create(project)
+		harness.Create(project)
 		ready()
 		old := namespace.UID
-		Expect(k8s.Delete(ctx, namespace)).To(Succeed())
-		eventually(project, func(g Gomega, project *v1alpha1.Project) {
-			condition(g, project, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
+		Expect(harness.K8s.Delete(harness.Ctx, namespace)).To(Succeed())
+		harness.Reaches(project, func(g Gomega, project *v1alpha1.Project) {
+			harness.ExpectCondition(g, project, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
 			g.Expect(project.Status.Namespace.UID).NotTo(Equal(string(old)))
 		})
 	})
 
 	It("says whether its quota exists, and is ready all the same", func() {
-		create(project)
-		eventually(project, func(g Gomega, project *v1alpha1.Project) {
-			condition(g, project, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
-			condition(g, project, v1alpha1.ConditionQuotaFound, "False", v1alpha1.ReasonQuotaNotSet)
-			g.Expect(message(project, v1alpha1.ConditionReady)).To(ContainSubstring("Nothing may run"))
+		harness.Create(project)
+		harness.Reaches(project, func(g Gomega, project *v1alpha1.Project) {
+			harness.ExpectCondition(g, project, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
+			harness.ExpectCondition(g, project, v1alpha1.ConditionQuotaFound, "False", v1alpha1.ReasonQuotaNotSet)
+			g.Expect(harness.Message(project, v1alpha1.ConditionReady)).To(ContainSubstring("Nothing may run"))
 		})
-		quota := &v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: unique("quota")}}
+		quota := &v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: harness.Unique("quota")}}
 		before := project.DeepCopy()
 		project.Spec.Quota = quota.Name
-		Expect(k8s.Patch(ctx, project, client.MergeFrom(before))).To(Succeed())
-		eventually(project, func(g Gomega, project *v1alpha1.Project) {
-			condition(g, project, v1alpha1.ConditionQuotaFound, "False", v1alpha1.ReasonQuotaNotFound)
+		Expect(harness.K8s.Patch(harness.Ctx, project, client.MergeFrom(before))).To(Succeed())
+		harness.Reaches(project, func(g Gomega, project *v1alpha1.Project) {
+			harness.ExpectCondition(g, project, v1alpha1.ConditionQuotaFound, "False", v1alpha1.ReasonQuotaNotFound)
 		})
-		create(quota)
-		eventually(project, func(g Gomega, project *v1alpha1.Project) {
-			condition(g, project, v1alpha1.ConditionQuotaFound, "True", v1alpha1.ReasonAvailable)
+		harness.Create(quota)
+		harness.Reaches(project, func(g Gomega, project *v1alpha1.Project) {
+			harness.ExpectCondition(g, project, v1alpha1.ConditionQuotaFound, "True", v1alpha1.ReasonAvailable)
 		})
-		eventually(quota, func(g Gomega, quota *v1alpha1.Quota) {
+		harness.Reaches(quota, func(g Gomega, quota *v1alpha1.Quota) {
 			g.Expect(quota.Status.Projects).To(BeEquivalentTo(1))
 		})
-		remove(quota)
-		eventually(project, func(g Gomega, project *v1alpha1.Project) {
-			condition(g, project, v1alpha1.ConditionQuotaFound, "False", v1alpha1.ReasonQuotaNotFound)
+		harness.Remove(quota)
+		harness.Reaches(project, func(g Gomega, project *v1alpha1.Project) {
+			harness.ExpectCondition(g, project, v1alpha1.ConditionQuotaFound, "False", v1alpha1.ReasonQuotaNotFound)
 		})
-		Expect(history(project)).To(Equal([]string{"Active Available", "Active SpecChanged"}))
+		Expect(harness.Told(project)).To(Equal([]string{"Active Available", "Active SpecChanged"}))
 	})
 
 	It("waits for its jobs, says for which, and then goes with its namespace", func() {
-		create(project)
+		harness.Create(project)
 		ready()
-		job := newJob(project.Name, "held")
+		job := harness.NewJob(project.Name, "held")
 		job.Finalizers = []string{v1alpha1.FinalizerHistory}
-		Expect(k8s.Create(ctx, job)).To(Succeed())
-		Expect(k8s.Create(ctx, newJob(project.Name, "free"))).To(Succeed())
-		Expect(k8s.Delete(ctx, project)).To(Succeed())
-		eventually(project, func(g Gomega, project *v1alpha1.Project) {
+		Expect(harness.K8s.Create(harness.Ctx, job)).To(Succeed())
+		Expect(harness.K8s.Create(harness.Ctx, harness.NewJob(project.Name, "free"))).To(Succeed())
+		Expect(harness.K8s.Delete(harness.Ctx, project)).To(Succeed())
+		harness.Reaches(project, func(g Gomega, project *v1alpha1.Project) {
 			g.Expect(project.Status.Phase).To(Equal(v1alpha1.ProjectTerminating))
-			condition(g, project, v1alpha1.ConditionReconciling, "True", v1alpha1.ReasonTerminating)
-			g.Expect(message(project, v1alpha1.ConditionReady)).To(
+			harness.ExpectCondition(g, project, v1alpha1.ConditionReconciling, "True", v1alpha1.ReasonTerminating)
+			g.Expect(harness.Message(project, v1alpha1.ConditionReady)).To(
 				Equal("Waiting for job held to end; held by platform.soma.dev/history."))
 		})
-		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(namespace), namespace)).To(Succeed())
+		Expect(harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(namespace), namespace)).To(Succeed())
 		Expect(namespace.DeletionTimestamp).To(BeNil())
 
-		eventually(job, func(g Gomega, job *v1alpha1.Job) { g.Expect(job.DeletionTimestamp).NotTo(BeNil()) })
-		release(Default, job)
-		gone(namespace)
-		eventually(project, func(g Gomega, project *v1alpha1.Project) {
+		harness.Reaches(job, func(g Gomega, job *v1alpha1.Job) { g.Expect(job.DeletionTimestamp).NotTo(BeNil()) })
+		harness.Release(Default, job)
+		harness.Gone(namespace)
+		harness.Reaches(project, func(g Gomega, project *v1alpha1.Project) {
 			g.Expect(project.Finalizers).To(ConsistOf(v1alpha1.FinalizerHistory))
 			g.Expect(project.Status.Namespace).To(BeNil())
 		})
-		Expect(history(project)).To(Equal([]string{"Active Available", "Terminating Terminating"}))
-		remove(project)
+		Expect(harness.Told(project)).To(Equal([]string{"Active Available", "Terminating Terminating"}))
+		harness.Remove(project)
 	})
 })
-
-func newJob(namespace, name string) *v1alpha1.Job {
-	return &v1alpha1.Job{
-		ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name},
-		Spec:       v1alpha1.JobSpec{Image: "busybox"},
-	}
-}

@@ -1,0 +1,152 @@
+// Package apiserver runs, for a test, a real API server with etcd and with those controllers of Kubernetes without which no
+// namespace ever ends. There are no nodes.
+package apiserver
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"syscall"
+
+	"k8s.io/apimachinery/pkg/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/envtest"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// Server is an API server that runs for a test.
+type Server struct {
+	// Config is an administrator's.
+	Config *rest.Config
+	// Client is an administrator's; it reads from the server itself.
+	Client client.WithWatch
+	// Kubeconfig is an administrator's, with nothing in it but server, CA and client certificate.
+	Kubeconfig []byte
+	// Admission is where the server looks for Soma's admission, and with which certificate.
+	Admission envtest.WebhookInstallOptions
+
+	environment *envtest.Environment
+	folder      string
+	controllers *exec.Cmd
+}
+
+// Options say what the server is started with.
+type Options struct {
+	// Admission makes the server ask Soma's admission about every job; without it jobs are taken as they come.
+	Admission bool
+	// Output takes what the controllers of Kubernetes say.
+	Output io.Writer
+}
+
+// Start starts a server that knows Soma's kinds. Stop it with Stop. It needs the programs in the folder KUBEBUILDER_ASSETS,
+// by default those of the development cluster.
+func Start(o Options) (*Server, error) {
+	root, err := repository()
+	if err != nil {
+		return nil, err
+	}
+	assets := os.Getenv("KUBEBUILDER_ASSETS")
+	if assets == "" {
+		assets = filepath.Join(root, ".soma", "bin")
+	}
+	if _, err := os.Stat(filepath.Join(assets, "kube-apiserver")); err != nil {
+		return nil, fmt.Errorf("etcd, kube-apiserver and kube-controller-manager are needed: run `make up`, or set KUBEBUILDER_ASSETS to their folder: %w", err)
+	}
+	scheme := runtime.NewScheme()
+	if err := errors.Join(clientgoscheme.AddToScheme(scheme), v1alpha1.AddToScheme(scheme)); err != nil {
+		return nil, err
+	}
+	s := &Server{environment: &envtest.Environment{
+		Scheme:                scheme,
+		BinaryAssetsDirectory: assets,
+		CRDDirectoryPaths:     []string{filepath.Join(root, "config", "crd")},
+		ErrorIfCRDPathMissing: true,
+	}}
+	if o.Admission {
+		s.environment.WebhookInstallOptions.Paths = []string{filepath.Join(root, "config", "webhook", "mutating_webhook.yaml")}
+	}
+	if s.Config, err = s.environment.Start(); err != nil {
+		return nil, errors.Join(fmt.Errorf("start the API server: %w", err), s.Stop())
+	}
+	if err := s.prepare(filepath.Join(assets, "kube-controller-manager"), o.Output); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	return s, nil
+}
+
+func (s *Server) prepare(controllers string, output io.Writer) error {
+	s.Admission = s.environment.WebhookInstallOptions
+	admin, err := s.environment.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
+	if err != nil {
+		return fmt.Errorf("make a user: %w", err)
+	}
+	if s.Kubeconfig, err = admin.KubeConfig(); err != nil {
+		return fmt.Errorf("make a kubeconfig: %w", err)
+	}
+	if s.Client, err = client.NewWithWatch(s.Config, client.Options{Scheme: s.environment.Scheme}); err != nil {
+		return fmt.Errorf("make a client: %w", err)
+	}
+	return s.startControllers(controllers, output)
+}
+
+func (s *Server) startControllers(program string, output io.Writer) error {
+	var err error
+	if s.folder, err = os.MkdirTemp("", "soma-apiserver-"); err != nil {
+		return fmt.Errorf("make a folder for the kubeconfig: %w", err)
+	}
+	file := filepath.Join(s.folder, "kubeconfig")
+	if err := os.WriteFile(file, s.Kubeconfig, 0o600); err != nil {
+		return err
+	}
+	command := exec.Command(program, "--kubeconfig="+file, "--leader-elect=false", "--secure-port=0",
+		"--controllers=namespace-controller,serviceaccount-controller,garbage-collector-controller",
+		"--concurrent-gc-syncs=2", "--kube-api-qps=200", "--kube-api-burst=400")
+	command.Stdout, command.Stderr = output, output
+	// They end with the test, also where the test is killed.
+	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := command.Start(); err != nil {
+		return fmt.Errorf("start the controllers of Kubernetes: %w", err)
+	}
+	s.controllers = command
+	return nil
+}
+
+// Stop ends what Start started.
+func (s *Server) Stop() error {
+	var all []error
+	if s.controllers != nil {
+		all = append(all, s.controllers.Process.Signal(syscall.SIGTERM))
+		// It was told to end; with which code it does is its own affair.
+		_ = s.controllers.Wait()
+	}
+	all = append(all, s.environment.Stop())
+	if s.folder != "" {
+		all = append(all, os.RemoveAll(s.folder))
+	}
+	return errors.Join(all...)
+}
+
+// Scheme knows the kinds of Kubernetes and of Soma.
+func (s *Server) Scheme() *runtime.Scheme { return s.environment.Scheme }
+
+// repository is the folder of this repository: the nearest one above with a go.mod.
+func repository() (string, error) {
+	folder, err := os.Getwd()
+	if err != nil {
+		return "", err
+	}
+	for ; ; folder = filepath.Dir(folder) {
+		if _, err := os.Stat(filepath.Join(folder, "go.mod")); err == nil {
+			return folder, nil
+		}
+		if folder == filepath.Dir(folder) {
+			return "", errors.New("the test does not run within the repository: there is no go.mod above it")
+		}
+	}
+}
