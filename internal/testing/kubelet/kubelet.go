@@ -1,0 +1,149 @@
+// Package kubelet plays kube-scheduler and the kubelets of all nodes for tests on an API server without nodes. It stands for
+// what cannot run there, real containers, and for nothing else: it binds pods to the node that they ask for, tells in their
+// status that they run and how they end, and removes those that are deleted, in the order and with the words of the real
+// ones. What a container does is said by its command; see Command.
+package kubelet
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/utils/ptr"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
+)
+
+// terminated is the exit code of a container that was ended by SIGTERM.
+const terminated = 128 + 15
+
+// Kubelet follows all pods.
+type Kubelet struct {
+	client client.Client
+
+	mutex sync.Mutex
+	// started is when containers began to run: the times in a pod's status are whole seconds.
+	started map[types.UID]time.Time
+}
+
+// SetupWithManager adds the kubelet to a manager, which must not be the one under test: nodes go on without it.
+func SetupWithManager(mgr ctrl.Manager) error {
+	k := &Kubelet{client: mgr.GetClient(), started: map[types.UID]time.Time{}}
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("kubelet").
+		For(&corev1.Pod{}).
+		WithOptions(controller.Options{MaxConcurrentReconciles: 8, SkipNameValidation: ptr.To(true)}).
+		Complete(k)
+}
+
+// Reconcile takes one pod one step further.
+func (k *Kubelet) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	pod := &corev1.Pod{}
+	if err := k.client.Get(ctx, request.NamespacedName, pod); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	after, err := k.step(ctx, pod)
+	return ctrl.Result{RequeueAfter: after}, client.IgnoreNotFound(err)
+}
+
+func (k *Kubelet) step(ctx context.Context, pod *corev1.Pod) (time.Duration, error) {
+	ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
+	switch {
+	case ended && pod.DeletionTimestamp == nil:
+		return 0, nil
+	case ended || (pod.DeletionTimestamp != nil && pod.Status.Phase != corev1.PodRunning):
+		return 0, k.client.Delete(ctx, pod, client.GracePeriodSeconds(0), client.Preconditions{UID: &pod.UID})
+	case pod.DeletionTimestamp != nil:
+		return 0, k.end(ctx, pod, terminated)
+	case pod.Spec.NodeName == "":
+		return 0, k.bind(ctx, pod)
+	case pod.Status.Phase != corev1.PodRunning:
+		return 0, k.start(ctx, pod)
+	}
+	left, code := k.left(pod)
+	if left > 0 {
+		return left, nil
+	}
+	return 0, k.end(ctx, pod, code)
+}
+
+// bind puts a pod on the node that it asks for by name; one that asks for none stays where it is.
+func (k *Kubelet) bind(ctx context.Context, pod *corev1.Pod) error {
+	node := wanted(pod)
+	if node == "" {
+		return nil
+	}
+	binding := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: node}}
+	return k.client.SubResource("binding").Create(ctx, pod, binding)
+}
+
+func wanted(pod *corev1.Pod) string {
+	if pod.Spec.Affinity == nil || pod.Spec.Affinity.NodeAffinity == nil {
+		return ""
+	}
+	required := pod.Spec.Affinity.NodeAffinity.RequiredDuringSchedulingIgnoredDuringExecution
+	if required == nil || len(required.NodeSelectorTerms) != 1 {
+		return ""
+	}
+	for _, field := range required.NodeSelectorTerms[0].MatchFields {
+		if field.Key == "metadata.name" && len(field.Values) == 1 {
+			return field.Values[0]
+		}
+	}
+	return ""
+}
+
+func (k *Kubelet) start(ctx context.Context, pod *corev1.Pod) error {
+	status := corev1.ContainerStatus{Name: pod.Spec.Containers[0].Name, Image: pod.Spec.Containers[0].Image}
+	if waiting := waitingOf(pod); waiting != nil {
+		if len(pod.Status.ContainerStatuses) > 0 {
+			return nil // it said so
+		}
+		status.State.Waiting = waiting
+		return k.write(ctx, pod, corev1.PodPending, status)
+	}
+	k.mutex.Lock()
+	k.started[pod.UID] = time.Now()
+	k.mutex.Unlock()
+	status.State.Running = &corev1.ContainerStateRunning{StartedAt: metav1.Now()}
+	status.ImageID = fmt.Sprintf("%s@sha256:%x", "registry.example/image", sha256.Sum256([]byte(status.Image)))
+	return k.write(ctx, pod, corev1.PodRunning, status)
+}
+
+func (k *Kubelet) end(ctx context.Context, pod *corev1.Pod, code int32) error {
+	k.mutex.Lock()
+	delete(k.started, pod.UID)
+	k.mutex.Unlock()
+	status := pod.Status.ContainerStatuses[0]
+	end := &corev1.ContainerStateTerminated{
+		ExitCode: code, Reason: "Completed", StartedAt: status.State.Running.StartedAt, FinishedAt: metav1.Now(),
+	}
+	phase := corev1.PodSucceeded
+	if code != 0 {
+		end.Reason, end.Message, phase = "Error", "last words "+strconv.Itoa(int(code)), corev1.PodFailed
+	}
+	status.State = corev1.ContainerState{Terminated: end}
+	return k.write(ctx, pod, phase, status)
+}
+
+func (k *Kubelet) write(ctx context.Context, pod *corev1.Pod, phase corev1.PodPhase, status corev1.ContainerStatus) error {
+	changed := pod.DeepCopy()
+	changed.Status.Phase = phase
+	changed.Status.ContainerStatuses = []corev1.ContainerStatus{status}
+	return k.client.Status().Patch(ctx, changed, client.MergeFrom(pod))
+}
+
+// left is how much longer the container runs, and the exit code with which it then ends.
+func (k *Kubelet) left(pod *corev1.Pod) (time.Duration, int32) {
+	lasts, code := read(pod)
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
+	return lasts - time.Since(k.started[pod.UID]), code
+}

@@ -1,0 +1,136 @@
+package promises
+
+import (
+	"strings"
+	"testing"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// story is a job as it is told step by step, with its pods.
+type story struct {
+	events []Event
+	job    *v1alpha1.Job
+}
+
+func tell() *story {
+	cpu, memory := resource.MustParse("2"), resource.MustParse("8Gi")
+	s := &story{job: &v1alpha1.Job{ObjectMeta: metav1.ObjectMeta{Name: "train", UID: "job"}}}
+	s.add(Event{Quota: &v1alpha1.Quota{
+		ObjectMeta: metav1.ObjectMeta{Name: "team"}, Spec: v1alpha1.QuotaSpec{Nominal: v1alpha1.ResourceAmounts{CPU: &cpu, Memory: &memory}},
+	}})
+	return s
+}
+
+func (s *story) add(e Event) *story {
+	e.Revision = int64(len(s.events) + 1)
+	s.events = append(s.events, e)
+	return s
+}
+
+// phase writes the job with a transition.
+func (s *story) phase(phase v1alpha1.JobPhase) *story {
+	s.job.Status.Phase = phase
+	s.job.Status.Journal.Append(v1alpha1.Transition{Phase: string(phase)})
+	return s.write()
+}
+
+func (s *story) write() *story { return s.add(Event{Job: s.job.DeepCopy()}) }
+
+func (s *story) reserve(cpu string) *story {
+	s.job.Status.Attempt++
+	s.job.Status.Reservation = &v1alpha1.Reservation{
+		Attempt: s.job.Status.Attempt, Quota: "team", Nodes: []v1alpha1.NodeShare{{Node: "n", Replicas: 1}},
+		Replica: v1alpha1.ReplicaResources{CPU: resource.MustParse(cpu), Memory: resource.MustParse("1Gi")},
+	}
+	return s.phase(v1alpha1.JobPending)
+}
+
+func (s *story) release(phase v1alpha1.JobPhase) *story {
+	s.job.Status.Reservation = nil
+	return s.phase(phase)
+}
+
+func (s *story) pod(attempt string, phase corev1.PodPhase) *story {
+	return s.add(Event{Pod: &corev1.Pod{
+		ObjectMeta: metav1.ObjectMeta{
+			Name: "pod-" + attempt, UID: types.UID("pod-" + attempt),
+			Labels: map[string]string{v1alpha1.LabelJobUID: "job", v1alpha1.LabelAttempt: attempt},
+		},
+		Status: corev1.PodStatus{Phase: phase},
+	}})
+}
+
+func (s *story) remove() *story { return s.add(Event{Job: s.job.DeepCopy(), Deleted: true}) }
+
+func TestCheck(t *testing.T) {
+	tests := map[string]struct {
+		story *story
+		// want is what the error says; nothing for a story in which every promise is kept.
+		want string
+	}{
+		"a life with a retry": {story: tell().write().
+			reserve("1").pod("1", "").phase(v1alpha1.JobRunning).pod("1", corev1.PodFailed).release(v1alpha1.JobPending).
+			reserve("2").pod("2", "").phase(v1alpha1.JobRunning).pod("2", corev1.PodSucceeded).release(v1alpha1.JobSucceeded).remove()},
+		"more than the quota": {story: tell().reserve("3"), want: "exceeded quota team"},
+		"an attempt left out": {
+			story: func() *story { s := tell(); s.job.Status.Attempt = 4; return s.reserve("1") }(), want: "reserved attempt 5 after 0",
+		},
+		"part of a gang": {
+			story: func() *story { s, n := tell(), int32(2); s.job.Spec.Replicas = &n; return s.reserve("1") }(), want: "1 of 2 replicas",
+		},
+		"a pod before the reservation":       {story: tell().write().pod("1", "").reserve("1"), want: "without a reservation"},
+		"a pod of another attempt":           {story: tell().reserve("1").pod("2", ""), want: "without a reservation"},
+		"a pod of a job that never was":      {story: tell().pod("1", ""), want: "without a reservation"},
+		"a release with a pod alive":         {story: tell().reserve("1").pod("1", "").release(v1alpha1.JobFailed), want: "while its pod pod-1 was alive"},
+		"attempts that overlap":              {story: tell().reserve("1").pod("1", "").release(v1alpha1.JobPending).reserve("1"), want: "reserved attempt 2 while pod pod-1"},
+		"a life after the end":               {story: tell().phase(v1alpha1.JobFailed).phase(v1alpha1.JobRunning), want: "was Failed and became Running"},
+		"removed before the end":             {story: tell().reserve("1").remove(), want: "was removed while"},
+		"a phase that the journal misses":    {story: func() *story { s := tell(); s.job.Status.Phase = v1alpha1.JobRunning; return s.write() }(), want: "without an entry"},
+		"a transition that nobody could see": {story: func() *story { s := tell(); s.job.Status.Journal.Sequence = 1; return s.write() }(), want: "was never told"},
+		"a transition told in two ways": {
+			story: func() *story {
+				s := tell().phase(v1alpha1.JobPending)
+				s.job.Status.Journal.Entries[0].Reason = "Other"
+				return s.write()
+			}(), want: "transition 1 of job train was",
+		},
+		"a pod while its attempt is ended": {
+			story: func() *story {
+				s := tell().reserve("1")
+				s.job.Status.Reservation.Ending = v1alpha1.JobReasonUserRequested
+				return s.write().pod("1", "")
+			}(), want: "while its attempt was being ended",
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			err := Check(tc.story.events)
+			if tc.want == "" && err != nil {
+				t.Error(err)
+			}
+			if tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
+				t.Errorf("got %v, want %q", err, tc.want)
+			}
+		})
+	}
+}
+
+func TestTransitionsAreThoseOfAllRevisions(t *testing.T) {
+	s := tell().phase(v1alpha1.JobPending).phase(v1alpha1.JobRunning)
+	s.job.Status.Journal.Recorded = 2
+	s.job.Status.Journal.Trim()
+	s.phase(v1alpha1.JobSucceeded)
+	var got []string
+	for _, transition := range Transitions(s.events, "job") {
+		got = append(got, transition.Phase)
+	}
+	if want := "Pending Running Succeeded"; strings.Join(got, " ") != want {
+		t.Errorf("got %v, want %s", got, want)
+	}
+}
