@@ -1,6 +1,7 @@
 package workload
 
 import (
+	"fmt"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -34,12 +35,29 @@ func SetConditions(status *platformv1.JobStatus, generation int64, now time.Time
 	failed := phase == platformv1.JobFailed || phase == platformv1.JobCancelled
 	impossible := phase == platformv1.JobPending && needsPerson(status.Reason)
 
-	set(platformv1.ConditionReady, phase == platformv1.JobRunning || phase == platformv1.JobSucceeded, reason, message)
+	ready := phase == platformv1.JobRunning || phase == platformv1.JobSucceeded
+	readyMessage := message
+	if !ready && message == "" {
+		readyMessage = whyNotReady(phase, reason)
+	}
+	set(platformv1.ConditionReady, ready, reason, readyMessage)
 	only(platformv1.ConditionReconciling, phase == platformv1.JobPending && !impossible, reason, "")
 	only(platformv1.ConditionStalled, failed || impossible, reason, message)
 	only(platformv1.ConditionComplete, phase == platformv1.JobSucceeded, reason, "")
 	only(platformv1.ConditionFailed, failed, reason, message)
 	only(platformv1.ConditionReserved, status.Reservation != nil, "Reserved", "")
+}
+
+// whyNotReady is what Ready says where status has no message: tools show it alone.
+func whyNotReady(phase platformv1.JobPhase, reason string) string {
+	switch {
+	case phase.Finished():
+		return fmt.Sprintf("The job does not run any more: %s.", reason)
+	case phase == platformv1.JobSuspended:
+		return fmt.Sprintf("The job is suspended: %s.", reason)
+	default:
+		return fmt.Sprintf("The job does not run yet: %s.", reason)
+	}
 }
 
 // needsPerson reports whether a job that waits for this reason waits for somebody to change something.
