@@ -1,0 +1,92 @@
+package manager
+
+import (
+	. "github.com/onsi/ginkgo/v2"
+	. "github.com/onsi/gomega"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/testing/kubelet"
+	"github.com/soma-platform/soma/test/integration/harness"
+)
+
+// as is the client of a user.
+func as(user string) client.Client {
+	GinkgoHelper()
+	config := rest.CopyConfig(harness.Server.Config)
+	config.Impersonate = rest.ImpersonationConfig{UserName: user, Groups: []string{"system:masters"}}
+	c, err := client.New(config, client.Options{Scheme: harness.Server.Scheme()})
+	Expect(err).NotTo(HaveOccurred())
+	return c
+}
+
+var _ = Describe("Admission of jobs", func() {
+	var carol, dave client.Client
+	var job *v1alpha1.Job
+
+	BeforeEach(func() {
+		carol, dave = as("carol"), as("dave")
+		job = newJob(kubelet.RunUntilEnded())
+		DeferCleanup(func() {
+			Expect(client.IgnoreNotFound(harness.K8s.Delete(harness.Ctx, job))).To(Succeed())
+			harness.Gone(job)
+		})
+	})
+
+	It("records who submits a job, whatever the job says, and holds it for its history", func() {
+		job.Spec.SubmittedBy, job.Spec.CancelledBy = "mallory", "mallory"
+		Expect(carol.Create(harness.Ctx, job)).To(Succeed())
+		Expect(job.Spec.SubmittedBy).To(Equal("carol"))
+		Expect(job.Spec.CancelledBy).To(BeEmpty())
+		Expect(job.Finalizers).To(ConsistOf(v1alpha1.FinalizerHistory))
+	})
+
+	It("keeps who submitted a job when another applies it again, and refuses another name", func() {
+		Expect(carol.Create(harness.Ctx, job)).To(Succeed())
+		again := newJob(job.Spec.Command)
+		again.Name = job.Name
+		harness.Reaches(job, func(g Gomega, job *v1alpha1.Job) {
+			again.ResourceVersion, again.Finalizers = job.ResourceVersion, job.Finalizers
+			again.Spec.Description = "applied again"
+			g.Expect(dave.Update(harness.Ctx, again)).To(Succeed())
+		})
+		Expect(again.Spec.SubmittedBy).To(Equal("carol"))
+		before := again.DeepCopy()
+		again.Spec.SubmittedBy = "dave"
+		Expect(dave.Patch(harness.Ctx, again, client.MergeFrom(before))).To(
+			MatchError(ContainSubstring("submittedBy is recorded when the job is submitted")))
+	})
+
+	It("records who cancels a job, and nobody else afterwards", func() {
+		Expect(carol.Create(harness.Ctx, job)).To(Succeed())
+		before := job.DeepCopy()
+		job.Spec.CancelledBy = "mallory"
+		Expect(dave.Patch(harness.Ctx, job, client.MergeFrom(before))).To(Succeed())
+		Expect(job.Spec.CancelledBy).To(BeEmpty(), "nobody cancelled it")
+		before = job.DeepCopy()
+		job.Spec.Cancel, job.Spec.CancelledBy = ptr.To(true), "mallory"
+		Expect(dave.Patch(harness.Ctx, job, client.MergeFrom(before))).To(Succeed())
+		Expect(job.Spec.CancelledBy).To(Equal("dave"))
+		before = job.DeepCopy()
+		job.Spec.CancelledBy = "carol"
+		Expect(carol.Patch(harness.Ctx, job, client.MergeFrom(before))).To(Succeed())
+		Expect(job.Spec.CancelledBy).To(Equal("dave"))
+		reaches(job, v1alpha1.JobCancelled, v1alpha1.JobReasonUserRequested)
+		Expect(job.Status.Message).To(Equal("cancelled by dave"))
+	})
+
+	It("records who cancels a job that is submitted as cancelled", func() {
+		job.Spec.Cancel = ptr.To(true)
+		Expect(carol.Create(harness.Ctx, job)).To(Succeed())
+		Expect(job.Spec.CancelledBy).To(Equal("carol"))
+		reaches(job, v1alpha1.JobCancelled, v1alpha1.JobReasonUserRequested)
+		isRecorded(job, "Cancelled UserRequested")
+	})
+
+	It("refuses what the schema refuses", func() {
+		job.Spec.Image = "two words"
+		Expect(carol.Create(harness.Ctx, job)).To(MatchError(ContainSubstring("spec.image")))
+	})
+})
