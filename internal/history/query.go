@@ -2,11 +2,8 @@ package history
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -89,18 +86,16 @@ type Position struct {
 	UID  uuid.UUID
 }
 
-// jobColumns are those of Job, in its order.
-const jobColumns = `submitted_at, uid, namespace, name, labels, submitted_by, cluster, image, image_digest, command, args,
-	command_truncated, preset, gpus, gpu_model, replicas, tags, description, phase, reason, message, exit_code, started_at,
-	finished_at, deleted_at, attempts, run_seconds, node, cost::text, currency, sequence, resource_version, pool, cpu_millis,
-	memory_bytes, price_per_hour::text, spec`
-
 // maxPageBytes is about how much a page may hold: one of many large jobs is shorter than was asked for.
 const maxPageBytes = 16 << 20
 
 // List returns one page of jobs, and where it ended if there are more.
 func (s *Store) List(ctx context.Context, q Query) ([]Job, *Position, error) {
-	text, args := q.sql()
+	leading, err := s.leading(ctx, &q)
+	if err != nil {
+		return nil, nil, s.observeRead(err)
+	}
+	text, args := q.sql(leading)
 	// The plan is made for the values at hand: they decide which index is the right one.
 	rows, err := s.pool.Query(ctx, text, append([]any{pgx.QueryExecModeCacheDescribe}, args...)...)
 	if err != nil {
@@ -160,69 +155,4 @@ func (s *Store) observeRead(err error) error {
 		return fmt.Errorf("%w: %w", ErrTooSlow, err)
 	}
 	return s.observe(err)
-}
-
-// sql is the query in SQL. Every value is a parameter.
-func (q *Query) sql() (text string, args []any) {
-	var conditions []string
-	parameter := func(value any) string {
-		args = append(args, value)
-		return "$" + strconv.Itoa(len(args))
-	}
-	where := func(not bool, condition string) {
-		if not {
-			condition = "NOT (" + condition + ")"
-		}
-		conditions = append(conditions, condition)
-	}
-	for _, m := range q.Equal {
-		where(m.Not, string(m.Column)+" = "+parameter(m.Value))
-	}
-	if q.UID != nil {
-		where(false, "uid BETWEEN "+parameter(q.UID.First)+" AND "+parameter(q.UID.Last))
-	}
-	for _, m := range q.Tags {
-		where(m.Not, "tags @> "+parameter([]string{m.Tag}))
-	}
-	for _, m := range q.Labels {
-		where(m.Not, m.sql(parameter))
-	}
-	if !q.Since.IsZero() {
-		where(false, "submitted_at >= "+parameter(q.Since))
-	}
-	if !q.Until.IsZero() {
-		where(false, "submitted_at < "+parameter(q.Until))
-	}
-	column, direction, beyond := "submitted_at", "DESC", "<"
-	switch q.Order {
-	case BySubmission:
-		direction, beyond = "ASC", ">"
-	case ByFinishDescending:
-		column = "finished_at"
-		where(false, "finished_at IS NOT NULL")
-	}
-	if q.After != nil {
-		where(false, fmt.Sprintf("(%s, uid) %s (%s, %s)", column, beyond, parameter(q.After.Time), parameter(q.After.UID)))
-		// Said apart, so that whole months can be left out.
-		where(false, fmt.Sprintf("%s %s= %s", column, beyond, parameter(q.After.Time)))
-	}
-	text = "SELECT " + jobColumns + " FROM jobs"
-	if len(conditions) > 0 {
-		text += " WHERE " + strings.Join(conditions, " AND ")
-	}
-	text += fmt.Sprintf(" ORDER BY %s %s, uid %s LIMIT %d", column, direction, direction, q.PageSize+1)
-	return text, args
-}
-
-func (m *LabelMatch) sql(parameter func(any) string) string {
-	switch len(m.Values) {
-	case 0:
-		return "labels ? " + parameter(m.Key)
-	case 1:
-		// A map of strings always encodes.
-		pair, _ := json.Marshal(map[string]string{m.Key: m.Values[0]})
-		return "labels @> " + parameter(string(pair)) + "::jsonb"
-	}
-	// A label that is not there is none of the values.
-	return "coalesce(labels ->> " + parameter(m.Key) + " = ANY (" + parameter(m.Values) + "), false)"
 }

@@ -5,6 +5,7 @@ package history
 
 import (
 	"context"
+	"database/sql"
 	"embed"
 	"errors"
 	"fmt"
@@ -51,6 +52,8 @@ func Open(ctx context.Context, url string, clk clock.PassiveClock) (*Store, erro
 	}
 	config.ConnConfig.RuntimeParams["application_name"] = "soma"
 	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
+	// Statements are short: compiling one, as the many partitions would have it, takes longer than running it.
+	config.ConnConfig.RuntimeParams["jit"] = "off"
 	// A statement ends before the caller's own patience does, whatever became of the caller.
 	config.ConnConfig.RuntimeParams["statement_timeout"] = "30s"
 	if config.ConnConfig.ConnectTimeout == 0 {
@@ -76,25 +79,33 @@ func (s *Store) migrate(ctx context.Context) error {
 	if err := s.pool.Ping(ctx); err != nil {
 		return fmt.Errorf("reach the history: %w", err)
 	}
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return fmt.Errorf("read the migrations: %w", err)
-	}
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 120))
-	if err != nil {
-		return fmt.Errorf("prepare the lock of the migrations: %w", err)
-	}
 	connection := stdlib.OpenDBFromPool(s.pool)
 	defer func() { _ = connection.Close() }()
-	provider, err := goose.NewProvider(goose.DialectPostgres, connection, files, goose.WithSessionLocker(locker))
+	provider, err := migrationsOn(connection)
 	if err != nil {
-		return fmt.Errorf("prepare the migrations: %w", err)
+		return err
 	}
 	if _, err := provider.Up(ctx); err != nil {
 		return fmt.Errorf("bring the history's schema up to date: %w", err)
 	}
 	s.months.Clear()
 	return s.ensureMonths(ctx, s.upcoming()...)
+}
+
+func migrationsOn(connection *sql.DB) (*goose.Provider, error) {
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return nil, fmt.Errorf("read the migrations: %w", err)
+	}
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 120))
+	if err != nil {
+		return nil, fmt.Errorf("prepare the lock of the migrations: %w", err)
+	}
+	provider, err := goose.NewProvider(goose.DialectPostgres, connection, files, goose.WithSessionLocker(locker))
+	if err != nil {
+		return nil, fmt.Errorf("prepare the migrations: %w", err)
+	}
+	return provider, nil
 }
 
 // upcoming are instants in this month and the next ones.

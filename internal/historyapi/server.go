@@ -76,7 +76,7 @@ func Run(ctx context.Context, o Options, store Reader, clk clock.PassiveClock) e
 	}
 	group := genericapiserver.NewDefaultAPIGroupInfo(api.GroupName, scheme, metav1.ParameterCodec, codecs)
 	group.VersionedResourcesStorageMap[api.GroupVersion.Version] = map[string]rest.Storage{
-		resource.Resource: &records{store: store, clock: clk},
+		resource.Resource: Storage(store, clk),
 	}
 	if err := server.InstallAPIGroup(&group); err != nil {
 		return fmt.Errorf("install %s: %w", api.GroupVersion, err)

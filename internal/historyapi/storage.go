@@ -32,6 +32,11 @@ type Reader interface {
 	Transitions(ctx context.Context, job *history.Job, limit int32) ([]history.Transition, error)
 }
 
+// Storage serves job records from a store.
+func Storage(store Reader, clk clock.PassiveClock) rest.Storage {
+	return &records{store: store, clock: clk}
+}
+
 // records serves job records: get and list, nothing else.
 type records struct {
 	store Reader

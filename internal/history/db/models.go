@@ -50,6 +50,13 @@ type Job struct {
 	Spec             []byte
 }
 
+type JobTerm struct {
+	Term        string
+	Namespace   string
+	SubmittedAt time.Time
+	Uid         uuid.UUID
+}
+
 type Object struct {
 	Uid             uuid.UUID
 	Kind            string
