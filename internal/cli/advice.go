@@ -29,6 +29,7 @@ var reasons = map[v1alpha1.JobReason]advice{
 	v1alpha1.JobReasonClusterNotFound:    {meaning: "there is no such cluster", do: "see \"%[1]s cluster ls\"", impossible: true},
 	v1alpha1.JobReasonClusterUnreachable: {meaning: "the cluster does not answer", do: "wait, or ask an administrator; see \"%[1]s cluster status\""},
 	v1alpha1.JobReasonPresetNotFound:     {meaning: "the cluster has no preset of this name", do: "see \"%[1]s preset ls\", then \"%[1]s clone %[2]s --preset NAME\"", impossible: true},
+	v1alpha1.JobReasonPresetInvalid:      {meaning: "the preset asks for no cpu or memory, or for more shm than memory", do: "name another: \"%[1]s preset ls\", then \"%[1]s clone %[2]s --preset NAME\"; ask an administrator to mend this one", impossible: true},
 	v1alpha1.JobReasonSecretMissing:      {meaning: "a secret or key that the job names does not exist, or is not marked for jobs", do: "make the secret, with the label platform.soma.dev/secret=true; the job starts by itself then", impossible: true},
 	v1alpha1.JobReasonBackOff:            {meaning: "the last attempt failed; the next one comes after a while", do: "wait, or see why it failed: \"%[1]s logs %[2]s --previous\""},
 	v1alpha1.JobReasonHistoryBacklog:     {meaning: "the history is away, and the job's next attempt waits for it", do: "wait, or ask an administrator"},

@@ -59,10 +59,22 @@ func describeUse(quota *v1alpha1.Quota) []string {
 
 // describeAmounts is an amount of everything on one line.
 func describeAmounts(amounts *v1alpha1.ResourceAmounts) string {
-	var parts []string
-	for _, s := range shares(amounts, nil, "") {
-		parts = append(parts, s.used+" "+s.resource)
+	if amounts == nil {
+		return ""
 	}
+	var parts []string
+	add := func(amount, unit string) {
+		if amount != "" {
+			parts = append(parts, amount+" "+unit)
+		}
+	}
+	add(quantity(amounts.CPU), "CPU")
+	add(memoryText(amounts.Memory), "memory")
+	add(count(amounts.GPUs), "GPU")
+	for _, model := range amounts.GPUModels {
+		add(fmt.Sprint(model.Count), model.Model)
+	}
+	add(count(amounts.RunningJobs), "running")
 	return strings.Join(parts, ", ")
 }
 
@@ -73,19 +85,25 @@ func quantity(q *resource.Quantity) string {
 	return q.String()
 }
 
-// memoryText writes an amount of memory in binary units without needless digits: what a node offers is given in KiB.
+// memoryText writes an amount of memory in its largest binary unit with three digits: what a node offers is given in KiB.
 func memoryText(q *resource.Quantity) string {
 	if q == nil {
 		return ""
 	}
-	const mebi, gibi = 1 << 20, 1 << 30
-	switch value := q.Value(); {
-	case value >= 10*gibi:
-		return fmt.Sprintf("%dGi", value/gibi)
-	case value >= mebi:
-		return fmt.Sprintf("%dMi", value/mebi)
-	default:
+	value, unit := float64(q.Value()), ""
+	for _, next := range []string{"Ki", "Mi", "Gi", "Ti", "Pi", "Ei"} {
+		if value < 1024 {
+			break
+		}
+		value, unit = value/1024, next
+	}
+	switch {
+	case unit == "":
 		return q.String()
+	case value >= 100:
+		return fmt.Sprintf("%.0f%s", value, unit)
+	default:
+		return fmt.Sprintf("%.3g%s", value, unit)
 	}
 }
 

@@ -87,7 +87,11 @@ func describeCauses(causes []metav1.StatusCause) string {
 	lines := make([]string, 0, len(causes))
 	for _, cause := range causes {
 		// A rule's message comes as `Invalid value: <the value>: message`; the value can be long and is the user's own.
-		lines = append(lines, fmt.Sprintf("  %s: %s", cause.Field, shorten(cause.Message, 300)))
+		text := shorten(cause.Message, 300)
+		if cause.Field != "" && cause.Field != "<nil>" { // a rule about the object as a whole has no field
+			text = cause.Field + ": " + text
+		}
+		lines = append(lines, "  "+text)
 	}
 	return strings.Join(lines, "\n")
 }

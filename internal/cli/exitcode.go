@@ -65,6 +65,13 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
+// neverRan are the reasons for which a job ends without its program having run.
+var neverRan = map[v1alpha1.JobReason]bool{
+	v1alpha1.JobReasonErrImagePull: true, v1alpha1.JobReasonImagePullBackOff: true, v1alpha1.JobReasonImageNotFound: true,
+	v1alpha1.JobReasonImageUnauthorized: true, v1alpha1.JobReasonInvalidImageName: true,
+	v1alpha1.JobReasonDiskUnavailable: true, v1alpha1.JobReasonPolicyDenied: true,
+}
+
 // jobExitCode is the exit code with which a command ends that waited for the end of the job.
 func jobExitCode(status *v1alpha1.JobStatus) int {
 	switch {
@@ -74,6 +81,8 @@ func jobExitCode(status *v1alpha1.JobStatus) int {
 		return exitTimeout
 	case status.Phase == v1alpha1.JobCancelled:
 		return exitCancelled
+	case neverRan[status.Reason]:
+		return exitFailure // an exit code would be that of a container which was taken down again
 	case status.ExitCode != nil && *status.ExitCode > 0 && *status.ExitCode < 256:
 		return int(*status.ExitCode)
 	default:

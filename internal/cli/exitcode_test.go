@@ -19,6 +19,7 @@ func TestJobExitCode(t *testing.T) {
 		"its own code":        {v1alpha1.JobStatus{Phase: v1alpha1.JobFailed, Reason: v1alpha1.JobReasonError, ExitCode: ptr(int32(42))}, 42},
 		"out of memory":       {v1alpha1.JobStatus{Phase: v1alpha1.JobFailed, Reason: v1alpha1.JobReasonOOMKilled, ExitCode: ptr(int32(137))}, 137},
 		"failed without code": {v1alpha1.JobStatus{Phase: v1alpha1.JobFailed, Reason: v1alpha1.JobReasonImageNotFound}, 1},
+		"image away":          {v1alpha1.JobStatus{Phase: v1alpha1.JobFailed, Reason: v1alpha1.JobReasonImagePullBackOff, ExitCode: ptr(int32(137))}, 1},
 		"failed with 0":       {v1alpha1.JobStatus{Phase: v1alpha1.JobFailed, Reason: v1alpha1.JobReasonNodeLost, ExitCode: ptr(int32(0))}, 1},
 		"code out of range":   {v1alpha1.JobStatus{Phase: v1alpha1.JobFailed, ExitCode: ptr(int32(256))}, 1},
 		"never started":       {v1alpha1.JobStatus{Phase: v1alpha1.JobFailed, Reason: v1alpha1.JobReasonScheduleTimeout}, 124},

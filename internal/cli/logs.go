@@ -66,7 +66,8 @@ made anew without a gap. Lines of several replicas are marked with their rank.`,
 func (a *app) logs(ctx context.Context, name string, options logOptions, previous bool) error {
 	job, _, err := a.getJob(ctx, name)
 	if apierrors.IsNotFound(err) {
-		return fmt.Errorf("%w\nthe output of a job goes with its object; its record may be there still: \"%s\"", err, a.command("status "+name))
+		return fmt.Errorf("job %q in project %q has no object, and the output of a job goes with its object\nsee what there is with \"%s\", and its record, if there is one, with \"%s\"",
+			name, a.clients.project, a.command("ps -a"), a.command("status "+name))
 	}
 	if err != nil {
 		return err
@@ -152,10 +153,14 @@ func (a *app) noOutput(job *v1alpha1.Job, options logOptions) error {
 	switch {
 	case options.rank >= job.Spec.ReplicaCount():
 		return fmt.Errorf("job %q has no rank %d; its highest is %d", job.Name, options.rank, job.Spec.ReplicaCount()-1)
-	case job.Status.Phase.Finished(), options.attempt > 0 && options.attempt < job.Status.Attempt:
-		return fmt.Errorf("the pods of job %q are gone, and its output with them\nwhat is known: \"%s\"", job.Name, a.command("explain "+job.Name))
 	case options.attempt > job.Status.Attempt:
-		return fmt.Errorf("job %q has no attempt %d; the newest is %d", job.Name, options.attempt, job.Status.Attempt)
+		return fmt.Errorf("job %q has no attempt %d; it had %d", job.Name, options.attempt, job.Status.Attempt)
+	case options.attempt > 0 && options.attempt < job.Status.Attempt:
+		return fmt.Errorf("the pods of attempt %d of job %q are gone, and its output with them\nhow it ended: \"%s\"", options.attempt, job.Name, a.command("status "+job.Name))
+	case job.Status.Phase.Finished() && job.Status.StartTime == nil:
+		return fmt.Errorf("job %q never ran, so it has no output\nwhat happened: \"%s\"", job.Name, a.command("explain "+job.Name))
+	case job.Status.Phase.Finished():
+		return fmt.Errorf("the pods of job %q are gone, and its output with them\nwhat is known: \"%s\"", job.Name, a.command("explain "+job.Name))
 	default:
 		return fmt.Errorf("job %q has no output yet: %s\nwait for it with \"%s\"", job.Name, describeProgress(job).text, a.command("logs -f "+job.Name))
 	}

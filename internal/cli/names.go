@@ -102,14 +102,10 @@ func (a *app) findJobs(ctx context.Context, but []string, in []v1alpha1.JobPhase
 	states, reasons := cells(table, "Phase"), cells(table, "Reason")
 	var words []string
 	for i, name := range cells(table, "Name") {
-		state := stateWord(v1alpha1.JobPhase(states[i]))
-		if !slices.Contains(in, v1alpha1.JobPhase(state)) || slices.Contains(but, name) {
-			continue
+		phase := v1alpha1.JobPhase(stateWord(v1alpha1.JobPhase(states[i])))
+		if slices.Contains(in, phase) && !slices.Contains(but, name) {
+			words = append(words, described(name, stateText(phase, reasons[i])))
 		}
-		if reasons[i] != "" && reasons[i] != state {
-			state += ", " + reasons[i]
-		}
-		words = append(words, described(name, state))
 	}
 	return words, nil
 }

@@ -50,7 +50,11 @@ func (o *output) printer() (printers.ResourcePrinter, error) {
 	case o.format == "name":
 		return &printers.NamePrinter{ShortOutput: true}, nil
 	case strings.HasPrefix(o.format, jsonPathPrefix):
-		return printers.NewJSONPathPrinter(strings.TrimPrefix(o.format, jsonPathPrefix))
+		printer, err := printers.NewJSONPathPrinter(strings.TrimPrefix(o.format, jsonPathPrefix))
+		if err != nil {
+			return nil, fmt.Errorf("the template of -o jsonpath cannot be read: %w; write for instance jsonpath='{.status.phase}'", err)
+		}
+		return printer, nil
 	default:
 		return nil, fmt.Errorf("there is no output format %q; the formats are json, yaml, wide, name and jsonpath=TEMPLATE", o.format)
 	}

@@ -156,11 +156,8 @@ func jobTable(rows []row, namespaces bool, now time.Time) *table {
 		t.columns = append([]column{{name: "Project"}}, t.columns...)
 	}
 	for _, r := range rows {
-		reason := r.reason
-		if reason == string(r.phase) {
-			reason = ""
-		}
-		if r.position > 0 && r.phase == v1alpha1.JobPending {
+		reason := stateReason(r.phase, r.reason)
+		if r.position > 0 && r.phase == v1alpha1.JobPending && !adviceFor(v1alpha1.JobReason(r.reason)).impossible {
 			reason += " #" + strconv.Itoa(int(r.position))
 		}
 		exit, gpus := "", ""

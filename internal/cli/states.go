@@ -60,6 +60,22 @@ func stateWord(phase v1alpha1.JobPhase) string {
 	return string(phase)
 }
 
+// stateReason is what the reason adds to the phase, "" where that is nothing.
+func stateReason(phase v1alpha1.JobPhase, reason string) string {
+	if reason == stateWord(phase) || phase == v1alpha1.JobSucceeded && reason == string(v1alpha1.JobReasonCompleted) {
+		return ""
+	}
+	return reason
+}
+
+// stateText is the phase with what the reason adds.
+func stateText(phase v1alpha1.JobPhase, reason string) string {
+	if added := stateReason(phase, reason); added != "" {
+		return stateWord(phase) + ", " + added
+	}
+	return stateWord(phase)
+}
+
 // phaseTone is what a phase means to the reader.
 func phaseTone(phase v1alpha1.JobPhase) tone {
 	switch phase {

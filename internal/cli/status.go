@@ -65,18 +65,14 @@ func (a *app) status(ctx context.Context, name string, out *output) error {
 // describeJob is what people want to know of a job.
 func describeJob(job *v1alpha1.Job, now time.Time) []field {
 	spec, status := &job.Spec, &job.Status
-	state := stateWord(status.Phase)
-	if status.Reason != "" && string(status.Reason) != state {
-		state += ", " + string(status.Reason)
-	}
 	fields := []field{
-		{"Name", job.Name}, {"Project", job.Namespace}, {"State", state}, {"Message", status.Message},
+		{"Name", job.Name}, {"Project", job.Namespace}, {"State", stateText(status.Phase, string(status.Reason))}, {"Message", status.Message},
 		{"Description", spec.Description}, {"Tags", strings.Join(spec.Tags, ", ")},
 		{"Owner", spec.SubmittedBy}, {"Cancelled by", spec.CancelledBy},
 		{"Image", spec.Image}, {"Digest", status.ImageDigest},
 		{"Entry point", commandLine(spec.Command)}, {"Command", commandLine(spec.Args)},
 		{"Size", describeSize(job)}, {"Priority", string(spec.Priority)},
-		{"Place", describePlace(status.Reservation)}, {"Host name", status.InternalHostname},
+		{"Place", describePlace(status)}, {"Host name", status.InternalHostname},
 		{"Submitted", describeTime(job.CreationTimestamp.Time, now)},
 		{"Started", describeTime(timeOf(status.StartTime), now)},
 		{"Ended", describeTime(timeOf(status.FinishTime), now)},
@@ -101,8 +97,7 @@ func describeSize(job *v1alpha1.Job) string {
 	} else if job.Spec.Preset != "" {
 		parts = append(parts, "preset "+job.Spec.Preset)
 	}
-	if held := job.Status.Reservation; held != nil {
-		r := &held.Replica
+	if r := job.Status.Placement().Replica; r != nil {
 		parts = append(parts, r.CPU.String()+" CPU", r.Memory.String()+" memory")
 		if r.GPUs > 0 {
 			parts = append(parts, strings.TrimSpace(fmt.Sprintf("%d GPU %s", r.GPUs, r.GPUModel)))
@@ -119,19 +114,23 @@ func describeSize(job *v1alpha1.Job) string {
 	return strings.Join(parts, ", ")
 }
 
-func describePlace(r *v1alpha1.Reservation) string {
-	if r == nil {
-		return ""
+// describePlace is where a job runs, or where its newest attempt ran.
+func describePlace(status *v1alpha1.JobStatus) string {
+	at := status.Placement()
+	nodes := []string{at.Node}
+	if r := status.Reservation; r != nil {
+		nodes = nodes[:0]
+		for _, share := range r.Nodes {
+			nodes = append(nodes, share.Node)
+		}
 	}
-	names := make([]string, 0, len(r.Nodes))
-	for _, share := range r.Nodes {
-		names = append(names, share.Node)
+	var parts []string
+	for _, part := range []field{{"cluster", at.Cluster}, {"pool", at.Pool}, {"node", strings.Join(nodes, ", ")}} {
+		if part.text != "" {
+			parts = append(parts, part.label+" "+part.text)
+		}
 	}
-	place := fmt.Sprintf("cluster %s, node %s", r.Cluster, strings.Join(names, ", "))
-	if r.Pool != "" {
-		place = fmt.Sprintf("cluster %s, pool %s, node %s", r.Cluster, r.Pool, strings.Join(names, ", "))
-	}
-	return shorten(place, 300)
+	return shorten(strings.Join(parts, ", "), 300)
 }
 
 func describeAttempts(attempts []v1alpha1.Attempt, now time.Time) string {
@@ -161,12 +160,8 @@ func describeAttempts(attempts []v1alpha1.Attempt, now time.Time) string {
 // describeRecord is what people want to know of a job whose object is gone.
 func describeRecord(r *history.JobRecord, now time.Time) []field {
 	spec, status := &r.Spec, &r.Status
-	state := status.Phase
-	if status.Reason != "" && status.Reason != state {
-		state += ", " + status.Reason
-	}
 	fields := []field{
-		{"Name", spec.Job}, {"Project", spec.Project}, {"State", state}, {"Message", status.Message},
+		{"Name", spec.Job}, {"Project", spec.Project}, {"State", stateText(v1alpha1.JobPhase(status.Phase), status.Reason)}, {"Message", status.Message},
 		{"Description", spec.Description}, {"Tags", strings.Join(spec.Tags, ", ")}, {"Owner", spec.User},
 		{"Image", spec.Image}, {"Digest", spec.ImageDigest},
 		{"Entry point", commandLine(spec.Command)}, {"Command", commandLine(spec.Args)},
@@ -188,11 +183,7 @@ func describeRecord(r *history.JobRecord, now time.Time) []field {
 	}
 	lines := make([]string, 0, len(status.Transitions))
 	for _, t := range status.Transitions {
-		text := t.Time.Local().Format(time.DateTime) + " " + t.Phase
-		if t.Reason != "" && t.Reason != t.Phase {
-			text += ", " + t.Reason
-		}
-		lines = append(lines, text)
+		lines = append(lines, t.Time.Local().Format(time.DateTime)+" "+stateText(v1alpha1.JobPhase(t.Phase), t.Reason))
 	}
 	return append(fields, field{"Life", strings.Join(lines, "\n")})
 }

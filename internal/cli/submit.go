@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
@@ -53,14 +54,14 @@ func (a *app) submit(ctx context.Context, f *submitFlags, job *v1alpha1.Job) err
 		job.Namespace = c.project
 	}
 	if f.dryRun == "client" {
-		return f.print(a.out, job)
+		return f.printManifest(a.out, job)
 	}
 	u, err := a.create(ctx, jobs, job.Namespace, job, f.dryRun == "server")
 	if err != nil {
 		return err
 	}
 	if f.dryRun == "server" {
-		return f.print(a.out, u)
+		return f.printManifest(a.out, u)
 	}
 	made, err := decode[v1alpha1.Job](u)
 	if err != nil {
@@ -69,8 +70,8 @@ func (a *app) submit(ctx context.Context, f *submitFlags, job *v1alpha1.Job) err
 	if !f.detach {
 		return a.runToEnd(ctx, made, f.quiet)
 	}
-	if f.output.format != "" {
-		err = f.print(a.out, u)
+	if !f.output.table() {
+		err = f.output.object(a.out, u)
 	} else {
 		_, err = fmt.Fprintln(a.out, made.Name)
 	}
@@ -86,8 +87,8 @@ func (a *app) submit(ctx context.Context, f *submitFlags, job *v1alpha1.Job) err
 	return nil
 }
 
-// print prints the job; as YAML where nothing else is said.
-func (f *submitFlags) print(w io.Writer, object runtime.Object) error {
+// printManifest prints the job as it is kept in Git and applied; as YAML where nothing else is said.
+func (f *submitFlags) printManifest(w io.Writer, object runtime.Object) error {
 	printed := f.output
 	if printed.table() {
 		printed.format = "yaml"
@@ -96,6 +97,9 @@ func (f *submitFlags) print(w io.Writer, object runtime.Object) error {
 	if err != nil {
 		return err
 	}
+	// What admission writes by itself has no place in a manifest, which others apply too.
+	unstructured.RemoveNestedField(u.Object, "metadata", "finalizers")
+	unstructured.RemoveNestedField(u.Object, "spec", "submittedBy")
 	return printed.object(w, u)
 }
 
