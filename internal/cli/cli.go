@@ -95,8 +95,7 @@ Exit codes: the job's own where there is one; 0 success; 1 failure; 2 wrong usag
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: a.program},
-		Args:              cobra.NoArgs,
-		RunE:              func(c *cobra.Command, _ []string) error { return c.Help() },
+		RunE:              func(c *cobra.Command, _ []string) error { return a.greet(c) },
 	}
 	root.SetIn(a.in)
 	root.SetOut(a.out)
@@ -126,12 +125,37 @@ Exit codes: the job's own where there is one; 0 success; 1 failure; 2 wrong usag
 	add("platform", newProject(a), newCluster(a), newPreset(a), newQuota(a))
 	add("other", newVersion(a), newCompletion(a))
 	walk(root, func(c *cobra.Command) {
+		if c.HasSubCommands() {
+			c.Args, c.ValidArgsFunction = noSuchCommand, noMore
+			if c.RunE == nil {
+				c.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
+			}
+		}
 		if c.Args != nil {
 			c.Args = usageArgs(c.Args)
 		}
 		withoutFiles(c)
 	})
 	return root
+}
+
+// greet is what the command alone says: the first things to do.
+func (a *app) greet(c *cobra.Command) error {
+	_, err := fmt.Fprintf(a.out, "%s\n\n%s\n\nAll commands: %s --help\n", c.Short, c.Example, a.program)
+	return err
+}
+
+// noSuchCommand refuses words behind a command that has only commands, and names those that are meant perhaps.
+func noSuchCommand(c *cobra.Command, args []string) error {
+	if len(args) == 0 {
+		return nil
+	}
+	text := fmt.Sprintf("there is no command %q", displayPath(c)+" "+args[0])
+	c.SuggestionsMinimumDistance = 2
+	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
+		text += fmt.Sprintf("; did you mean %q?", displayPath(c)+" "+strings.Join(near, " or "))
+	}
+	return errors.New(text)
 }
 
 func walk(c *cobra.Command, visit func(*cobra.Command)) {

@@ -146,7 +146,7 @@ func (s *streams) read(ctx context.Context, pod *corev1.Pod) error {
 			return err
 		}
 		ended, err := s.hasEnded(ctx, pod)
-		if err != nil && !transient(err) {
+		if err != nil && refused(err) {
 			return err
 		}
 		follow = !ended || err != nil
@@ -159,11 +159,6 @@ func (s *streams) read(ctx context.Context, pod *corev1.Pod) error {
 		case <-time.After(again.Step()):
 		}
 	}
-}
-
-// transient errors go away by themselves.
-func transient(err error) bool {
-	return !apierrors.IsForbidden(err) && !apierrors.IsUnauthorized(err)
 }
 
 func (s *streams) hasEnded(ctx context.Context, pod *corev1.Pod) (bool, error) {

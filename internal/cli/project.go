@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
@@ -44,6 +45,18 @@ func (a *app) currentProject(context.Context) (string, error) {
 		return "", err
 	}
 	return c.project, nil
+}
+
+// projectExists fails where the current project does not exist. A user who may not see projects is not told.
+func (a *app) projectExists(ctx context.Context) error {
+	name, err := a.currentProject(ctx)
+	if err != nil {
+		return err
+	}
+	if _, err = a.get(ctx, projects, "", name); !apierrors.IsNotFound(err) {
+		return nil
+	}
+	return fmt.Errorf("project %q does not exist\nsee the projects with \"%s project ls\", choose one with \"%s project use NAME\" or --project", name, a.program, a.program)
 }
 
 func (a *app) describeProject(p *v1alpha1.Project) error {

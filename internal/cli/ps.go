@@ -89,7 +89,7 @@ func (a *app) ps(c *cobra.Command, f *psFlags) error {
 	if err != nil {
 		return err
 	}
-	return a.printRows(f, rows, past, now)
+	return a.printRows(ctx, f, rows, past, now)
 }
 
 // filter reads the flags and reports whether jobs that ended are wanted, which the history has.
@@ -164,7 +164,7 @@ func (a *app) liveRows(ctx context.Context, f *psFlags, wanted filter, namespace
 	return rows, nil
 }
 
-func (a *app) printRows(f *psFlags, rows []row, past bool, now time.Time) error {
+func (a *app) printRows(ctx context.Context, f *psFlags, rows []row, past bool, now time.Time) error {
 	if f.quiet {
 		for _, r := range rows {
 			if _, err := fmt.Fprintln(a.out, r.name); err != nil {
@@ -174,6 +174,11 @@ func (a *app) printRows(f *psFlags, rows []row, past bool, now time.Time) error 
 		return nil
 	}
 	if f.output.table() {
+		if len(rows) == 0 && !f.allProjects {
+			if err := a.projectExists(ctx); err != nil {
+				return err
+			}
+		}
 		if len(rows) == 0 {
 			hint := ""
 			if !past {

@@ -19,32 +19,65 @@ type steering struct {
 	aliases          []string
 	field            string
 	value            bool
-	done             string // what is said of the job then
 	from             []v1alpha1.JobPhase
+	// says is what is said of the job as it was found.
+	says func(job *v1alpha1.Job) string
 }
 
-func newKill(a *app) *cobra.Command {
-	return a.newSteering(steering{
+func newKill(a *app) *cobra.Command { return a.newSteering(killing()) }
+
+func killing() steering {
+	return steering{
 		use: "kill JOB...", aliases: []string{"cancel"}, short: "End jobs for good",
-		long:  "End jobs for good. Their programs get a SIGTERM, and a SIGKILL if they have not ended after a while. Logs and record are kept.",
-		field: "cancel", value: true, done: "is being ended", from: stateWords["active"],
-	})
+		long:  "End jobs for good. Their programs get a SIGTERM, and a SIGKILL if they have not ended after a while. The record is kept; the\noutput goes with the pods, save it first: \"logs JOB > FILE\".",
+		field: "cancel", value: true, from: stateWords["active"],
+		says: func(job *v1alpha1.Job) string {
+			if job.Spec.CancelRequested() {
+				return "is being ended already"
+			}
+			return "is being ended"
+		},
+	}
 }
 
-func newSuspend(a *app) *cobra.Command {
-	return a.newSteering(steering{
+func newSuspend(a *app) *cobra.Command { return a.newSteering(suspending()) }
+
+func suspending() steering {
+	return steering{
 		use: "suspend JOB...", short: "End the pods of jobs and keep the jobs",
 		long:  "End the pods of jobs and keep the jobs. What a job did not save is lost; it starts anew when it is resumed.",
-		field: "suspend", value: true, done: "is being suspended", from: []v1alpha1.JobPhase{v1alpha1.JobPending, v1alpha1.JobRunning},
-	})
+		field: "suspend", value: true, from: []v1alpha1.JobPhase{v1alpha1.JobPending, v1alpha1.JobRunning},
+		says: func(job *v1alpha1.Job) string {
+			switch {
+			case job.Status.Phase == v1alpha1.JobSuspended && job.Spec.SuspendRequested():
+				return "is suspended already"
+			case job.Spec.SuspendRequested():
+				return "is being suspended already"
+			default:
+				return "is being suspended"
+			}
+		},
+	}
 }
 
-func newResume(a *app) *cobra.Command {
-	return a.newSteering(steering{
+func newResume(a *app) *cobra.Command { return a.newSteering(resuming()) }
+
+func resuming() steering {
+	return steering{
 		use: "resume JOB...", short: "Start suspended jobs again",
 		long:  "Let suspended jobs wait for their start again.",
-		field: "suspend", value: false, done: "is resumed", from: []v1alpha1.JobPhase{v1alpha1.JobSuspended},
-	})
+		field: "suspend", value: false, from: []v1alpha1.JobPhase{v1alpha1.JobSuspended},
+		says: func(job *v1alpha1.Job) string {
+			switch {
+			case !job.Spec.SuspendRequested():
+				return "is not suspended"
+			case job.Status.Phase != v1alpha1.JobSuspended && job.Status.Reservation != nil:
+				return "is resumed; it starts again when the pods of its last attempt have ended"
+			default:
+				return "is resumed"
+			}
+		},
+	}
 }
 
 func (a *app) newSteering(s steering) *cobra.Command {
@@ -94,6 +127,6 @@ func (a *app) steer(ctx context.Context, s steering, name string, out *output) e
 	if !out.table() {
 		return out.object(a.out, u)
 	}
-	_, err = fmt.Fprintf(a.out, "%s %s\n", name, s.done)
+	_, err = fmt.Fprintf(a.out, "%s %s\n", name, s.says(job))
 	return err
 }

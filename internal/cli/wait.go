@@ -154,7 +154,7 @@ func (a *app) waitForJob(ctx context.Context, job *v1alpha1.Job, reached goal) e
 	})
 	switch {
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
-		return &exitError{code: exitTimeout, err: fmt.Errorf("job %q: %w; it is %s", job.Name, context.Cause(ctx), stateWord(last.Status.Phase))}
+		return &exitError{code: exitTimeout, err: fmt.Errorf("job %q: %w; now: %s", job.Name, context.Cause(ctx), describeProgress(last).text)}
 	case errors.Is(err, errGone):
 		return &exitError{code: exitCancelled, err: fmt.Errorf("job %q was deleted before that", job.Name)}
 	case err != nil:

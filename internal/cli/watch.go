@@ -3,7 +3,9 @@ package cli
 import (
 	"context"
 	"errors"
+	"sync/atomic"
 
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
@@ -18,22 +20,37 @@ import (
 )
 
 // watch shows every object that the selectors match, and each change, to visit until that returns true or an error. An
-// object that is gone is shown once more with gone set. Broken connections are made anew. Where empty is given it is returned when
-// there is nothing to watch at the beginning.
+// object that is gone is shown once more with gone set. Broken connections are made anew; a first list that fails, and a
+// refusal at any time, end the watch. Where empty is given it is returned when there is nothing to watch at the beginning.
 func (a *app) watch(ctx context.Context, gvr schema.GroupVersionResource, namespace string, selectors metav1.ListOptions, empty error, visit func(u *unstructured.Unstructured, gone bool) (bool, error)) error {
 	c, err := a.connect()
 	if err != nil {
+		return err
+	}
+	// The library tries again whatever went wrong; what trying again does not mend ends the watch through its context.
+	watching, giveUp := context.WithCancelCause(ctx)
+	defer giveUp(nil)
+	var answered atomic.Bool
+	judge := func(err error) error {
+		switch {
+		case err == nil:
+			answered.Store(true)
+		case refused(err), !answered.Load() && !apierrors.IsResourceExpired(err):
+			giveUp(a.explainError(err, gvr, namespace, ""))
+		}
 		return err
 	}
 	resource := c.dynamic.Resource(gvr).Namespace(namespace)
 	lw := &cache.ListWatch{
 		ListWithContextFunc: func(ctx context.Context, options metav1.ListOptions) (runtime.Object, error) {
 			options.LabelSelector, options.FieldSelector = selectors.LabelSelector, selectors.FieldSelector
-			return resource.List(ctx, options)
+			list, err := a.listPage(ctx, resource, options)
+			return list, judge(err)
 		},
 		WatchFuncWithContext: func(ctx context.Context, options metav1.ListOptions) (apiwatch.Interface, error) {
 			options.LabelSelector, options.FieldSelector = selectors.LabelSelector, selectors.FieldSelector
-			return resource.Watch(ctx, options)
+			events, err := resource.Watch(ctx, options)
+			return events, judge(err)
 		},
 	}
 	nothing := func(store cache.Store) (bool, error) {
@@ -42,7 +59,7 @@ func (a *app) watch(ctx context.Context, gvr schema.GroupVersionResource, namesp
 		}
 		return false, nil
 	}
-	_, err = watch.UntilWithSync(ctx, lw, &unstructured.Unstructured{}, nothing, func(event apiwatch.Event) (bool, error) {
+	_, err = watch.UntilWithSync(watching, lw, &unstructured.Unstructured{}, nothing, func(event apiwatch.Event) (bool, error) {
 		u, ok := event.Object.(*unstructured.Unstructured)
 		if !ok {
 			return false, nil
@@ -50,10 +67,18 @@ func (a *app) watch(ctx context.Context, gvr schema.GroupVersionResource, namesp
 		return visit(u, event.Type == apiwatch.Deleted)
 	})
 	// The library tells a cancelled context by an error of its own.
-	if wait.Interrupted(err) && ctx.Err() != nil {
-		return ctx.Err()
+	if wait.Interrupted(err) && watching.Err() != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return context.Cause(watching)
 	}
 	return err
+}
+
+// refused reports an error that trying again does not mend.
+func refused(err error) bool {
+	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
 }
 
 // errGone ends the following of a job whose object was deleted.
