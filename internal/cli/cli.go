@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -25,6 +26,7 @@ type app struct {
 	out, err io.Writer
 	// program is how the user called the command: "soma", or "kubectl soma".
 	program string
+	now     func() time.Time
 	kube    kubeFlags
 	style   style
 
@@ -43,7 +45,7 @@ func Main(args []string, in io.Reader, out, errOut io.Writer) int {
 	// After the first signal the next one ends the process at once.
 	context.AfterFunc(ctx, stop)
 
-	a := &app{in: in, out: out, err: errOut, program: programName(args[0]), style: styleFor(errOut, os.Getenv)}
+	a := &app{in: in, out: out, err: errOut, program: programName(args[0]), now: time.Now, style: styleFor(errOut, os.Getenv)}
 	root := newRoot(a)
 	root.SetArgs(args[1:])
 	return a.finish(root.ExecuteContext(ctx))

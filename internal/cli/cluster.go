@@ -15,28 +15,32 @@ import (
 func newCluster(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "cluster", Aliases: []string{"clusters"}, Short: "See clusters and what is free on them"}
 	c.AddCommand(
-		newListing(a, listing[v1alpha1.Cluster]{
-			resource: clusters, short: "List clusters",
-			columns: []column{{name: "Name"}, {name: "Phase"}, {name: "Ready"}, {name: "Nodes"}, {name: "GPUs used"}, {name: "CPU used"}, {name: "Memory used"}, {name: "Version", wide: true}, {name: "Message", wide: true}},
-			rows: func(cl *v1alpha1.Cluster, _ time.Time) [][]any {
-				ready, why := readiness(cl.Status.Conditions)
-				var nodes, usable int32
-				for _, pool := range cl.Status.Pools {
-					nodes, usable = nodes+pool.Nodes, usable+pool.ReadyNodes
-				}
-				of := usedOf(cl.Status.Used, cl.Status.Capacity)
-				return [][]any{{cl.Name, string(cl.Status.Phase), ready, fmt.Sprintf("%d/%d", usable, nodes), of["gpus"], of["cpu"], of["memory"], cl.Status.KubernetesVersion, why}}
-			},
-		}),
+		newListing(a, clusterListing()),
 		newShow(a, clusters, "Show a cluster, its pools and what is free", a.onlyOne(clusters.Resource, func(ctx context.Context) ([]string, error) {
 			found, err := a.list(ctx, clusters, "", metav1.ListOptions{}, 2)
 			if err != nil {
 				return nil, err
 			}
 			return names(found), nil
-		}), once(a.objectNames(clusters), noMore), func(cl *v1alpha1.Cluster, wide bool) error { return a.describeCluster(cl, wide) }),
+		}), once(a.objectNames(clusters), noMore), func(_ context.Context, cl *v1alpha1.Cluster, wide bool) error { return a.describeCluster(cl, wide) }),
 	)
 	return c
+}
+
+func clusterListing() listing[v1alpha1.Cluster] {
+	return listing[v1alpha1.Cluster]{
+		resource: clusters, short: "List clusters",
+		columns: []column{{name: "Name"}, {name: "Phase"}, {name: "Ready"}, {name: "Nodes"}, {name: "GPUs used"}, {name: "CPU used"}, {name: "Memory used"}, {name: "Version", wide: true}, {name: "Message", wide: true}},
+		rows: func(cl *v1alpha1.Cluster, _ time.Time) [][]any {
+			ready, why := readiness(cl.Status.Conditions)
+			var nodes, usable int32
+			for _, pool := range cl.Status.Pools {
+				nodes, usable = nodes+pool.Nodes, usable+pool.ReadyNodes
+			}
+			of := usedOf(cl.Status.Used, cl.Status.Capacity)
+			return [][]any{{cl.Name, string(cl.Status.Phase), ready, fmt.Sprintf("%d/%d", usable, nodes), of["gpus"], of["cpu"], of["memory"], cl.Status.KubernetesVersion, why}}
+		},
+	}
 }
 
 // onlyOne is the name of the only object of a kind, for commands that may leave it out.

@@ -39,7 +39,7 @@ made anew without a gap. Lines of several replicas are marked with their rank.`,
 		Args:              oneArg("the name of the job"),
 		ValidArgsFunction: once(a.jobNames(phases...), noMore),
 		RunE: func(c *cobra.Command, args []string) error {
-			from, err := since(f.since, time.Now())
+			from, err := since(f.since, a.now())
 			if err != nil {
 				return usageError(c, fmt.Errorf("--since: %w", err))
 			}

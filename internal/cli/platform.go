@@ -2,6 +2,8 @@ package cli
 
 import (
 	"context"
+	"fmt"
+	"io"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -20,6 +22,8 @@ type listing[T any] struct {
 	columns  []column
 	// rows are the table's rows for one object.
 	rows func(object *T, now time.Time) [][]any
+	// names are what -o name prints of one object, where its rows are not objects of their own.
+	names func(object *T) []string
 }
 
 func newListing[T any](a *app, l listing[T]) *cobra.Command {
@@ -44,25 +48,64 @@ func (l *listing[T]) run(ctx context.Context, a *app, out *output) error {
 	if err != nil {
 		return err
 	}
+	return l.print(a.out, found, out, a.now())
+}
+
+// print prints the list in the format.
+func (l *listing[T]) print(w io.Writer, found *unstructured.UnstructuredList, out *output, now time.Time) error {
+	if out.format == "name" && l.names != nil {
+		return l.printNames(w, found)
+	}
 	if !out.table() {
-		return out.list(a.out, found)
+		return out.list(w, found)
 	}
 	t := &table{columns: l.columns}
 	for i := range found.Items {
 		object, err := decode[T](&found.Items[i])
 		if err != nil { // one bad object does not hide the others
-			t.add(append([]any{found.Items[i].GetName(), "Unreadable"}, make([]any, max(0, len(l.columns)-2))...)...)
+			t.add(l.unreadable(found.Items[i].GetName())...)
 			continue
 		}
-		for _, row := range l.rows(object, time.Now()) {
+		for _, row := range l.rows(object, now) {
 			t.add(row...)
 		}
 	}
-	return t.print(a.out, out.wide(), true)
+	return t.print(w, out.wide(), true)
+}
+
+func (l *listing[T]) printNames(w io.Writer, found *unstructured.UnstructuredList) error {
+	var all []string
+	for i := range found.Items {
+		if object, err := decode[T](&found.Items[i]); err == nil { // one bad object does not hide the others
+			all = append(all, l.names(object)...)
+		}
+	}
+	for _, name := range distinct(all) {
+		if _, err := fmt.Fprintln(w, name); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// unreadable is the row of an object that this version cannot read.
+func (l *listing[T]) unreadable(name string) []any {
+	row := make([]any, len(l.columns))
+	for i, c := range l.columns {
+		switch c.name {
+		case "Name":
+			row[i] = name
+		case "Phase", "Ready":
+			row[i] = "Unreadable"
+		default:
+			row[i] = ""
+		}
+	}
+	return row
 }
 
 // newShow makes the command `status NAME` of a kind, which describes one object.
-func newShow[T any](a *app, resource schema.GroupVersionResource, short string, current func(context.Context) (string, error), complete completer, describe func(object *T, wide bool) error) *cobra.Command {
+func newShow[T any](a *app, resource schema.GroupVersionResource, short string, current func(context.Context) (string, error), complete completer, describe func(ctx context.Context, object *T, wide bool) error) *cobra.Command {
 	var out output
 	c := &cobra.Command{
 		Use: "status [NAME]", Short: short,
@@ -89,7 +132,7 @@ func newShow[T any](a *app, resource schema.GroupVersionResource, short string, 
 			if err != nil {
 				return err
 			}
-			return describe(object, out.wide())
+			return describe(c.Context(), object, out.wide())
 		},
 	}
 	out.addTo(c)

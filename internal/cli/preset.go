@@ -11,7 +11,12 @@ import (
 
 func newPreset(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "preset", Aliases: []string{"presets"}, Short: "See the sizes that jobs can ask for by name"}
-	c.AddCommand(newListing(a, listing[v1alpha1.Cluster]{
+	c.AddCommand(newListing(a, presetListing()))
+	return c
+}
+
+func presetListing() listing[v1alpha1.Cluster] {
+	return listing[v1alpha1.Cluster]{
 		resource: clusters, short: "List the presets of all clusters; a job that asks for nothing gets the first",
 		columns: []column{{name: "Name"}, {name: "Cluster"}, {name: "CPU"}, {name: "Memory"}, {name: "GPU"}, {name: "SHM"}, {name: "Price/hour"}, {name: "Description", wide: true}},
 		rows: func(cl *v1alpha1.Cluster, _ time.Time) [][]any {
@@ -26,6 +31,12 @@ func newPreset(a *app) *cobra.Command {
 			}
 			return rows
 		},
-	}))
-	return c
+		names: func(cl *v1alpha1.Cluster) []string {
+			names := make([]string, 0, len(cl.Spec.Presets))
+			for i := range cl.Spec.Presets {
+				names = append(names, cl.Spec.Presets[i].Name)
+			}
+			return names
+		},
+	}
 }

@@ -19,24 +19,32 @@ import (
 func newProject(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "project", Aliases: []string{"projects"}, Short: "See, make and choose projects"}
 	c.AddCommand(
-		newListing(a, listing[v1alpha1.Project]{
-			resource: projects, short: "List projects; * marks the current one",
-			columns: []column{{name: "Name"}, {name: "Phase"}, {name: "Ready"}, {name: "Organization"}, {name: "Quota"}, {name: "Age"}, {name: "Message", wide: true}},
-			rows: func(p *v1alpha1.Project, now time.Time) [][]any {
-				name := p.Name
-				if p.Name == a.clients.project {
-					name += " *"
-				}
-				ready, why := readiness(p.Status.Conditions)
-				return [][]any{{name, string(p.Status.Phase), ready, p.Spec.Organization, p.Spec.Quota, ago(p.CreationTimestamp.Time, now), why}}
-			},
-		}),
-		newShow(a, projects, "Show a project and what it may use", a.currentProject, once(a.objectNames(projects), noMore), func(p *v1alpha1.Project, _ bool) error {
-			return a.describeProject(p)
+		newListing(a, a.projectListing()),
+		newShow(a, projects, "Show a project and what it may use", a.currentProject, once(a.objectNames(projects), noMore), func(ctx context.Context, p *v1alpha1.Project, _ bool) error {
+			quota, err := a.quotaOf(ctx, p.Name)
+			if err != nil {
+				quota = nil // it helps, so that a user who may not see it goes on without
+			}
+			return a.describeProject(p, quota)
 		}),
 		newProjectUse(a), newProjectCreate(a),
 	)
 	return c
+}
+
+func (a *app) projectListing() listing[v1alpha1.Project] {
+	return listing[v1alpha1.Project]{
+		resource: projects, short: "List projects; * marks the current one",
+		columns: []column{{name: "Current"}, {name: "Name"}, {name: "Phase"}, {name: "Ready"}, {name: "Organization"}, {name: "Quota"}, {name: "Age"}, {name: "Message", wide: true}},
+		rows: func(p *v1alpha1.Project, now time.Time) [][]any {
+			current := ""
+			if p.Name == a.clients.project {
+				current = "*"
+			}
+			ready, why := readiness(p.Status.Conditions)
+			return [][]any{{current, p.Name, string(p.Status.Phase), ready, p.Spec.Organization, p.Spec.Quota, ago(p.CreationTimestamp.Time, now), why}}
+		},
+	}
 }
 
 func (a *app) currentProject(context.Context) (string, error) {
@@ -59,14 +67,19 @@ func (a *app) projectExists(ctx context.Context) error {
 	return fmt.Errorf("project %q does not exist\nsee the projects with \"%s project ls\", choose one with \"%s project use NAME\" or --project", name, a.program, a.program)
 }
 
-func (a *app) describeProject(p *v1alpha1.Project) error {
+// describeProject shows a project and, where quota is given, how much of it is left.
+func (a *app) describeProject(p *v1alpha1.Project, quota *v1alpha1.Quota) error {
 	ready, why := readiness(p.Status.Conditions)
 	a.printFields(a.out, []field{
 		{"Name", p.Name}, {"Description", p.Spec.Description}, {"Organization", p.Spec.Organization},
 		{"Phase", string(p.Status.Phase)}, {"Ready", ready}, {"Message", why},
-		{"Quota", p.Spec.Quota}, {"Created", describeTime(p.CreationTimestamp.Time, time.Now())},
+		{"Quota", p.Spec.Quota}, {"Created", describeTime(p.CreationTimestamp.Time, a.now())},
 	})
-	return nil
+	if quota == nil {
+		return nil
+	}
+	fmt.Fprintln(a.out)
+	return a.printShares(shares(quota.Status.Used, &quota.Spec.Nominal, "-"))
 }
 
 func newProjectUse(a *app) *cobra.Command {

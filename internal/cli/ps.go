@@ -63,7 +63,7 @@ func (a *app) ps(c *cobra.Command, f *psFlags) error {
 	if err := f.output.check(c); err != nil {
 		return err
 	}
-	now := time.Now()
+	now := a.now()
 	wanted, past, err := f.filter(now)
 	if err != nil {
 		return usageError(c, err)
@@ -227,7 +227,7 @@ func (a *app) watchJobs(ctx context.Context, f *psFlags, wanted filter, namespac
 			return false, nil
 		}
 		shown[key] = state
-		t := jobTable([]row{r}, f.allProjects, time.Now())
+		t := jobTable([]row{r}, f.allProjects, a.now())
 		err := t.print(tabs, f.output.wide(), header)
 		header = false
 		return false, err

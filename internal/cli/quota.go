@@ -13,23 +13,27 @@ import (
 func newQuota(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "quota", Aliases: []string{"quotas"}, Short: "See what may be used, and what is"}
 	c.AddCommand(
-		newListing(a, listing[v1alpha1.Quota]{
-			resource: quotas, short: "List quotas",
-			columns: []column{{name: "Name"}, {name: "Ready"}, {name: "GPUs used"}, {name: "CPU used"}, {name: "Memory used"}, {name: "Jobs"}, {name: "Waiting"}, {name: "Projects"}, {name: "Message", wide: true}},
-			rows: func(q *v1alpha1.Quota, _ time.Time) [][]any {
-				ready, why := readiness(q.Status.Conditions)
-				of := map[string]string{}
-				for _, s := range shares(q.Status.Used, &q.Spec.Nominal, "-") {
-					of[s.resource] = s.used + "/" + s.limit
-				}
-				return [][]any{{q.Name, ready, of["gpus"], of["cpu"], of["memory"], of["running jobs"], fmt.Sprint(q.Status.WaitingJobs), fmt.Sprint(q.Status.Projects), why}}
-			},
-		}),
-		newShow(a, quotas, "Show a quota, that of the current project by default, and who uses it", a.currentQuota, once(a.objectNames(quotas), noMore), func(q *v1alpha1.Quota, _ bool) error {
+		newListing(a, quotaListing()),
+		newShow(a, quotas, "Show a quota, that of the current project by default, and who uses it", a.currentQuota, once(a.objectNames(quotas), noMore), func(_ context.Context, q *v1alpha1.Quota, _ bool) error {
 			return a.describeQuota(q)
 		}),
 	)
 	return c
+}
+
+func quotaListing() listing[v1alpha1.Quota] {
+	return listing[v1alpha1.Quota]{
+		resource: quotas, short: "List quotas",
+		columns: []column{{name: "Name"}, {name: "Ready"}, {name: "GPUs used"}, {name: "CPU used"}, {name: "Memory used"}, {name: "Jobs"}, {name: "Waiting"}, {name: "Projects"}, {name: "Message", wide: true}},
+		rows: func(q *v1alpha1.Quota, _ time.Time) [][]any {
+			ready, why := readiness(q.Status.Conditions)
+			of := map[string]string{}
+			for _, s := range shares(q.Status.Used, &q.Spec.Nominal, "-") {
+				of[s.resource] = s.used + "/" + s.limit
+			}
+			return [][]any{{q.Name, ready, of["gpus"], of["cpu"], of["memory"], of["running jobs"], fmt.Sprint(q.Status.WaitingJobs), fmt.Sprint(q.Status.Projects), why}}
+		},
+	}
 }
 
 // currentQuota is the name of the current project's quota.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	history "github.com/soma-platform/soma/api/history/v1alpha1"
 	"github.com/soma-platform/soma/api/v1alpha1"
@@ -49,16 +50,21 @@ func (a *app) status(ctx context.Context, name string, out *output) error {
 			}
 			return out.object(a.out, u)
 		}
-		a.printFields(a.out, describeRecord(record, time.Now()))
+		a.printFields(a.out, describeRecord(record, a.now()))
 		return nil
 	}
 	if err != nil {
 		return err
 	}
+	return a.printJob(job, u, out)
+}
+
+// printJob prints a job, of which u is the object as it was read, in the format.
+func (a *app) printJob(job *v1alpha1.Job, u *unstructured.Unstructured, out *output) error {
 	if !out.table() {
 		return out.object(a.out, u)
 	}
-	a.printFields(a.out, describeJob(job, time.Now()))
+	a.printFields(a.out, describeJob(job, a.now()))
 	return nil
 }
 

@@ -1,0 +1,163 @@
+package cli
+
+import (
+	"bytes"
+	"context"
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+	"sigs.k8s.io/yaml"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// update writes the golden files anew: go test ./internal/cli -run TestGolden -update.
+var update = flag.Bool("update", false, "write the golden files anew")
+
+// objects are those of testdata/objects.yaml that have the kind, as a list of the API server.
+func objects(t *testing.T, kind string) *unstructured.UnstructuredList {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "objects.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	all, of := &unstructured.UnstructuredList{}, &unstructured.UnstructuredList{}
+	if text, err = yaml.YAMLToJSON(text); err == nil {
+		err = all.UnmarshalJSON(text)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, u := range all.Items {
+		if u.GetKind() == kind {
+			of.Items = append(of.Items, u)
+		}
+	}
+	return of
+}
+
+// first is the first object of the kind, as it is read and as its Go type.
+func first[T any](t *testing.T, kind string) (*unstructured.Unstructured, *T) {
+	t.Helper()
+	u := &objects(t, kind).Items[0]
+	object, err := decode[T](u)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return u, object
+}
+
+// What programs read, and what people read in a pipe, is a contract: a change of it shows here.
+func TestGolden(t *testing.T) {
+	local := time.Local
+	time.Local = time.UTC
+	t.Cleanup(func() { time.Local = local })
+
+	printJobs := func(a *app, out *output) error {
+		f := &psFlags{output: *out}
+		var live, records []row
+		for _, u := range objects(t, "Job").Items {
+			live = append(live, liveRow(&u))
+		}
+		for _, u := range objects(t, "JobRecord").Items {
+			records = append(records, recordRow(&u))
+		}
+		return a.printRows(context.Background(), f, mergeRows(live, records), true, noon)
+	}
+	commands := map[string]func(a *app, out *output) error{
+		"ps": printJobs,
+		"ps -A": func(a *app, out *output) error {
+			f := &psFlags{output: *out, allProjects: true}
+			return a.printRows(context.Background(), f, []row{liveRow(&objects(t, "Job").Items[0])}, false, noon)
+		},
+		"status": func(a *app, out *output) error {
+			u, job := first[v1alpha1.Job](t, "Job")
+			return a.printJob(job, u, out)
+		},
+		"status of a failed job": func(a *app, out *output) error {
+			u := &objects(t, "Job").Items[2]
+			job, err := decode[v1alpha1.Job](u)
+			if err != nil {
+				return err
+			}
+			return a.printJob(job, u, out)
+		},
+		"project ls": func(a *app, out *output) error {
+			l := a.projectListing()
+			return l.print(a.out, objects(t, "Project"), out, noon)
+		},
+		"project status": func(a *app, out *output) error {
+			u, project := first[v1alpha1.Project](t, "Project")
+			_, quota := first[v1alpha1.Quota](t, "Quota")
+			return printedAs(a, out, u, func() error { return a.describeProject(project, quota) })
+		},
+		"quota ls": func(a *app, out *output) error {
+			l := quotaListing()
+			return l.print(a.out, objects(t, "Quota"), out, noon)
+		},
+		"quota status": func(a *app, out *output) error {
+			u, quota := first[v1alpha1.Quota](t, "Quota")
+			return printedAs(a, out, u, func() error { return a.describeQuota(quota) })
+		},
+		"cluster ls": func(a *app, out *output) error {
+			l := clusterListing()
+			return l.print(a.out, objects(t, "Cluster"), out, noon)
+		},
+		"cluster status": func(a *app, out *output) error {
+			u, cl := first[v1alpha1.Cluster](t, "Cluster")
+			return printedAs(a, out, u, func() error { return a.describeCluster(cl, out.wide()) })
+		},
+		"preset ls": func(a *app, out *output) error {
+			l := presetListing()
+			return l.print(a.out, objects(t, "Cluster"), out, noon)
+		},
+	}
+	formats := map[string]string{"table": "", "wide": "wide", "json": "json", "yaml": "yaml", "name": "name", "jsonpath": "jsonpath={..metadata.name}"}
+	for name, run := range commands {
+		for format, flag := range formats {
+			t.Run(name+"/"+format, func(t *testing.T) {
+				var out, errOut bytes.Buffer
+				a := &app{program: "soma", out: &out, err: &errOut, now: func() time.Time { return noon }, clients: &clients{project: "vision"},
+					style: styleFor(&errOut, func(string) string { return "" })}
+				if err := run(a, &output{format: flag}); err != nil {
+					t.Fatal(err)
+				}
+				if strings.Contains(out.String()+errOut.String(), "\x1b") || errOut.Len() > 0 {
+					t.Errorf("a pipe gets colours, or standard error something: %q", errOut.String())
+				}
+				golden(t, strings.ReplaceAll(name, " ", "-")+"."+format, out.Bytes())
+			})
+		}
+	}
+}
+
+// printedAs prints an object as the command `status` of its kind does.
+func printedAs(a *app, out *output, u *unstructured.Unstructured, describe func() error) error {
+	if !out.table() {
+		return out.object(a.out, u)
+	}
+	return describe()
+}
+
+func golden(t *testing.T, name string, got []byte) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".golden")
+	if *update {
+		if err := os.WriteFile(file, got, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(string(want), string(got)); diff != "" {
+		t.Errorf("%s (-update writes it anew): %s", file, diff)
+	}
+}
