@@ -94,6 +94,7 @@ test-integration: devcluster ## Run the suites against a real API server
 
 .PHONY: test-e2e
 test-e2e: ## Run the end-to-end suite against KUBECONFIG, by default the development cluster
+	hack/shells
 	hack/with-cluster $(GO) test -timeout 30m -count 1 ./test/e2e/...
 
 .PHONY: test-e2e-kind
