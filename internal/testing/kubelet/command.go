@@ -9,9 +9,10 @@ import (
 
 // The words of a command.
 const (
-	wordRun   = "run"
-	wordStuck = "stuck"
-	wordPull  = "pull"
+	wordRun    = "run"
+	wordStuck  = "stuck"
+	wordPull   = "pull"
+	wordRefuse = "refuse"
 )
 
 // forever is longer than any test.
@@ -38,6 +39,15 @@ func NeverStart() []string { return []string{wordStuck} }
 
 // NeverPull is the command of a container whose image cannot be pulled, as the registry says.
 func NeverPull() []string { return []string{wordPull} }
+
+// RefuseFirst is the command of a pod that its node has no place for in the job's first attempt, and that ends well in the
+// second.
+func RefuseFirst() []string { return []string{wordRefuse} }
+
+func refused(pod *corev1.Pod) bool {
+	container := &pod.Spec.Containers[0]
+	return len(container.Command) > 0 && container.Command[0] == wordRefuse && attempt(container) == 1
+}
 
 // waitingOf is what keeps a container from its start, or nil.
 func waitingOf(pod *corev1.Pod) *corev1.ContainerStateWaiting {

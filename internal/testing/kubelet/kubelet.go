@@ -101,6 +101,12 @@ func wanted(pod *corev1.Pod) string {
 }
 
 func (k *Kubelet) start(ctx context.Context, pod *corev1.Pod) error {
+	if refused(pod) {
+		changed := pod.DeepCopy()
+		changed.Status.Phase, changed.Status.Reason = corev1.PodFailed, "OutOfcpu"
+		changed.Status.Message = "Node didn't have enough resource: cpu"
+		return k.client.Status().Patch(ctx, changed, client.MergeFrom(pod))
+	}
 	status := corev1.ContainerStatus{Name: pod.Spec.Containers[0].Name, Image: pod.Spec.Containers[0].Image}
 	if waiting := waitingOf(pod); waiting != nil {
 		if len(pod.Status.ContainerStatuses) > 0 {

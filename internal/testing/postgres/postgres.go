@@ -67,8 +67,11 @@ func (s *Server) prepare(ctx context.Context) error {
 	return s.Up(ctx)
 }
 
-// Up starts the server, again if it was stopped with Down, and waits until it answers.
+// Up starts the server, again if it was stopped with Down, and waits until it answers. A server that is up stays as it is.
 func (s *Server) Up(ctx context.Context) error {
+	if s.command != nil {
+		return nil
+	}
 	var output bytes.Buffer
 	s.command = exec.Command(filepath.Join(s.bin, "postgres"), "-D", s.data, "-p", strconv.Itoa(s.port),
 		"-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "fsync=off", "-c", "full_page_writes=off",

@@ -206,3 +206,13 @@ var _ = Describe("A manager that is killed at one of its writes", Label("crash")
 		}
 	})
 })
+
+var _ = It("finishes everything, and does nothing twice, where one write in five goes wrong", func() {
+	running.gate.setFlaw(&flaw{chance: 0.1, random: rand.New(rand.NewPCG(uint64(GinkgoRandomSeed()), 0))})
+	DeferCleanup(func() { running.gate.setFlaw(nil) })
+	scenarios := []*scenario{newScenario(), newScenario(), newScenario()}
+	for _, s := range scenarios {
+		s.play()
+		s.check()
+	}
+})

@@ -3,6 +3,7 @@ package manager
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"net/http"
 	"sync"
 	"time"
@@ -18,6 +19,16 @@ type crash struct {
 	after bool
 }
 
+// flaw makes single writes go wrong for a manager that lives on: each with the given chance is refused, or takes effect
+// while its answer is lost.
+type flaw struct {
+	chance float64
+	random *rand.Rand
+}
+
+// errLost is what a manager gets for a write that went wrong.
+var errLost = errors.New("the connection was lost")
+
 // errDead is what a manager that crashed gets for everything that it still tries.
 var errDead = errors.New("this manager is dead")
 
@@ -29,6 +40,7 @@ type gate struct {
 	kill  func()
 
 	mutex  sync.Mutex
+	flaw   *flaw
 	dead   bool
 	writes int
 	last   time.Time
@@ -89,13 +101,43 @@ func (g *gate) write(action func() error) error {
 		return err
 	}
 	if met == nil {
-		return action()
+		return g.spoil(action)
 	}
 	defer g.kill()
 	if met.after {
 		_ = action() // with the process goes the answer
 	}
 	return errDead
+}
+
+// spoil does a write, unless the flaw has it go wrong.
+func (g *gate) spoil(action func() error) error {
+	refused, lost := g.draw()
+	if refused {
+		return errLost
+	}
+	err := action()
+	if lost {
+		return errLost
+	}
+	return err
+}
+
+func (g *gate) draw() (refused, lost bool) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	if g.flaw == nil {
+		return false, false
+	}
+	draw := g.flaw.random.Float64()
+	return draw < g.flaw.chance, draw > 1-g.flaw.chance
+}
+
+// setFlaw makes writes go wrong from now on, or, with nil, not any more.
+func (g *gate) setFlaw(flaw *flaw) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	g.flaw = flaw
 }
 
 func (g *gate) wrap(next http.RoundTripper) http.RoundTripper {

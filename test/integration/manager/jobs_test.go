@@ -13,6 +13,7 @@ import (
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/history"
+	"github.com/soma-platform/soma/internal/workload"
 	"github.com/soma-platform/soma/test/integration/harness"
 )
 
@@ -121,8 +122,8 @@ func runs(job *v1alpha1.Job) {
 	reaches(job, v1alpha1.JobRunning, v1alpha1.JobReasonRunning)
 }
 
-// waits expects that a job is told soon that it waits for a reason, in words that hold the given ones, and that it has no
-// pods.
+// waits expects that a job is told soon that it waits for a reason, in words that hold the given ones, and that no pod of it
+// is alive.
 func waits(job *v1alpha1.Job, reason v1alpha1.JobReason, words string) {
 	GinkgoHelper()
 	harness.Reaches(job, func(g Gomega, job *v1alpha1.Job) {
@@ -130,7 +131,9 @@ func waits(job *v1alpha1.Job, reason v1alpha1.JobReason, words string) {
 		g.Expect(job.Status.Message).To(ContainSubstring(words))
 	})
 	Expect(job.Status.Reservation).To(BeNil())
-	Expect(podsOf(job)).To(BeEmpty())
+	for _, pod := range podsOf(job) {
+		Expect(workload.Ended(&pod)).To(BeTrue(), pod.Name)
+	}
 }
 
 // podsOf are the pods of a job that exist, of all attempts.

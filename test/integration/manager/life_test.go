@@ -94,14 +94,6 @@ var _ = Describe("The life of a job", func() {
 		isRecorded(job, "Pending Creating", "Running Running", "Cancelled LifeSpanEnded")
 	})
 
-	It("fails when somebody removes its pod, and says so", func() {
-		job := newJob(kubelet.RunUntilEnded())
-		submit(job)
-		runs(job)
-		Expect(harness.K8s.Delete(harness.Ctx, ptr.To(podsOf(job)[0]))).To(Succeed())
-		reaches(job, v1alpha1.JobFailed, v1alpha1.JobReasonCollected)
-	})
-
 	It("ends with its object", func() {
 		job := newJob(kubelet.RunUntilEnded())
 		submit(job)
@@ -126,26 +118,5 @@ var _ = Describe("The life of a job", func() {
 		service := &corev1.Service{}
 		Expect(harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(three), service)).To(Succeed())
 		Expect(three.Status.InternalHostname).NotTo(BeEmpty())
-	})
-
-	It("is removed when its time is over, but not before the history has it", func() {
-		Expect(database.Down()).To(Succeed())
-		away := true
-		DeferCleanup(func() {
-			if away {
-				Expect(database.Up(harness.Ctx)).To(Succeed())
-			}
-		})
-		job := newJob(kubelet.Exit(0), keptFor(0))
-		submit(job)
-		harness.Reaches(job, func(g Gomega, job *v1alpha1.Job) { g.Expect(job.DeletionTimestamp).NotTo(BeNil()) })
-		Expect(job.Status.Phase).To(Equal(v1alpha1.JobSucceeded))
-		Consistently(func() error {
-			return harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(job), job)
-		}, "2s").Should(Succeed())
-		Expect(database.Up(harness.Ctx)).To(Succeed())
-		away = false
-		harness.Gone(job)
-		isRecorded(job, "Pending Creating", "Running Running", "Succeeded Completed", "Deleted Deleted")
 	})
 })
