@@ -1,7 +1,6 @@
 package job
 
 import (
-	"math"
 	"strings"
 	"time"
 
@@ -18,9 +17,6 @@ const (
 	keptAttempts = 8
 	// defaultRetries is the budget of a job that is restarted and does not say how often.
 	defaultRetries = 3
-	// firstBackOff and longestBackOff bound the wait before an attempt that follows a failed one; it doubles in between.
-	firstBackOff   = 2 * time.Second
-	longestBackOff = 5 * time.Minute
 	// maxMessage bounds status.message.
 	maxMessage = 2048
 )
@@ -44,7 +40,7 @@ func (d *decider) close(seen workload.Observation, reason platformv1.JobReason, 
 	switch reason {
 	case platformv1.JobReasonCompleted:
 		if d.restartPolicy() == platformv1.RestartAlways && d.timeToRun() {
-			d.requeue(platformv1.JobReasonRestarting, "the job is always restarted")
+			d.followAfterPause(platformv1.JobReasonRestarting, "the job is always restarted")
 			return
 		}
 		d.finish(platformv1.JobSucceeded, reason, "", seen.ExitCode)
@@ -63,19 +59,16 @@ func (d *decider) close(seen workload.Observation, reason platformv1.JobReason, 
 // own costs nothing: the job goes back to its place in the queue.
 func (d *decider) failed(seen workload.Observation, reason platformv1.JobReason, message string, ran bool) {
 	if !ran && notItsOwn(reason) {
-		d.requeue(platformv1.JobReasonQueued, message)
+		d.followAfterPause(platformv1.JobReasonQueued, message)
 		return
 	}
 	if d.restartPolicy() == platformv1.RestartNever || d.status.Retries >= d.retryBudget() || !d.timeToRun() {
 		d.finish(platformv1.JobFailed, reason, message, seen.ExitCode)
 		return
 	}
-	wait := time.Duration(float64(firstBackOff) * math.Pow(2, float64(min(d.status.Retries, 16))))
-	retry := metav1.NewTime(d.now.Add(min(wait, longestBackOff)))
+	wait := backOff(int(d.status.Retries))
 	d.status.Retries++
-	d.status.RetryTime = &retry
-	d.requeue(platformv1.JobReasonBackOff, message)
-	d.later(retry.Sub(d.now))
+	d.followAfter(wait, message)
 }
 
 func notItsOwn(reason platformv1.JobReason) bool {

@@ -44,7 +44,7 @@ type plan struct {
 	status platformv1.JobStatus
 	// create asks for the pods of the reservation that do not exist.
 	create bool
-	// kill are pods to end.
+	// kill are pods to end, and ended ones that are not kept any longer.
 	kill []*corev1.Pod
 	// remove asks for the job object itself to be deleted: its time is over.
 	remove bool
@@ -65,6 +65,7 @@ func decide(f facts) plan {
 	default:
 		d.attempt()
 	}
+	d.dropOld()
 	if d.backlog {
 		return plan{status: f.job.Status, kill: d.kill, again: backlogRetry}
 	}

@@ -255,20 +255,3 @@ func TestAContainerThatNeverStartedDidNotRun(t *testing.T) {
 		t.Errorf("started %v, ran %d s, cost %v", got.status.StartTime, got.status.RunSeconds, got.status.Cost)
 	}
 }
-
-func TestBackOffGrows(t *testing.T) {
-	last := time.Duration(0)
-	for n := range int32(12) {
-		job := running(retries(platformv1.RestartOnFailure, 100), func(j *platformv1.Job) { j.Status.Retries = n })
-		now := t0.Add(12 * time.Second)
-		got := decide(facts{job: job, pods: []*corev1.Pod{ended(0, 3, "Error", "")}, now: now})
-		wait := got.status.RetryTime.Sub(now)
-		if wait < last || wait > longestBackOff {
-			t.Errorf("retry %d waits %s after %s", n, wait, last)
-		}
-		last = wait
-	}
-	if last != longestBackOff {
-		t.Errorf("the longest wait is %s, want %s", last, longestBackOff)
-	}
-}

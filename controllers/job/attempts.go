@@ -1,0 +1,65 @@
+package job
+
+import (
+	"math"
+	"strconv"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/workload"
+)
+
+const (
+	// firstBackOff and longestBackOff bound the wait before an attempt that follows a failed one; it doubles in between.
+	firstBackOff   = 2 * time.Second
+	longestBackOff = 5 * time.Minute
+	// brief is the time within which an attempt that ended has come to nothing.
+	brief = 10 * time.Second
+)
+
+// backOff is the wait after so many others.
+func backOff(waits int) time.Duration {
+	return min(time.Duration(float64(firstBackOff)*math.Pow(2, float64(min(waits, 16)))), longestBackOff)
+}
+
+// followAfter puts the job back among those that wait; its next attempt is made after a pause.
+func (d *decider) followAfter(pause time.Duration, message string) {
+	retry := metav1.NewTime(d.now.Add(pause))
+	d.status.RetryTime = &retry
+	d.requeue(platformv1.JobReasonBackOff, message)
+	d.later(pause)
+}
+
+// followAfterPause puts the job back among those that wait, after a pause where several attempts in a row came to nothing: a
+// node that refuses every pod, or a program that ends as it starts, must not fill the cluster with attempts. One alone is
+// followed at once.
+func (d *decider) followAfterPause(reason platformv1.JobReason, message string) {
+	row := 0
+	for i := len(d.status.Attempts) - 1; i >= 0 && cameToNothing(&d.status.Attempts[i]); i-- {
+		row++
+	}
+	if row < 2 {
+		d.requeue(reason, message)
+		return
+	}
+	d.followAfter(backOff(row-2), message)
+}
+
+func cameToNothing(a *platformv1.Attempt) bool {
+	if a.StartTime == nil {
+		return notItsOwn(a.Reason)
+	}
+	return a.Reason == platformv1.JobReasonCompleted && a.FinishTime != nil && a.FinishTime.Sub(a.StartTime.Time) < brief
+}
+
+// dropOld removes what is left of attempts that status does not show any more; with the pods go their logs.
+func (d *decider) dropOld() {
+	for _, p := range d.pods {
+		attempt, err := strconv.ParseInt(p.Labels[platformv1.LabelAttempt], 10, 32)
+		if err == nil && int32(attempt) <= d.status.Attempt-keptAttempts && workload.Ended(p) {
+			d.kill = append(d.kill, p)
+		}
+	}
+}
