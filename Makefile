@@ -92,6 +92,10 @@ test-unit: devcluster ## Run the tests that need no cluster
 test-integration: devcluster ## Run the suites against a real API server
 	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(GO) test -race -timeout 15m ./test/integration/...
 
+.PHONY: test-crash
+test-crash: devcluster ## Kill the manager before and after every single write of a small scenario (10 minutes)
+	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin SOMA_CRASH=all $(GO) test -race -count 1 -timeout 60m ./test/integration/manager -ginkgo.label-filter=crash
+
 .PHONY: test-e2e
 test-e2e: ## Run the end-to-end suite against KUBECONFIG, by default the development cluster
 	hack/shells
