@@ -139,7 +139,7 @@ func (r *Reconciler) collect(ctx context.Context, job *platformv1.Job) (facts, e
 // writeStatus writes what changed, if anything did, and only onto the object that the decision was made from. It returns
 // the written object.
 func (r *Reconciler) writeStatus(ctx context.Context, job *platformv1.Job, status platformv1.JobStatus) (*platformv1.Job, error) {
-	if job.Status.ObservedGeneration == -1 && status.Phase == "" {
+	if job.Status.ObservedGeneration == -1 && status.Phase == job.Status.Phase {
 		return nil, nil // the scheduler has the first word
 	}
 	if equality.Semantic.DeepEqual(job.Status, status) {

@@ -31,8 +31,6 @@ import (
 const (
 	// writers is how many decisions are written at the same time.
 	writers = 16
-	// refusalsPerRound is how many refusals one round writes: the next round, which may start a job, does not wait for more.
-	refusalsPerRound = 2 * writers
 	// pause is the least time between two rounds: changes that come together are looked at together.
 	pause = 25 * time.Millisecond
 )
@@ -61,9 +59,8 @@ type Reconciler struct {
 	// Clock tells the time.
 	Clock clock.PassiveClock
 
-	last time.Time
-	// written is when the refusal of a waiting job was last written, by UID.
-	written map[string]time.Time
+	last     time.Time
+	refusals refusals
 }
 
 // +kubebuilder:rbac:groups="",resources=nodes;pods,verbs=get;list;watch
@@ -77,7 +74,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if r.Client == nil || r.Clock == nil {
 		return errors.New("the scheduler needs a client and a clock")
 	}
-	r.written = map[string]time.Time{}
+	r.refusals.written = map[string]time.Time{}
 	wake := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{round}
 	})
@@ -166,12 +163,12 @@ func (r *Reconciler) commit(ctx context.Context, state state, decisions []schedu
 	now := r.Clock.Now()
 	starts := new(errgroup.Group)
 	starts.SetLimit(writers)
-	refused := 0
+	started := 0
 	for _, decision := range decisions {
 		if decision.Placement == nil {
-			refused++
 			continue
 		}
+		started++
 		c := state.candidates[decision.Key]
 		status, err := reserve(c, decision.Placement, now)
 		if err != nil {
@@ -184,50 +181,13 @@ func (r *Reconciler) commit(ctx context.Context, state state, decisions []schedu
 			}
 			return err
 		})
-		delete(r.written, decision.Key)
 	}
 	if err := starts.Wait(); err != nil {
 		return 0, err
 	}
-	waitingJobs.Set(float64(refused))
-	return r.writeRefusals(ctx, state, decisions, now)
-}
-
-func (r *Reconciler) writeRefusals(ctx context.Context, state state, decisions []scheduling.Decision, now time.Time) (time.Duration, error) {
-	refusals := new(errgroup.Group)
-	refusals.SetLimit(writers)
-	written := 0
-	for _, decision := range decisions {
-		if decision.Refusal == nil {
-			continue
-		}
-		job := state.candidates[decision.Key].job
-		status, worth := r.refuse(job, decision, now)
-		if !worth {
-			continue
-		}
-		if written++; written > refusalsPerRound {
-			break
-		}
-		r.written[decision.Key] = now
-		refusals.Go(func() error { return r.write(ctx, job, status) })
+	waitingJobs.Set(float64(len(decisions) - started))
+	if started > 0 {
+		r.refusals.lastStart = now
 	}
-	err := refusals.Wait()
-	r.forget(state)
-	if written > refusalsPerRound {
-		return pause, err
-	}
-	if len(state.waiting) > 0 {
-		return quietRefusal, err
-	}
-	return 0, err
-}
-
-// forget drops what is remembered of jobs that do not wait any more.
-func (r *Reconciler) forget(state state) {
-	for uid := range r.written {
-		if _, waiting := state.candidates[uid]; !waiting {
-			delete(r.written, uid)
-		}
-	}
+	return r.refuse(ctx, state, decisions, now)
 }

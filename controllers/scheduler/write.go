@@ -15,14 +15,6 @@ import (
 	"github.com/soma-platform/soma/internal/workload"
 )
 
-const (
-	// watchedPositions is how many waiting jobs have their position kept current; the rest have it from when their reason
-	// changed.
-	watchedPositions = 20
-	// quietRefusal is how soon a refusal is written again when only its numbers changed.
-	quietRefusal = 5 * time.Second
-)
-
 // reserve is the status of a job that starts.
 func reserve(c candidate, placement *scheduling.Placement, now time.Time) (platformv1.JobStatus, error) {
 	status := *c.job.Status.DeepCopy()
@@ -57,32 +49,6 @@ func reserve(c candidate, placement *scheduling.Placement, now time.Time) (platf
 	}
 	finishStatus(&status, c.job.Generation, now)
 	return status, nil
-}
-
-// refuse is the status of a job that waits, and whether it is worth a write.
-func (r *Reconciler) refuse(job *platformv1.Job, decision scheduling.Decision, now time.Time) (platformv1.JobStatus, bool) {
-	status := *job.Status.DeepCopy()
-	refusal := decision.Refusal
-	first := status.Phase == ""
-	sameReason := status.Reason == refusal.Reason
-	samePlace := status.Queue != nil && status.Queue.Position == decision.Position
-	if !first && sameReason {
-		watched := decision.Position <= watchedPositions || (status.Queue != nil && status.Queue.Position <= watchedPositions)
-		if (samePlace && status.Message == refusal.Message) || !watched || now.Sub(r.written[string(job.UID)]) < quietRefusal {
-			return status, false
-		}
-	}
-	since := metav1.NewTime(since(job))
-	status.Queue = &platformv1.QueueStatus{Position: decision.Position, Since: &since}
-	status.Reason, status.Message = refusal.Reason, refusal.Message
-	if first {
-		status.Phase = platformv1.JobPending
-		status.Journal.Append(platformv1.Transition{
-			Time: metav1.NewMicroTime(now), Phase: string(status.Phase), Reason: string(status.Reason),
-		})
-	}
-	finishStatus(&status, job.Generation, now)
-	return status, true
 }
 
 func finishStatus(status *platformv1.JobStatus, generation int64, now time.Time) {

@@ -91,7 +91,7 @@ func explainJob(job *v1alpha1.Job, quota *v1alpha1.Quota, program string, now ti
 	}
 	fields := []field{{"Job", job.Name}, {"State", state}}
 	switch {
-	case status.Phase == "" || status.Phase == v1alpha1.JobPending && status.Reason == "":
+	case status.ObservedGeneration < 0 || status.Phase == "":
 		fields = append(fields, field{"Meaning", "no controller has looked at the job yet; that takes a moment"},
 			field{"To do", "wait; if it goes on, ask an administrator whether Soma's manager runs"})
 	default:

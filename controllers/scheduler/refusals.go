@@ -1,0 +1,146 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/scheduling"
+)
+
+const (
+	// refusalsPerRound is how many refusals one round writes: the next round, which may start a job, does not wait for more.
+	refusalsPerRound = 2 * writers
+	// placesWhileBusy is how many places in the queue are written each second while jobs start: every write that tells one
+	// job its place is one that starts no other.
+	placesWhileBusy = 8
+	// watchedPositions is how many waiting jobs have their place kept current; the rest have it from when they were first told
+	// or when their reason changed.
+	watchedPositions = 20
+	// quietRefusal is how soon a refusal is written again when only its numbers changed.
+	quietRefusal = 5 * time.Second
+)
+
+// refusals is what the scheduler remembers of refusals between rounds. It is only about pace: losing it costs writes.
+type refusals struct {
+	// written is when the refusal of a waiting job was last written, by UID.
+	written map[string]time.Time
+	// lastStart is when a job last started, lastPlaces when places were last written.
+	lastStart, lastPlaces time.Time
+}
+
+// news is how much a refusal tells that the job's status does not say yet.
+type news int
+
+const (
+	nothingNew news = iota
+	// newPlace is another place in the queue, or the first one: it can wait while jobs start.
+	newPlace
+	// newReason is something that the job's owner may have to act upon.
+	newReason
+)
+
+// tells compares a refusal with what the job's status says.
+func (r *refusals) tells(job *platformv1.Job, decision scheduling.Decision, now time.Time) news {
+	status, refusal := &job.Status, decision.Refusal
+	told := status.ObservedGeneration >= 0 && status.Queue != nil
+	switch {
+	case status.Reason != refusal.Reason:
+		return newReason
+	case !told:
+		return newPlace
+	case status.Queue.Position == decision.Position && status.Message == refusal.Message:
+		return nothingNew
+	case decision.Position > watchedPositions && status.Queue.Position > watchedPositions:
+		return nothingNew
+	case now.Sub(r.written[string(job.UID)]) < quietRefusal:
+		return nothingNew
+	}
+	return newPlace
+}
+
+// places is how many places in the queue may be written now.
+func (r *refusals) places(now time.Time) int {
+	switch {
+	case now.Sub(r.lastStart) >= time.Second:
+		return refusalsPerRound
+	case now.Sub(r.lastPlaces) >= time.Second:
+		return placesWhileBusy
+	}
+	return 0
+}
+
+// choose picks the refusals that are written now: reasons first, then places, in the order of the queue. Left reports how
+// soon those that were not picked want another round; zero if there are none.
+func (r *refusals) choose(state state, decisions []scheduling.Decision, now time.Time) (chosen []scheduling.Decision, left time.Duration) {
+	var reasons, places []scheduling.Decision
+	for _, decision := range decisions {
+		if decision.Refusal == nil {
+			continue
+		}
+		switch r.tells(state.candidates[decision.Key].job, decision, now) {
+		case newReason:
+			reasons = append(reasons, decision)
+		case newPlace:
+			places = append(places, decision)
+		}
+	}
+	if len(reasons) > refusalsPerRound {
+		return reasons[:refusalsPerRound], pause
+	}
+	if room := min(r.places(now), refusalsPerRound-len(reasons)); len(places) > room {
+		places, left = places[:room], pause
+		if now.Sub(r.lastStart) < time.Second {
+			left = time.Second
+		}
+	}
+	if len(places) > 0 {
+		r.lastPlaces = now
+	}
+	return append(reasons, places...), left
+}
+
+// refuse writes what waiting jobs should know, and tells how soon the scheduler should look again though nothing happened.
+func (r *Reconciler) refuse(ctx context.Context, state state, decisions []scheduling.Decision, now time.Time) (time.Duration, error) {
+	chosen, left := r.refusals.choose(state, decisions, now)
+	writes := new(errgroup.Group)
+	writes.SetLimit(writers)
+	for _, decision := range chosen {
+		job := state.candidates[decision.Key].job
+		r.refusals.written[decision.Key] = now
+		writes.Go(func() error { return r.write(ctx, job, refused(job, decision, now)) })
+	}
+	err := writes.Wait()
+	r.refusals.forget(state)
+	if left == 0 && len(state.waiting) > 0 {
+		left = quietRefusal
+	}
+	return left, err
+}
+
+// refused is the status of a job that waits.
+func refused(job *platformv1.Job, decision scheduling.Decision, now time.Time) platformv1.JobStatus {
+	status := *job.Status.DeepCopy()
+	since := metav1.NewTime(since(job))
+	status.Queue = &platformv1.QueueStatus{Position: decision.Position, Since: &since}
+	status.Phase, status.Reason, status.Message = platformv1.JobPending, decision.Refusal.Reason, decision.Refusal.Message
+	if status.Journal.Sequence == 0 {
+		status.Journal.Append(platformv1.Transition{
+			Time: metav1.NewMicroTime(now), Phase: string(status.Phase), Reason: string(status.Reason),
+		})
+	}
+	finishStatus(&status, job.Generation, now)
+	return status
+}
+
+// forget drops what is remembered of jobs that do not wait any more.
+func (r *refusals) forget(state state) {
+	for uid := range r.written {
+		if _, waiting := state.candidates[uid]; !waiting {
+			delete(r.written, uid)
+		}
+	}
+}

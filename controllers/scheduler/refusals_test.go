@@ -1,0 +1,108 @@
+package scheduler
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/scheduling"
+)
+
+var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
+
+func queued(position int32, message string) scheduling.Decision {
+	return scheduling.Decision{Key: "job", Position: position, Refusal: &scheduling.Refusal{Reason: platformv1.JobReasonQueued, Message: message}}
+}
+
+// waiting is a job that was told its place.
+func waiting(position int32, message string) *platformv1.Job {
+	job := &platformv1.Job{}
+	job.UID = "job"
+	job.Status.Phase, job.Status.Reason, job.Status.Message = platformv1.JobPending, platformv1.JobReasonQueued, message
+	job.Status.Queue = &platformv1.QueueStatus{Position: position}
+	return job
+}
+
+func TestTells(t *testing.T) {
+	fresh := waiting(0, "")
+	fresh.Status.Queue, fresh.Status.ObservedGeneration = nil, -1
+	missing := queued(1, "no secret")
+	missing.Refusal.Reason = platformv1.JobReasonSecretMissing
+	for name, test := range map[string]struct {
+		job      *platformv1.Job
+		decision scheduling.Decision
+		written  time.Duration // ago
+		want     news
+	}{
+		"a new job that waits for others":             {fresh, queued(1, "m"), time.Hour, newPlace},
+		"a new job far back in the queue":             {fresh, queued(4000, "m"), time.Hour, newPlace},
+		"a new job that needs its owner":              {fresh, missing, 0, newReason},
+		"a job that was told already":                 {waiting(3, "m"), queued(3, "m"), time.Hour, nothingNew},
+		"a job that moved up":                         {waiting(3, "m"), queued(2, "m"), time.Hour, newPlace},
+		"a job that moved up a moment ago":            {waiting(3, "m"), queued(2, "m"), time.Second, nothingNew},
+		"a job that moved up where nobody watches":    {waiting(400, "m"), queued(300, "m"), time.Hour, nothingNew},
+		"a job that came into sight":                  {waiting(400, "m"), queued(20, "m"), time.Hour, newPlace},
+		"a job whose secret vanished a moment ago":    {waiting(3, "m"), missing, 0, newReason},
+		"a job whose explanation changed":             {waiting(3, "m"), queued(3, "other"), time.Hour, newPlace},
+		"a job whose explanation changed out of view": {waiting(21, "m"), queued(21, "other"), time.Hour, nothingNew},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := refusals{written: map[string]time.Time{"job": now.Add(-test.written)}}
+			if got := r.tells(test.job, test.decision, now); got != test.want {
+				t.Errorf("got %d, want %d", got, test.want)
+			}
+		})
+	}
+}
+
+func TestChoose(t *testing.T) {
+	for name, test := range map[string]struct {
+		reasons, places       int
+		lastStart, lastPlaces time.Duration // ago
+		wantReasons           int
+		wantPlaces            int
+		wantLeft              time.Duration
+	}{
+		"nothing to tell":                      {},
+		"all in one quiet round":               {reasons: 2, places: 5, lastStart: time.Hour, lastPlaces: time.Hour, wantReasons: 2, wantPlaces: 5},
+		"more than a quiet round writes":       {places: 100, lastStart: time.Hour, wantPlaces: 32, wantLeft: pause},
+		"reasons come first":                   {reasons: 30, places: 30, lastStart: time.Hour, wantReasons: 30, wantPlaces: 2, wantLeft: pause},
+		"more reasons than one round writes":   {reasons: 100, places: 30, lastStart: time.Hour, wantReasons: 32, wantLeft: pause},
+		"places wait while jobs start":         {reasons: 3, places: 30, lastStart: 0, lastPlaces: 500 * time.Millisecond, wantReasons: 3, wantLeft: time.Second},
+		"a few places a second all the same":   {places: 30, lastStart: 0, lastPlaces: time.Second, wantPlaces: 8, wantLeft: time.Second},
+		"a second after the last start, again": {places: 30, lastStart: time.Second, wantPlaces: 30},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := refusals{written: map[string]time.Time{}, lastStart: now.Add(-test.lastStart), lastPlaces: now.Add(-test.lastPlaces)}
+			s := state{candidates: map[string]candidate{}}
+			var decisions []scheduling.Decision
+			for i := range test.places + test.reasons { // the reasons are last in the queue
+				job := waiting(0, "")
+				job.UID = types.UID(fmt.Sprint(i))
+				decision := queued(int32(i+1), "m") //nolint:gosec // small
+				if i >= test.places {
+					decision.Refusal = &scheduling.Refusal{Reason: platformv1.JobReasonPresetNotFound}
+				} else {
+					job.Status.Queue = nil
+				}
+				decision.Key = string(job.UID)
+				s.candidates[decision.Key] = candidate{job: job}
+				decisions = append(decisions, decision)
+			}
+			chosen, left := r.choose(s, decisions, now)
+			reasons := 0
+			for _, decision := range chosen {
+				if decision.Refusal.Reason != platformv1.JobReasonQueued {
+					reasons++
+				}
+			}
+			if reasons != test.wantReasons || len(chosen)-reasons != test.wantPlaces || left != test.wantLeft {
+				t.Errorf("chose %d reasons and %d places, left %v; want %d, %d, %v", reasons, len(chosen)-reasons, left,
+					test.wantReasons, test.wantPlaces, test.wantLeft)
+			}
+		})
+	}
+}
