@@ -60,7 +60,10 @@ func (l *liveLine) show(next line) {
 	if next.lasting {
 		l.current = nil
 		fmt.Fprintln(l.w, l.style.tone(next.tone, next.text))
-		return
+		if next.then == "" {
+			return
+		}
+		next = line{text: next.then}
 	}
 	l.current = &next
 	l.draw()
@@ -75,7 +78,7 @@ func (l *liveLine) draw() {
 	seconds := time.Since(l.start).Round(time.Second)
 	text := l.current.text
 	if file, ok := l.w.(*os.File); ok {
-		if width, _, err := term.GetSize(int(file.Fd())); err == nil {
+		if width, _, err := term.GetSize(int(file.Fd())); err == nil && width > 0 {
 			text = shorten(text, max(20, width-12))
 		}
 	}

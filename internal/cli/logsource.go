@@ -30,6 +30,8 @@ type logOptions struct {
 	since              *time.Time
 	attempt            int32 // 0 for all
 	rank               int32 // negative for all
+	// begins, where it is set, is told of every pod before its output is read.
+	begins func(*corev1.Pod)
 }
 
 // podSelector selects the job's pods that the options want.
@@ -81,6 +83,9 @@ func (s *streams) offer(ctx context.Context, pod *corev1.Pod) {
 	defer s.mu.Unlock()
 	if _, found := s.started[pod.UID]; found {
 		return
+	}
+	if s.options.begins != nil {
+		s.options.begins(pod)
 	}
 	parent := ctx
 	ctx, s.started[pod.UID] = context.WithCancel(parent)

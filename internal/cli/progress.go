@@ -2,6 +2,7 @@ package cli
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
@@ -13,21 +14,50 @@ type line struct {
 	tone tone
 	// lasting lines stay on the terminal; others are replaced by the next.
 	lasting bool
+	// then is the passing line behind a lasting one, "" for none.
+	then string
 }
 
 // submitted is what is said of a job that no controller has looked at yet.
 const submitted = "Submitted"
 
 // narrator turns the changes of a job into lines: it says something only when there is something new.
-type narrator struct{ last string }
+type narrator struct {
+	last string
+	// warned are the warnings that were given. They are shown whole, and stay; what comes again and again only passes.
+	warned []string
+	// ran is the newest attempt whose start was told.
+	ran int32
+}
+
+// maxWarned is the number of warnings that a narrator remembers.
+const maxWarned = 20
 
 // next returns the narrator after the job was seen, and the line to show, nil where nothing changed.
 func (n narrator) next(job *v1alpha1.Job) (narrator, *line) {
+	status := &job.Status
+	if status.Phase == v1alpha1.JobPending && starting[status.Reason] && status.Attempt <= n.ran {
+		return n, nil // older than what was told
+	}
 	l := describeProgress(job)
 	if l.text == n.last {
 		return n, nil
 	}
-	return narrator{last: l.text}, &l
+	n.last = l.text
+	if status.Phase == v1alpha1.JobRunning {
+		n.ran = max(n.ran, status.Attempt)
+	}
+	if status.Phase == v1alpha1.JobPending && l.tone == toneWarn && !slices.Contains(n.warned, l.text) && len(n.warned) < maxWarned {
+		n.warned = append(slices.Clone(n.warned), l.text)
+		l.lasting, l.then = true, "Waiting"
+	}
+	return n, &l
+}
+
+// starting are the reasons between the reservation and the start.
+var starting = map[v1alpha1.JobReason]bool{
+	v1alpha1.JobReasonCreating: true, v1alpha1.JobReasonScheduling: true, v1alpha1.JobReasonPodInitializing: true,
+	v1alpha1.JobReasonContainerCreating: true, v1alpha1.JobReasonPulling: true,
 }
 
 // describeProgress says in one line where a job is.
@@ -122,5 +152,5 @@ func because(message string) string {
 	if message == "" {
 		return ""
 	}
-	return ": " + shorten(message, 200)
+	return ": " + shorten(message, 400)
 }

@@ -37,7 +37,7 @@ func TestNarrator(t *testing.T) {
 				{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonQuotaMissing},
 				{Phase: v1alpha1.JobFailed, Reason: v1alpha1.JobReasonScheduleTimeout},
 			},
-			[]string{"Cannot start: no node has 9 GPUs", "Cannot start: QuotaMissing", "Failed (ScheduleTimeout)"},
+			[]string{"Cannot start: no node has 9 GPUs, then Waiting", "Cannot start: QuotaMissing, then Waiting", "Failed (ScheduleTimeout)"},
 		},
 		"tried again": {
 			[]v1alpha1.JobStatus{
@@ -46,7 +46,28 @@ func TestNarrator(t *testing.T) {
 				{Phase: v1alpha1.JobRunning, Attempt: 2},
 				{Phase: v1alpha1.JobFailed, Reason: v1alpha1.JobReasonOOMKilled, ExitCode: ptr(int32(137)), Attempt: 2},
 			},
-			[]string{"Running", "Attempt 1 ended, trying again: exit code 1", "Running, attempt 2", "Failed (OOMKilled, exit code 137)"},
+			[]string{"Running", "Attempt 1 ended, trying again: exit code 1, then Waiting", "Running, attempt 2", "Failed (OOMKilled, exit code 137)"},
+		},
+		"news that come late": {
+			[]v1alpha1.JobStatus{
+				{Phase: v1alpha1.JobRunning, Reservation: held, Attempt: 1},
+				{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonContainerCreating, Reservation: held, Attempt: 1},
+				{Phase: v1alpha1.JobRunning, Reservation: held, Attempt: 1},
+				{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonContainerCreating, Reservation: held, Attempt: 2},
+			},
+			[]string{"Running on n1", "Preparing the container on n1, attempt 2"},
+		},
+		"an image that does not come": {
+			[]v1alpha1.JobStatus{
+				{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonErrImagePull, Message: "no such host", Attempt: 1},
+				{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonImagePullBackOff, Message: "back-off", Attempt: 1},
+				{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonErrImagePull, Message: "no such host", Attempt: 1},
+			},
+			[]string{
+				"The image cannot be pulled, trying again: no such host, then Waiting",
+				"The image cannot be pulled, trying again: back-off, then Waiting",
+				"The image cannot be pulled, trying again: no such host",
+			},
 		},
 	}
 	for name, tt := range tests {
@@ -56,7 +77,11 @@ func TestNarrator(t *testing.T) {
 			for _, status := range tt.statuses {
 				var l *line
 				if said, l = said.next(&v1alpha1.Job{Spec: v1alpha1.JobSpec{Image: "img"}, Status: status}); l != nil {
-					got = append(got, l.text)
+					text := l.text
+					if l.then != "" {
+						text += ", then " + l.then
+					}
+					got = append(got, text)
 				}
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {

@@ -113,16 +113,8 @@ func (a *app) runToEnd(ctx context.Context, job *v1alpha1.Job, quiet bool) error
 	defer live.close()
 	live.show(line{text: fmt.Sprintf("Job %s submitted to project %s", job.Name, job.Namespace), lasting: true})
 
-	said := narrator{last: submitted} // told already
-	last, err := a.attach(ctx, job, live.over(a.out), logOptions{tail: -1, rank: -1}, func(now *v1alpha1.Job) {
-		if now.Status.Phase.Finished() {
-			return // told after the output
-		}
-		var l *line
-		if said, l = said.next(now); l != nil {
-			live.show(*l)
-		}
-	})
+	told := &teller{live: live, said: narrator{last: submitted}} // that it is submitted is told already
+	last, err := a.attach(ctx, job, live.over(a.out), logOptions{tail: -1, rank: -1, begins: told.begins}, told.see)
 	live.close()
 	switch {
 	case ctx.Err() != nil:
