@@ -80,7 +80,7 @@ func (a *app) specOf(ctx context.Context, name string) (*v1alpha1.JobSpec, error
 	}
 	record, historyError := a.findRecord(ctx, name)
 	if historyError != nil {
-		return nil, fmt.Errorf("%w\nthe history was asked too: %v", err, historyError)
+		return nil, unknownJob(name, historyError)
 	}
 	if record == nil {
 		return nil, err

@@ -33,6 +33,11 @@ func (a *app) explainError(err error, gvr schema.GroupVersionResource, namespace
 	return &apiError{text: describeError(err, gvr, namespace, name, a.program, server), err: err}
 }
 
+// unknownJob tells that a job has no object, and that the history, which may have its record, cannot be asked.
+func unknownJob(name string, err error) error {
+	return fmt.Errorf("job %q has no object, and its record cannot be looked for: %w", name, err)
+}
+
 // describeError is the pure part of explainError.
 func describeError(err error, gvr schema.GroupVersionResource, namespace, name, program, server string) string {
 	one := singular(gvr)

@@ -35,7 +35,7 @@ func (a *app) explain(ctx context.Context, name string) ([]field, error) {
 	if apierrors.IsNotFound(err) {
 		record, historyError := a.findRecord(ctx, name)
 		if historyError != nil {
-			return nil, fmt.Errorf("%w\nthe history was asked too: %v", err, historyError)
+			return nil, unknownJob(name, historyError)
 		}
 		if record == nil {
 			return nil, err
@@ -46,7 +46,7 @@ func (a *app) explain(ctx context.Context, name string) ([]field, error) {
 			StartTime: record.Status.StartTime, FinishTime: record.Status.FinishTime,
 		}}
 		job.Name = record.Spec.Job
-		return append(explainJob(job, nil, strings.TrimSpace(a.command("")), time.Now()), field{"Object", "gone; this is its record in the history"}), nil
+		return append(explainJob(job, nil, strings.TrimSpace(a.command("")), a.now()), field{"Object", "gone; this is its record in the history"}), nil
 	}
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func (a *app) explain(ctx context.Context, name string) ([]field, error) {
 			quota = nil
 		}
 	}
-	return explainJob(job, quota, strings.TrimSpace(a.command("")), time.Now()), nil
+	return explainJob(job, quota, strings.TrimSpace(a.command("")), a.now()), nil
 }
 
 func quotaMatters(reason v1alpha1.JobReason) bool {
@@ -85,11 +85,7 @@ func (a *app) quotaOf(ctx context.Context, project string) (*v1alpha1.Quota, err
 func explainJob(job *v1alpha1.Job, quota *v1alpha1.Quota, program string, now time.Time) []field {
 	status := &job.Status
 	known := adviceFor(status.Reason)
-	state := stateWord(status.Phase)
-	if status.Reason != "" && string(status.Reason) != state {
-		state += ", " + string(status.Reason)
-	}
-	fields := []field{{"Job", job.Name}, {"State", state}}
+	fields := []field{{"Job", job.Name}, {"State", stateText(status.Phase, string(status.Reason))}}
 	switch {
 	case status.ObservedGeneration < 0 || status.Phase == "":
 		fields = append(fields, field{"Meaning", "no controller has looked at the job yet; that takes a moment"},

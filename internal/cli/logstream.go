@@ -11,6 +11,9 @@ import (
 // maxLogLine is the number of bytes of a line that are written at once; longer lines are written in pieces.
 const maxLogLine = 64 << 10
 
+// noLog is what the kubelet writes in the place of the log of a container that it is removing.
+var noLog = []byte("unable to retrieve container logs for ")
+
 // logCursor remembers how far a container's log was read, so that a new request goes on where the last one broke: no line
 // is left out and none comes twice. The API resumes by whole seconds, and the lines of a program's two streams may be a
 // little out of order, so a new request begins a second early and the lines since then are counted.
@@ -78,6 +81,8 @@ func copyLog(w io.Writer, log io.Reader, cursor *logCursor, times bool) error {
 				stamp, rest, found := bytes.Cut(piece, []byte{' '})
 				at, parseError := time.Parse(time.RFC3339Nano, string(stamp))
 				switch {
+				case bytes.HasPrefix(piece, noLog):
+					wanted = false
 				case !found || parseError != nil: // a word of the kubelet's own, or an empty line
 					wanted = true
 				default:

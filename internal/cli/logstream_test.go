@@ -39,6 +39,18 @@ func (b *broken) Read(p []byte) (int, error) {
 	return n, err
 }
 
+// What the kubelet says of a container that it removes is no output; what a program says alike is.
+func TestCopyLogOfRemovedContainer(t *testing.T) {
+	const words = "unable to retrieve container logs for containerd://0123"
+	var out strings.Builder
+	if err := copyLog(&out, strings.NewReader(noon.Format(time.RFC3339Nano)+" "+words+"\n"+words), &logCursor{}, false); err != nil {
+		t.Fatal(err)
+	}
+	if want := words + "\n"; out.String() != want {
+		t.Errorf("written %q, want %q", out.String(), want)
+	}
+}
+
 // TestCopyLogResumes breaks the connection after every number of bytes, over and over, and wants every line once.
 func TestCopyLogResumes(t *testing.T) {
 	ms := time.Millisecond

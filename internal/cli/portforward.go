@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
 	"strconv"
 
 	"github.com/spf13/cobra"
@@ -12,6 +13,9 @@ import (
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
+
+// portPair is [LOCAL:]REMOTE, where an empty LOCAL is any free port.
+var portPair = regexp.MustCompile(`^([0-9]{0,5}:)?[0-9]{1,5}$`)
 
 func newPortForward(a *app) *cobra.Command {
 	var rank int32
@@ -29,6 +33,11 @@ Without ports the one on which the job serves HTTP is taken.`,
 		Args:              someArgs("the name of the job"),
 		ValidArgsFunction: once(a.jobNames(v1alpha1.JobRunning), a.ofJob(portsOf)),
 		RunE: func(c *cobra.Command, args []string) error {
+			for _, ports := range args[1:] {
+				if !portPair.MatchString(ports) {
+					return usageError(c, fmt.Errorf("%q is no port; write for instance 8080, 9090:8080 or :8080", ports))
+				}
+			}
 			return a.portForward(c.Context(), args[0], rank, addresses, args[1:])
 		},
 	}

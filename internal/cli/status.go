@@ -40,7 +40,7 @@ func (a *app) status(ctx context.Context, name string, out *output) error {
 		record, historyError := a.findRecord(ctx, name)
 		switch {
 		case historyError != nil:
-			return fmt.Errorf("%w\nthe history was asked too: %v", err, historyError)
+			return unknownJob(name, historyError)
 		case record == nil:
 			return err
 		case !out.table():
