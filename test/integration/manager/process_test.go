@@ -10,7 +10,6 @@ import (
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
@@ -66,7 +65,7 @@ func newManager(gate *gate, store *history.Store) (ctrl.Manager, error) {
 		Scheme:                  harness.Server.Scheme(),
 		Metrics:                 metricsserver.Options{BindAddress: "0"},
 		GracefulShutdownTimeout: ptr.To(30 * time.Second),
-		Cache:                   cache.Options{DefaultTransform: cache.TransformStripManagedFields()},
+		Cache:                   controllers.Cache(),
 		Client:                  client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
 		// There is more than one manager in this process, one after the other.
 		Controller: config.Controller{RecoverPanic: ptr.To(true), ReconciliationTimeout: time.Minute, SkipNameValidation: ptr.To(true)},
