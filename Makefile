@@ -110,7 +110,7 @@ bench: ## Measure, side by side with bare pods and batch/v1 Jobs (docs/performan
 	hack/with-cluster $(GO) run ./test/performance -budgets test/performance/budgets.yaml
 
 .PHONY: bench-history
-bench-history: ## Measure pages out of 10 million records, in a PostgreSQL of its own (10 minutes, 20 GB of disk)
+bench-history: ## Measure pages out of 10 million records, in a PostgreSQL of its own (10 minutes and more, 20 GB of disk)
 	$(GO) run ./test/performance/history
 
 ##@ Help
