@@ -19,6 +19,8 @@ BUILD := $(STATIC) $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 TOOL := $(GO) tool -modfile=hack/tools/go.mod
 LINT := $(GO) tool -modfile=hack/tools/lint/go.mod golangci-lint
 
+DEVCLUSTER := $(SOMA_DEV_DIR)/bin/devcluster --root $(CURDIR) --dir $(SOMA_DEV_DIR)
+
 # The modules of the repository: the product's, and those that only build and test it.
 MODULES := . hack/devcluster hack/images hack/manifests
 
@@ -26,14 +28,15 @@ MODULES := . hack/devcluster hack/images hack/manifests
 
 .PHONY: up
 up: build images devcluster ## Bring a real Kubernetes with Soma up on this machine (NODES=4 simulated nodes)
-	$(SOMA_DEV_DIR)/bin/devcluster --root $(CURDIR) --dir $(SOMA_DEV_DIR) up
+	$(DEVCLUSTER) up
 
 .PHONY: down
-down: devcluster ## End the development cluster; its data stays (PURGE=1 removes it)
-	$(SOMA_DEV_DIR)/bin/devcluster --root $(CURDIR) --dir $(SOMA_DEV_DIR) down $(if $(PURGE),--purge)
+down: ## End the development cluster; its data stays (PURGE=1 removes it)
+	@if [ -x $(SOMA_DEV_DIR)/bin/devcluster ]; then $(DEVCLUSTER) down $(if $(PURGE),--purge); else echo 'There is no cluster in $(SOMA_DEV_DIR).'; fi
 
 .PHONY: deploy-dev
-deploy-dev: ## Put Soma as it is built onto the development cluster (part of `make up`)
+deploy-dev: build images devcluster ## Put what changed of Soma onto the development cluster: the loop of who works on it
+	$(DEVCLUSTER) import
 	hack/deploy/dev
 
 ##@ Any other cluster
@@ -58,12 +61,12 @@ images: build ## Make the container images that changed, into .soma/images
 	$(STATIC) $(GO) -C hack/images build -trimpath -buildvcs=false -o ../../bin/images .
 	bin/images build --out $(SOMA_DEV_DIR)/images
 
-# Built first as the cluster builds itself, so that nothing is compiled twice.
+# The program is always current; what it builds itself, Kubernetes and the rest, `make up` keeps current.
 .PHONY: devcluster
 devcluster:
-	@test -x $(SOMA_DEV_DIR)/bin/devcluster || { \
-	  echo 'Building the development cluster (the first time this takes several minutes) …'; \
-	  $(STATIC) GOFLAGS='-mod=readonly -buildvcs=false' $(GO) -C hack/devcluster run -trimpath . --root $(CURDIR) --dir $(SOMA_DEV_DIR) build; }
+	@test -e $(SOMA_DEV_DIR)/bin/kube || echo 'Building the development cluster (the first time this takes several minutes) …'
+	@$(STATIC) $(GO) -C hack/devcluster build -mod=readonly -buildvcs=false -trimpath -ldflags '-s -w' -o $(SOMA_DEV_DIR)/bin/ .
+	@test -e $(SOMA_DEV_DIR)/bin/kube || $(DEVCLUSTER) build
 
 .PHONY: generate
 generate: ## Generate code, manifests and the reference from the types

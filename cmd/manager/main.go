@@ -44,6 +44,7 @@ type options struct {
 	metricsSecure bool
 	probeAddr     string
 	pprofAddr     string
+	webhookHost   string
 	webhookPort   int
 	certDir       string
 	namespace     string
@@ -59,6 +60,7 @@ func main() {
 	flag.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics by TLS and to those only whom the cluster lets")
 	flag.StringVar(&o.probeAddr, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served")
 	flag.StringVar(&o.pprofAddr, "pprof-bind-address", "", "where profiles are served, for instance 127.0.0.1:6060; nowhere by default")
+	flag.StringVar(&o.webhookHost, "webhook-host", "", "address of the admission webhooks; all of the machine's by default")
 	flag.IntVar(&o.webhookPort, "webhook-port", 9443, "port of the admission webhooks")
 	flag.StringVar(&o.certDir, "cert-dir", "/certs", "folder for the serving certificate, which the manager makes and renews itself")
 	flag.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace that Soma itself runs in")
@@ -137,7 +139,7 @@ func managerOptions(o options, certificate *servingCertificate) ctrl.Options {
 		// A controller must see what it wrote itself: deciding from an older view would do things twice.
 		Client:        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
 		Controller:    config.Controller{RecoverPanic: new(true), ReconciliationTimeout: reconcileTime},
-		WebhookServer: webhook.NewServer(webhook.Options{Port: o.webhookPort, TLSOpts: []func(*tls.Config){modernTLS, certificate.configure}}),
+		WebhookServer: webhook.NewServer(webhook.Options{Host: o.webhookHost, Port: o.webhookPort, TLSOpts: []func(*tls.Config){modernTLS, certificate.configure}}),
 	}
 }
 

@@ -45,6 +45,7 @@ func command() *cobra.Command {
 	root.PersistentFlags().StringVar(&s.dir, "dir", ".soma", "where all state of the cluster is, below the repository unless absolute")
 	root.AddCommand(upCommand(&s), downCommand(&s),
 		s.simple("build", "Build the cluster's programs into bin of its folder", func(ctx context.Context, c *cluster.Cluster) error { return c.Build(ctx) }),
+		s.simple("import", "Give the images that changed to the real node", func(ctx context.Context, c *cluster.Cluster) error { return c.Import(ctx) }),
 		s.simple("status", "Show the cluster's processes; fails when one does not run", func(_ context.Context, c *cluster.Cluster) error { return c.Status() }),
 		runCommand(&s), stopCommand(&s), execCommand(&s), forwardCommand(), isolateCommand(), gpuPluginCommand(),
 	)

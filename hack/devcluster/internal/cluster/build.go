@@ -23,7 +23,8 @@ var kubernetesNames = []string{
 // buildReport is how often a long build says that it goes on.
 const buildReport = 20 * time.Second
 
-// Build builds the cluster's own programs into the folder bin. What is built already is not built again.
+// Build builds the programs that the cluster runs into the folder bin; this program itself is built there by the Makefile.
+// What is built already is not built again.
 func (c *Cluster) Build(ctx context.Context) error {
 	if err := c.makeFolders(); err != nil {
 		return err
@@ -50,7 +51,7 @@ func (c *Cluster) compile(ctx context.Context) error {
 	ldflags := fmt.Sprintf("-s -w -X k8s.io/component-base/version.gitVersion=%s -X k8s.io/component-base/version.gitMajor=%s -X k8s.io/component-base/version.gitMinor=%s",
 		kubernetesVersion, version[0], version[1])
 	cmd := exec.CommandContext(ctx, "go", "build", "-v", "-trimpath", "-ldflags", ldflags, "-o", c.path("bin")+"/", //nolint:gosec // our own packages
-		"./cmd/kube", "./cmd/dns", "sigs.k8s.io/kwok/cmd/kwok", ".")
+		"./cmd/kube", "./cmd/dns", "sigs.k8s.io/kwok/cmd/kwok")
 	cmd.Dir = filepath.Join(c.Root, "hack", "devcluster")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly -buildvcs=false")
 	output, err := cmd.StderrPipe()

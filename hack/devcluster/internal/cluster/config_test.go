@@ -165,7 +165,7 @@ func TestKwokConfig(t *testing.T) {
 }
 
 func TestSimulatedNode(t *testing.T) {
-	node := simulatedNode(3)
+	node := simulatedNode(3, true)
 	if node.Name != "sim-a100-3" || node.Annotations[simulatedMark] != "fake" {
 		t.Errorf("unexpected node: %+v", node.ObjectMeta)
 	}
@@ -176,6 +176,9 @@ func TestSimulatedNode(t *testing.T) {
 		if !slices.ContainsFunc(node.Spec.Taints, func(t corev1.Taint) bool { return t.Key == key && t.Effect == corev1.TaintEffectNoSchedule }) {
 			t.Errorf("taints = %v have no %s: pods that want a real container, or no GPU, would land here", node.Spec.Taints, key)
 		}
+	}
+	if taints := simulatedNode(3, false).Spec.Taints; len(taints) != 1 || taints[0].Key != simulatedMark {
+		t.Errorf("taints without a real node = %v: pods without GPUs have nowhere to go", taints)
 	}
 }
 

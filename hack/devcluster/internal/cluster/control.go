@@ -111,11 +111,12 @@ func (c *Cluster) startEtcd(ctx context.Context, creds credentials) error {
 }
 
 func (c *Cluster) startAPIServer(ctx context.Context, creds credentials) error {
-	// Without root nothing finds the API server by its Service, and a loopback address may not stand behind one.
-	bind, advertise, reconciler := "127.0.0.1", "127.0.0.1", "none"
+	// Without root nothing finds the API server by its Service, and a loopback address may not stand behind one; it finds
+	// aggregated APIs by the names of services, as there are no pods that serve.
+	bind, advertise, reconciler, routing := "127.0.0.1", "127.0.0.1", "none", "false"
 	if c.Rooted {
 		// Every address of the cluster's own network: its loopback and its bridge.
-		bind, advertise, reconciler = "0.0.0.0", nodeAddress, "lease"
+		bind, advertise, reconciler, routing = "0.0.0.0", nodeAddress, "lease", "true"
 	}
 	return c.start(ctx, process.Spec{
 		Name: "kube-apiserver", Path: c.bin("kube-apiserver"),
@@ -139,7 +140,7 @@ func (c *Cluster) startAPIServer(ctx context.Context, creds credentials) error {
 			"requestheader-group-headers", "X-Remote-Group",
 			"requestheader-extra-headers-prefix", "X-Remote-Extra-",
 			"proxy-client-cert-file", creds.frontClient.Cert, "proxy-client-key-file", creds.frontClient.Key,
-			"enable-aggregator-routing", "true",
+			"enable-aggregator-routing", routing,
 			"kubelet-client-certificate", creds.kubeletClient.Cert, "kubelet-client-key", creds.kubeletClient.Key,
 			"kubelet-certificate-authority", creds.ca.Cert,
 			"kubelet-preferred-address-types", "InternalIP",

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 
 	"k8s.io/client-go/tools/clientcmd"
 )
@@ -12,14 +13,14 @@ import (
 // firstProject is the project that installing Soma makes; its namespace is where a person starts.
 const firstProject = "quickstart"
 
-// deploy puts Soma onto the cluster, by the same target of the Makefile that a person may call again later.
+// deploy puts Soma onto the cluster, by the same program as `make deploy-dev` later.
 func (c *Cluster) deploy(ctx context.Context) error {
 	c.progress.Say("Installing Soma …")
-	cmd := exec.CommandContext(ctx, "make", "--no-print-directory", "-C", c.Root, "deploy-dev") //nolint:gosec // our own Makefile
+	cmd := exec.CommandContext(ctx, filepath.Join(c.Root, "hack", "deploy", "dev")) //nolint:gosec // our own program
 	cmd.Env = append(os.Environ(), "KUBECONFIG="+c.kubeconfig(), "SOMA_DEV_DIR="+c.Dir)
 	cmd.Stdout, cmd.Stderr = c.progress.Out, c.progress.Out
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("install Soma (make deploy-dev): %w", err)
+		return fmt.Errorf("install Soma (hack/deploy/dev): %w", err)
 	}
 	return c.enterProject()
 }

@@ -12,10 +12,30 @@ import (
 	"strings"
 )
 
-// importImages gives the image archives in the folder images to the real node: those that changed since they were given.
 // imagePrefix is the beginning of the names of the images that hack/images makes.
 const imagePrefix = "soma.dev/"
 
+// Import gives the images that changed to the real node of a running cluster. Without one there is nothing to do.
+func (c *Cluster) Import(ctx context.Context) error {
+	running, err := c.running()
+	if err != nil {
+		return err
+	}
+	if !running {
+		return ErrNotUp
+	}
+	release, err := c.lock()
+	if err != nil {
+		return err
+	}
+	defer release()
+	if c.state, err = loadState(c.Layout, os.Geteuid() == 0, running); err != nil || !c.Rooted {
+		return err
+	}
+	return c.importImages(ctx)
+}
+
+// importImages gives the image archives in the folder images to the real node: those that changed since they were given.
 func (c *Cluster) importImages(ctx context.Context) error {
 	archives, err := filepath.Glob(filepath.Join(c.images(), "*.tar"))
 	if err != nil {

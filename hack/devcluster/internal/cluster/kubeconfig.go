@@ -3,6 +3,7 @@ package cluster
 import (
 	"fmt"
 	"os"
+	"strconv"
 	"strings"
 
 	"k8s.io/client-go/kubernetes"
@@ -60,18 +61,26 @@ func (c *Cluster) client() (*kubernetes.Clientset, error) {
 
 // writeEnv writes the variables by which programs and people find the cluster, for a shell to read.
 func (c *Cluster) writeEnv() error {
-	var text strings.Builder
-	for _, variable := range [][2]string{
+	variables := [][2]string{
 		{"KUBECONFIG", c.kubeconfig()},
 		{"SOMA_DATABASE_URL", c.databaseURL("127.0.0.1")},
 		{"SOMA_REDIS_URL", fmt.Sprintf("redis://default:%s@%s/0", c.RedisPassword, loopback(c.Ports.Redis))},
 		{"KUBEBUILDER_ASSETS", c.path("bin")},
-	} {
-		fmt.Fprintf(&text, "export %s=%s\n", variable[0], quote(variable[1]))
 	}
 	if c.Rooted {
 		// How pods of the cluster reach PostgreSQL.
-		fmt.Fprintf(&text, "export SOMA_CLUSTER_DATABASE_URL=%s\n", quote(c.databaseURL(nodeAddress)))
+		variables = append(variables, [2]string{"SOMA_CLUSTER_DATABASE_URL", c.databaseURL(nodeAddress)})
+	} else {
+		// Where hack/deploy/dev-without-node lets Soma's own processes listen.
+		variables = append(variables,
+			[2]string{"SOMA_WEBHOOK_PORT", strconv.Itoa(c.Ports.Webhook)},
+			[2]string{"SOMA_HISTORY_PORT", strconv.Itoa(c.Ports.History)},
+			[2]string{"SOMA_PROBES_PORT", strconv.Itoa(c.Ports.Probes)},
+		)
+	}
+	var text strings.Builder
+	for _, variable := range variables {
+		fmt.Fprintf(&text, "export %s=%s\n", variable[0], quote(variable[1]))
 	}
 	fmt.Fprintf(&text, "export PATH=%s:%s:\"$PATH\"\n", quote(c.Root+"/bin"), quote(c.path("bin")))
 	return os.WriteFile(c.env(), []byte(text.String()), 0o600)

@@ -104,8 +104,13 @@ func (c *Cluster) startKwok(ctx context.Context, creds credentials) error {
 	})
 }
 
-// simulatedNode describes the i-th simulated node: eight GPUs and what comes with them in a usual machine.
-func simulatedNode(i int) *corev1.Node {
+// simulatedNode describes the i-th simulated node: eight GPUs and what comes with them in a usual machine. Like GPU nodes
+// elsewhere it keeps pods without GPUs away where there is a node that runs them for real.
+func simulatedNode(i int, beside bool) *corev1.Node {
+	taints := []corev1.Taint{{Key: simulatedMark, Value: "fake", Effect: corev1.TaintEffectNoSchedule}}
+	if beside {
+		taints = append(taints, corev1.Taint{Key: gpuplugin.Resource, Value: "present", Effect: corev1.TaintEffectNoSchedule})
+	}
 	name := fmt.Sprintf("sim-a100-%d", i)
 	resources := corev1.ResourceList{
 		corev1.ResourceCPU:              resource.MustParse("96"),
@@ -130,11 +135,7 @@ func simulatedNode(i int) *corev1.Node {
 				"nvidia.com/gpu.memory":  "81920",
 			},
 		},
-		// Like GPU nodes elsewhere they keep pods without GPUs away: those are to run for real.
-		Spec: corev1.NodeSpec{Taints: []corev1.Taint{
-			{Key: simulatedMark, Value: "fake", Effect: corev1.TaintEffectNoSchedule},
-			{Key: gpuplugin.Resource, Value: "present", Effect: corev1.TaintEffectNoSchedule},
-		}},
+		Spec: corev1.NodeSpec{Taints: taints},
 		Status: corev1.NodeStatus{
 			Capacity:    resources,
 			Allocatable: resources,
@@ -160,7 +161,7 @@ func (c *Cluster) simulateNodes(parent context.Context) error {
 	group, ctx := errgroup.WithContext(parent)
 	group.SetLimit(nodeWriters)
 	for i := range c.options.Nodes {
-		node := simulatedNode(i)
+		node := simulatedNode(i, c.Rooted)
 		if beyond[node.Name] {
 			delete(beyond, node.Name)
 			continue

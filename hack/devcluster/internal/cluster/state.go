@@ -32,10 +32,17 @@ type portSet struct {
 	Kwok              int `json:"kwok"`
 	Postgres          int `json:"postgres"`
 	Redis             int `json:"redis"`
+	// Where Soma runs as processes of this machine: its admission, its history's server, and the manager's probes.
+	Webhook int `json:"webhook"`
+	History int `json:"history"`
+	Probes  int `json:"probes"`
 }
 
 func (p *portSet) all() []*int {
-	return []*int{&p.APIServer, &p.Etcd, &p.EtcdPeer, &p.ControllerManager, &p.Scheduler, &p.Kwok, &p.Postgres, &p.Redis}
+	return []*int{
+		&p.APIServer, &p.Etcd, &p.EtcdPeer, &p.ControllerManager, &p.Scheduler, &p.Kwok, &p.Postgres, &p.Redis,
+		&p.Webhook, &p.History, &p.Probes,
+	}
 }
 
 // loadState reads the state of a cluster, or begins one. While nothing of the cluster runs, ports that something else

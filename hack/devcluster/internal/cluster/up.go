@@ -58,8 +58,9 @@ func (c *Cluster) Up(ctx context.Context) error {
 }
 
 const withoutRoot = `This was done without root, so there are simulated nodes alone: a pod is scheduled, is Running and ends, but nothing
-is executed in it. There is no DNS and no network of pods, and the manager runs as a process of this
-machine rather than as a pod. For a node with real containers, run the same as root, in another folder.`
+is executed in it; it ends when a person says so, or an annotation (hack/devcluster/README.md). There is no DNS and
+no network of pods, and Soma's manager and history run as processes of this machine rather than as pods.
+For a node with real containers, run the same as root, in another folder.`
 
 // bringUp starts all parts in the order of their needs.
 func (c *Cluster) bringUp(ctx context.Context) error {
