@@ -12,7 +12,6 @@ import (
 	"github.com/open-policy-agent/cert-controller/pkg/rotator"
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -25,21 +24,32 @@ import (
 // servingSecret is the secret with the serving certificate of the webhooks and of the history's API server.
 const servingSecret = "soma-serving-certs"
 
-// setupCertificates makes the serving certificate, renews it in time, tells the API server whom to trust, and keeps what
-// this process serves with. Every manager does all of it but the making, which is the leader's.
+// setupCertificates keeps what this process serves with as the secret has it. Unless somebody else does, as cert-manager
+// can, the manager that leads also makes the certificate, renews it in time and tells the API server whom to trust.
 func setupCertificates(ctx context.Context, mgr ctrl.Manager, certificate *servingCertificate, o options) error {
+	certificate.manager, certificate.namespace, certificate.folder = mgr, o.namespace, o.certDir
+	if err := mgr.Add(certificate); err != nil {
+		return fmt.Errorf("follow the serving certificate: %w", err)
+	}
+	if !o.certRotation {
+		return nil
+	}
 	// The manager's own client would keep every secret of the cluster in memory, to be sure of reading what it wrote.
 	plain, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
 	if err != nil {
 		return fmt.Errorf("make a client for the serving certificate: %w", err)
 	}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: o.namespace, Name: servingSecret}}
-	if err := plain.Create(ctx, secret); err != nil && !apierrors.IsAlreadyExists(err) {
-		return fmt.Errorf("make the secret %s/%s for the serving certificate: %w", o.namespace, servingSecret, err)
+	// The installation makes the secret, empty: the right to create secrets cannot be bound to a name.
+	key := types.NamespacedName{Namespace: o.namespace, Name: servingSecret}
+	switch err := plain.Get(ctx, key, &corev1.Secret{}); {
+	case apierrors.IsNotFound(err):
+		return fmt.Errorf("the secret %s for the serving certificate does not exist: install Soma's manifests or chart again, which contain it", key)
+	case err != nil:
+		return fmt.Errorf("read the secret %s: %w", key, err)
 	}
 	service := func(name string) string { return fmt.Sprintf("%s.%s.svc", name, o.namespace) }
 	err = rotator.AddRotator(plainManager{mgr, plain}, &rotator.CertRotator{
-		SecretKey:      types.NamespacedName{Namespace: o.namespace, Name: servingSecret},
+		SecretKey:      key,
 		CertDir:        o.certDir,
 		CAName:         "soma",
 		CAOrganization: "soma",
@@ -55,8 +65,7 @@ func setupCertificates(ctx context.Context, mgr ctrl.Manager, certificate *servi
 	if err != nil {
 		return fmt.Errorf("set up the rotation of certificates: %w", err)
 	}
-	certificate.manager, certificate.namespace, certificate.folder = mgr, o.namespace, o.certDir
-	return mgr.Add(certificate)
+	return nil
 }
 
 // plainManager is a manager with another client.
@@ -69,10 +78,11 @@ type plainManager struct {
 func (m plainManager) GetClient() client.Client { return m.client }
 
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,verbs=get;list;watch
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,resourceNames=soma-admission,verbs=update;patch
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,resourceNames=soma-admission,verbs=update
 // +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,verbs=get;list;watch
-// +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,resourceNames=v1alpha1.history.soma.dev,verbs=update;patch
-// +kubebuilder:rbac:groups="",resources=secrets,namespace=soma-system,verbs=get;list;watch;create;update;patch
+// +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,resourceNames=v1alpha1.history.soma.dev,verbs=update
+// +kubebuilder:rbac:groups="",resources=secrets,namespace=soma-system,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,namespace=soma-system,resourceNames=soma-serving-certs,verbs=update
 
 // servingCertificate is what the servers of this process serve with, as the secret has it. It is read from the secret and
 // not from a mount, which would follow a renewal only after a minute or more. A copy is written to a folder, where the

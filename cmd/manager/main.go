@@ -47,6 +47,7 @@ type options struct {
 	webhookHost   string
 	webhookPort   int
 	certDir       string
+	certRotation  bool
 	namespace     string
 	databaseURL   string
 	qps           float64
@@ -62,7 +63,8 @@ func main() {
 	flag.StringVar(&o.pprofAddr, "pprof-bind-address", "", "where profiles are served, for instance 127.0.0.1:6060; nowhere by default")
 	flag.StringVar(&o.webhookHost, "webhook-host", "", "address of the admission webhooks; all of the machine's by default")
 	flag.IntVar(&o.webhookPort, "webhook-port", 9443, "port of the admission webhooks")
-	flag.StringVar(&o.certDir, "cert-dir", "/certs", "folder for the serving certificate, which the manager makes and renews itself")
+	flag.StringVar(&o.certDir, "cert-dir", "/certs", "folder for a copy of the serving certificate")
+	flag.BoolVar(&o.certRotation, "cert-rotation", true, "make and renew the serving certificate; false where another does, as cert-manager")
 	flag.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace that Soma itself runs in")
 	flag.Float64Var(&o.qps, "kube-api-qps", 500, "requests to the API server per second")
 	flag.IntVar(&o.burst, "kube-api-burst", 1000, "requests to the API server at once")

@@ -64,7 +64,7 @@ type Reconciler struct {
 }
 
 // +kubebuilder:rbac:groups="",resources=nodes;pods,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=list;watch
 
 // round is the one request of the queue: whatever changes, the whole world is looked at.
 var round = reconcile.Request{NamespacedName: client.ObjectKey{Name: "round"}}

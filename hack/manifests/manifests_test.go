@@ -16,12 +16,21 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// TestChartInstallsAlike compares every object of the chart with that of config/default.
+// TestChartInstallsAlike compares every object of the chart with that of a folder of config.
 func TestChartInstallsAlike(t *testing.T) {
-	want := kustomize(t, "default")
+	for folder, values := range map[string]map[string]any{
+		"default":      nil,
+		"cert-manager": {"certManager": map[string]any{"enabled": true}},
+	} {
+		t.Run(folder, func(t *testing.T) { installsAlike(t, folder, values) })
+	}
+}
+
+func installsAlike(t *testing.T, folder string, values map[string]any) {
+	want := kustomize(t, folder)
 	// Helm makes the release's namespace itself (--create-namespace).
 	delete(want, "/v1, Kind=Namespace /soma-system")
-	got, err := helm(t, nil)
+	got, err := helm(t, values)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,12 +40,12 @@ func TestChartInstallsAlike(t *testing.T) {
 			continue
 		}
 		if diff := cmp.Diff(text(t, want[name].Object), text(t, withoutHelm(got[name].Object))); diff != "" {
-			t.Errorf("%s differs (-config/default, +chart; `make generate` copies what they share):\n%s", name, diff)
+			t.Errorf("%s differs (-config/%s, +chart; `make generate` copies what they share):\n%s", name, folder, diff)
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(got)) {
 		if want[name] == nil {
-			t.Errorf("config/default lacks %s, which the chart has", name)
+			t.Errorf("config/%s lacks %s, which the chart has", folder, name)
 		}
 	}
 }
@@ -107,9 +116,9 @@ func TestManifestsAreValid(t *testing.T) {
 		}
 	}
 	decoder := serializer.NewCodecFactory(known, serializer.EnableStrict).UniversalDeserializer()
-	for _, folder := range []string{"default", "prometheus", "argocd"} {
+	for _, folder := range []string{"default", "cert-manager", "prometheus", "argocd"} {
 		for name, object := range kustomize(t, folder) {
-			if object.GroupVersionKind().Group == "monitoring.coreos.com" {
+			if group := object.GroupVersionKind().Group; group == "monitoring.coreos.com" || group == "cert-manager.io" {
 				continue
 			}
 			if _, _, err := decoder.Decode([]byte(text(t, object.Object)), nil, nil); err != nil {

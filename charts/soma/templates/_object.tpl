@@ -9,8 +9,19 @@ soma.object renders an object from files/ with the release's labels. Takes a dic
   "app.kubernetes.io/instance" .root.Release.Name
   "helm.sh/chart" (printf "%s-%s" .root.Chart.Name .root.Chart.Version) }}
 {{- $_ := set .object.metadata "labels" (merge $labels (.object.metadata.labels | default dict)) }}
+{{- $replaced := false }}
+{{- if .root.Values.certManager.enabled }}
+{{- /* cert-manager makes the secret, and tells the API server whom to trust. */}}
+{{- $replaced = and (eq .object.kind "Secret") (eq .object.metadata.name "soma-serving-certs") }}
+{{- if has .object.kind (list "MutatingWebhookConfiguration" "APIService") }}
+{{- $inject := dict "cert-manager.io/inject-ca-from" (printf "%s/soma-serving-certs" .root.Release.Namespace) }}
+{{- $_ = set .object.metadata "annotations" (merge $inject (.object.metadata.annotations | default dict)) }}
+{{- end }}
+{{- end }}
+{{- if not $replaced }}
 ---
 {{ toYaml .object }}
+{{- end }}
 {{- end }}
 
 {{/*
@@ -19,7 +30,7 @@ soma.files renders all objects of the files that a pattern matches, in the relea
 {{- define "soma.files" }}
 {{- $root := .root }}
 {{- range $path, $_ := $root.Files.Glob .pattern }}
-{{- $text := $root.Files.Get $path | replace "namespace: soma-system" (printf "namespace: %s" $root.Release.Namespace) }}
+{{- $text := $root.Files.Get $path | replace "namespace: soma-system" (printf "namespace: %s" $root.Release.Namespace) | replace ".soma-system.svc" (printf ".%s.svc" $root.Release.Namespace) }}
 {{- range splitList "\n---\n" (trimPrefix "---\n" $text) }}
 {{- include "soma.object" (dict "root" $root "object" (fromYaml .)) }}
 {{- end }}
@@ -38,6 +49,7 @@ soma.deployment renders the Deployment of a component with its values.
 {{- $container := first $pod.containers }}
 {{- $_ = set $container "image" $values.image }}
 {{- with $values.imagePullPolicy }}{{ $_ = set $container "imagePullPolicy" . }}{{ end }}
+{{- if and (eq .component "manager") .root.Values.certManager.enabled }}{{ $_ = set $container "args" (append $container.args "--cert-rotation=false") }}{{ end }}
 {{- with $values.extraArgs }}{{ $_ = set $container "args" (concat $container.args .) }}{{ end }}
 {{- with $values.resources }}{{ $_ = set $container "resources" . }}{{ end }}
 {{- with $values.nodeSelector }}{{ $_ = set $pod "nodeSelector" . }}{{ end }}
