@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/rest"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -83,7 +84,15 @@ func (a *app) jobPage(ctx context.Context, namespace, selector, next string) ([]
 	if next != "" {
 		request = request.Param("continue", next)
 	}
-	return request.Do(ctx).Raw()
+	return body(request.Do(ctx))
+}
+
+// body is what the API server answered, or its own error.
+func body(answer rest.Result) ([]byte, error) {
+	if err := answer.Error(); err != nil { // Raw alone would not read it
+		return nil, err
+	}
+	return answer.Raw()
 }
 
 // readJobPage reads a page and where the next begins. A job that cannot be read becomes a row that says so.

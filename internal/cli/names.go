@@ -28,9 +28,9 @@ func (a *app) printed(ctx context.Context, gvr schema.GroupVersionResource, name
 	if gvr.Group == "" {
 		prefix = "/api"
 	}
-	text, err := c.core.Get().AbsPath(prefix, gvr.Version).NamespaceIfScoped(namespace, namespace != "").Resource(gvr.Resource).
+	text, err := body(c.core.Get().AbsPath(prefix, gvr.Version).NamespaceIfScoped(namespace, namespace != "").Resource(gvr.Resource).
 		SetHeader("Accept", "application/json;as=Table;v=v1;g=meta.k8s.io").Param("includeObject", string(metav1.IncludeNone)).
-		Param("limit", strconv.Itoa(most)).Param("labelSelector", labels).Param("fieldSelector", fields).Do(ctx).Raw()
+		Param("limit", strconv.Itoa(most)).Param("labelSelector", labels).Param("fieldSelector", fields).Do(ctx))
 	if err != nil {
 		return nil, err
 	}
