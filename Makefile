@@ -100,9 +100,9 @@ test-crash: devcluster ## Kill the manager before and after every single write o
 	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin SOMA_CRASH=all $(GO) test -race -count 1 -timeout 60m ./test/integration/manager -ginkgo.label-filter=crash
 
 .PHONY: test-e2e
-test-e2e: ## Run the end-to-end suite against KUBECONFIG, by default the development cluster
+test-e2e: ## Run the end-to-end suite against KUBECONFIG, by default the development cluster (FOCUS=regexp for a part)
 	hack/shells
-	hack/with-cluster $(GO) test -timeout 30m -count 1 ./test/e2e/...
+	hack/with-cluster $(GO) test -timeout 30m -count 1 ./test/e2e/... $(if $(FOCUS),-ginkgo.focus '$(FOCUS)')
 
 .PHONY: test-e2e-kind
 test-e2e-kind: ## Run the end-to-end suite in a new kind cluster (needs Docker and kind)

@@ -26,11 +26,17 @@ var (
 	slirp          = debian.Program{Glob: "/usr/bin/slirp4netns", Package: "slirp4netns", Why: "the cluster's own network reaches the outside through it"}
 )
 
+// What tests take beside it: so a machine on which the cluster is up needs nothing else for them.
+var (
+	gcc     = debian.Program{Glob: "/usr/bin/gcc", Package: "gcc", Why: "the tests' race detector is linked by a C compiler"}
+	headers = debian.Program{Glob: "/usr/include/stdlib.h", Package: "libc6-dev", Why: "the C compiler needs the headers of the C library"}
+)
+
 // programs are the ones needed: without root there is no node with real containers.
 func programs(rooted bool) []debian.Program {
 	needed := []debian.Program{postgresServer, psql, redisServer}
 	if rooted {
-		needed = append(needed, containerd, ctr, runc, cniPTP, iptables, conntrack, mount, slirp)
+		needed = append(needed, containerd, ctr, runc, cniPTP, iptables, conntrack, mount, slirp, gcc, headers)
 	}
 	return needed
 }
