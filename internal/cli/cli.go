@@ -169,9 +169,13 @@ func walk(c *cobra.Command, visit func(*cobra.Command)) {
 
 // examples formats pairs of a command line without the program's name, and what it does.
 func (a *app) examples(pairs ...string) string {
+	width := 0
+	for i := 0; i+1 < len(pairs); i += 2 {
+		width = max(width, len(pairs[i]))
+	}
 	var b strings.Builder
 	for i := 0; i+1 < len(pairs); i += 2 {
-		fmt.Fprintf(&b, "  %s %-52s # %s\n", a.program, pairs[i], pairs[i+1])
+		fmt.Fprintf(&b, "  %s %-*s  # %s\n", a.program, width, pairs[i], pairs[i+1])
 	}
 	return strings.TrimSuffix(b.String(), "\n")
 }

@@ -13,21 +13,46 @@ import (
 )
 
 func newExplain(a *app) *cobra.Command {
-	return &cobra.Command{
+	var format string
+	c := &cobra.Command{
 		Use:               "explain JOB",
 		Short:             "Say why a job waits, or what happened to it, and what to do",
 		Example:           a.examples("explain train-x7k2p", "why it waits, or what happened"),
 		Args:              oneArg("the name of the job"),
 		ValidArgsFunction: once(a.allJobNames(), noMore),
 		RunE: func(c *cobra.Command, args []string) error {
+			if format != "" && format != "json" && format != "yaml" {
+				return usageError(c, fmt.Errorf("there is no output format %q here; the formats are json and yaml", format))
+			}
 			fields, err := a.explain(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			a.printFields(a.out, fields)
-			return nil
+			if format == "" {
+				a.printFields(a.out, fields)
+				return nil
+			}
+			return printData(a.out, format, fieldMap(fields))
 		},
 	}
+	addDataFormat(c, &format)
+	return c
+}
+
+// fieldMap has what fields say under their labels, of which the words are joined: toDo, exitCode.
+func fieldMap(fields []field) map[string]string {
+	said := map[string]string{}
+	for _, f := range fields {
+		if f.text == "" {
+			continue
+		}
+		words := strings.Fields(strings.ToLower(f.label))
+		for i := 1; i < len(words); i++ {
+			words[i] = strings.ToUpper(words[i][:1]) + words[i][1:]
+		}
+		said[strings.Join(words, "")] = f.text
+	}
+	return said
 }
 
 func (a *app) explain(ctx context.Context, name string) ([]field, error) {

@@ -137,6 +137,27 @@ func TestGolden(t *testing.T) {
 	}
 }
 
+// What explain says is no object: programs read its lines as a map.
+func TestGoldenExplain(t *testing.T) {
+	job := &v1alpha1.Job{Status: v1alpha1.JobStatus{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonQuotaExceeded, Message: "1 of 4 GPUs is left"}}
+	job.Name = "train-x7k2p"
+	_, quota := first[v1alpha1.Quota](t, "Quota")
+	fields := explainJob(job, quota, "soma", noon)
+	for format, print := range map[string]func(*app) error{
+		"table": func(a *app) error { a.printFields(a.out, fields); return nil },
+		"json":  func(a *app) error { return printData(a.out, "json", fieldMap(fields)) },
+		"yaml":  func(a *app) error { return printData(a.out, "yaml", fieldMap(fields)) },
+	} {
+		t.Run(format, func(t *testing.T) {
+			var out bytes.Buffer
+			if err := print(&app{program: "soma", out: &out, err: &out}); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "explain."+format, out.Bytes())
+		})
+	}
+}
+
 // printedAs prints an object as the command `status` of its kind does.
 func printedAs(a *app, out *output, u *unstructured.Unstructured, describe func() error) error {
 	if !out.table() {

@@ -54,10 +54,13 @@ made anew without a gap. Lines of several replicas are marked with their rank.`,
 	flags.BoolVarP(&f.follow, "follow", "f", false, "go on until the job ended")
 	flags.BoolVar(&f.timestamps, "timestamps", false, "with the time of every line")
 	flags.BoolVar(&f.previous, "previous", false, "of the attempt before the newest")
-	flags.Int64Var(&f.tail, "tail", -1, "number of lines from the end")
+	flags.Int64Var(&f.tail, "tail", -1, "number of lines from the end (default: all)")
 	flags.StringVar(&f.since, "since", "", "since a time, or how long ago, for instance 10m")
 	flags.Int32Var(&f.attempt, "attempt", 0, "of this attempt, from 1 (default: the newest)")
 	flags.Int32Var(&f.rank, "rank", -1, "of this replica, from 0 (default: all)")
+	for _, all := range []string{"tail", "rank"} {
+		flags.Lookup(all).DefValue = "0" // help says it in words
+	}
 	completeFlag(c, "attempt", a.ofJob(attemptsOf))
 	completeFlag(c, "rank", a.ofJob(ranksOf))
 	return c

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/cli-runtime/pkg/printers"
+	"sigs.k8s.io/yaml"
 )
 
 // output is the format in which a command prints objects.
@@ -101,6 +103,25 @@ func withoutManagedFields(u *unstructured.Unstructured) *unstructured.Unstructur
 	u = u.DeepCopy()
 	u.SetManagedFields(nil)
 	return u
+}
+
+// addDataFormat adds the flag -o to a command that prints what is no object.
+func addDataFormat(c *cobra.Command, format *string) {
+	c.Flags().StringVarP(format, "output", "o", "", "output format: json or yaml")
+	must(c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json", "yaml"}, cobra.ShellCompDirectiveNoFileComp)))
+}
+
+// printData prints what is no object, as json or yaml.
+func printData(w io.Writer, format string, data any) error {
+	text, err := json.MarshalIndent(data, "", "  ")
+	if err == nil && format == "yaml" {
+		text, err = yaml.JSONToYAML(text)
+	}
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(w, strings.TrimSuffix(string(text), "\n"))
+	return err
 }
 
 // column is a column of a table; wide ones are shown with -o wide alone.

@@ -29,7 +29,7 @@ func newKill(a *app) *cobra.Command { return a.newSteering(killing()) }
 func killing() steering {
 	return steering{
 		use: "kill JOB...", aliases: []string{"cancel"}, short: "End jobs for good",
-		long:  "End jobs for good. Their programs get a SIGTERM, and a SIGKILL if they have not ended after a while. The record is kept; the\noutput goes with the pods, save it first: \"logs JOB > FILE\".",
+		long:  "End jobs for good. Their programs get a SIGTERM, and a SIGKILL if they have not ended after a while. The record is kept; the\noutput goes with the pods, so save what you need of it before.",
 		field: "cancel", value: true, from: stateWords["active"],
 		says: func(job *v1alpha1.Job) string {
 			if job.Spec.CancelRequested() {
@@ -45,7 +45,7 @@ func newSuspend(a *app) *cobra.Command { return a.newSteering(suspending()) }
 func suspending() steering {
 	return steering{
 		use: "suspend JOB...", short: "End the pods of jobs and keep the jobs",
-		long:  "End the pods of jobs and keep the jobs. What a job did not save is lost; it starts anew when it is resumed.",
+		long:  "End the pods of jobs and keep the jobs. What a job did not save is lost, its output too; it starts anew when it is resumed.",
 		field: "suspend", value: true, from: []v1alpha1.JobPhase{v1alpha1.JobPending, v1alpha1.JobRunning},
 		says: func(job *v1alpha1.Job) string {
 			switch {
@@ -65,7 +65,7 @@ func newResume(a *app) *cobra.Command { return a.newSteering(resuming()) }
 func resuming() steering {
 	return steering{
 		use: "resume JOB...", short: "Start suspended jobs again",
-		long:  "Let suspended jobs wait for their start again.",
+		long:  "Let suspended jobs wait for their start again, as their next attempts. Where the pods of the last attempt still end, that\nis waited for.",
 		field: "suspend", value: false, from: []v1alpha1.JobPhase{v1alpha1.JobSuspended},
 		says: func(job *v1alpha1.Job) string {
 			switch {

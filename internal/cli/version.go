@@ -6,7 +6,6 @@ import (
 
 	"github.com/spf13/cobra"
 	apiversion "k8s.io/apimachinery/pkg/version"
-	"sigs.k8s.io/yaml"
 
 	"github.com/soma-platform/soma/internal/platform/version"
 )
@@ -33,14 +32,9 @@ func newVersion(a *app) *cobra.Command {
 			}
 			switch format {
 			case "json", "yaml":
-				text, err := json.MarshalIndent(all, "", "  ")
-				if err == nil && format == "yaml" {
-					text, err = yaml.JSONToYAML(text)
-				}
-				if err != nil {
+				if err := printData(a.out, format, all); err != nil {
 					return err
 				}
-				fmt.Fprintln(a.out, string(text))
 			case "":
 				fields := []field{{"Client", all.Client.String()}}
 				if all.Server != nil {
@@ -54,8 +48,7 @@ func newVersion(a *app) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&client, "client", false, "of this program alone; the cluster is not asked")
-	c.Flags().StringVarP(&format, "output", "o", "", "output format: json or yaml")
-	must(c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json", "yaml"}, cobra.ShellCompDirectiveNoFileComp)))
+	addDataFormat(c, &format)
 	return c
 }
 
