@@ -17,7 +17,8 @@ STATIC := CGO_ENABLED=0
 BUILD := $(STATIC) $(GO) build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 
 TOOL := $(GO) tool -modfile=hack/tools/go.mod
-LINT := $(GO) tool -modfile=hack/tools/lint/go.mod golangci-lint
+# Linters and tests compile as the programs are built, so that on an empty cache nothing is compiled twice.
+ALIKE := CGO_ENABLED=0 GOFLAGS='$(strip $(GOFLAGS) -trimpath)'
 
 DEVCLUSTER := $(SOMA_DEV_DIR)/bin/devcluster --root $(CURDIR) --dir $(SOMA_DEV_DIR)
 
@@ -70,18 +71,18 @@ devcluster:
 
 .PHONY: generate
 generate: ## Generate code, manifests and the reference from the types
-	hack/generate
+	$(ALIKE) hack/generate
 
 ##@ Checks
 
 .PHONY: lint
 lint: ## Run the linters (.golangci.yml)
-	$(LINT) run --allow-serial-runners ./...
-	for module in $(filter-out .,$(MODULES)); do (cd $$module && $(GO) tool -modfile=$(CURDIR)/hack/tools/lint/go.mod golangci-lint run --allow-serial-runners --config $(CURDIR)/.golangci.yml ./...); done
+	linter=$$($(GO) tool -modfile=hack/tools/lint/go.mod -n golangci-lint); \
+	for module in $(MODULES); do (cd $$module && $(ALIKE) $$linter run --allow-serial-runners --config $(CURDIR)/.golangci.yml ./...); done
 
 .PHONY: verify
 verify: ## Check that what is generated is current, layers hold, modules are tidy, manifests are valid
-	hack/verify $(MODULES)
+	$(ALIKE) hack/verify $(MODULES)
 
 .PHONY: test
 test: test-unit test-integration test-e2e ## Run all tests; needs `make up`
@@ -89,7 +90,7 @@ test: test-unit test-integration test-e2e ## Run all tests; needs `make up`
 .PHONY: test-unit
 test-unit: devcluster ## Run the tests that need no cluster
 	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(GO) test -race $$($(GO) list ./... | grep -v /test/)
-	for module in $(filter-out .,$(MODULES)); do $(GO) -C $$module test ./...; done
+	for module in $(filter-out .,$(MODULES)); do $(ALIKE) $(GO) -C $$module test ./...; done
 
 .PHONY: test-integration
 test-integration: devcluster ## Run the suites against a real API server
