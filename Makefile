@@ -91,7 +91,7 @@ test: test-unit test-integration test-e2e ## Run all tests; needs `make up`
 
 .PHONY: test-unit
 test-unit: devcluster ## Run the tests that need no cluster
-	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(GO) test -race $$($(GO) list ./... | grep -v /test/)
+	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(GO) test -race $$($(GO) list ./... | grep -Ev '/test/(e2e|integration)')
 	for module in $(filter-out .,$(MODULES)); do $(ALIKE) $(GO) -C $$module test ./...; done
 
 .PHONY: test-integration
@@ -112,8 +112,8 @@ test-e2e-kind: ## Run the end-to-end suite in a new kind cluster (needs Docker a
 	hack/kind
 
 .PHONY: bench
-bench: ## Measure, side by side with bare pods and batch/v1 Jobs (docs/performance.md)
-	hack/with-cluster $(GO) run ./test/performance -budgets test/performance/budgets.yaml
+bench: ## Measure, side by side with bare pods and batch/v1 Jobs (12 minutes; docs/performance.md; BENCH='-starts 5' for other settings)
+	hack/with-cluster $(GO) run ./test/performance -budgets test/performance/budgets.yaml $(BENCH)
 
 .PHONY: bench-history
 bench-history: ## Measure pages out of 10 million records, in a PostgreSQL of its own (10 minutes and more, 20 GB of disk)

@@ -4,16 +4,17 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"os"
 	"os/signal"
-	"text/tabwriter"
+	"syscall"
 	"time"
 
-	batchv1 "k8s.io/api/batch/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	"k8s.io/client-go/kubernetes"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -22,71 +23,150 @@ import (
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
 
+// cleanTime bounds the removal of what a run made.
+const cleanTime = 10 * time.Minute
+
+// settings are the flags.
+type settings struct {
+	starts, jobs, rounds, gpus, scale, nodes int
+	quiet, timeout                           time.Duration
+	budgets                                  string
+}
+
 func main() {
-	starts := flag.Int("starts", 20, "containers that are started one after another, of each kind")
-	jobs := flag.Int("jobs", 500, "jobs that are created at once on simulated nodes, of each kind")
-	budgets := flag.String("budgets", "", "file of budgets to check; a figure over its budget fails the run")
-	namespace := flag.String("namespace", "quickstart", "the project in which it is measured")
+	var s settings
+	flag.IntVar(&s.starts, "starts", 20, "containers that are started one after another, of each kind; 0 leaves this part out")
+	flag.IntVar(&s.jobs, "jobs", 200, "jobs that are created at once on simulated nodes, of each kind and in each round; 0 leaves this part out")
+	flag.IntVar(&s.rounds, "rounds", 3, "rounds in which the kinds take turns to run those jobs")
+	flag.IntVar(&s.gpus, "gpus", 32, "simulated GPUs, a multiple of 8, where most of those jobs have to queue")
+	flag.IntVar(&s.scale, "scale", 10_000, "Soma jobs that exist at the same time at the end, a tenth of them first; 0 leaves this part out")
+	flag.IntVar(&s.nodes, "nodes", 1000, "simulated nodes of 8 GPUs for them; those that find no GPU queue")
+	flag.DurationVar(&s.quiet, "quiet", 10*time.Second, "how long the manager is watched while nothing happens")
+	flag.DurationVar(&s.timeout, "timeout", 25*time.Minute, "time after which the measurements are given up")
+	flag.StringVar(&s.budgets, "budgets", "", "file of budgets to check; a figure over its budget fails the run")
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	defer stop()
-	if err := run(ctx, *namespace, *starts, *jobs, *budgets); err != nil {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// Once more ends it at once; the next run removes what is left.
+	context.AfterFunc(ctx, stop)
+	if err := run(ctx, s); err != nil {
 		fmt.Fprintln(os.Stderr, "performance:", err)
 		os.Exit(1)
 	}
 }
 
+func (s *settings) validate() error {
+	switch {
+	case s.starts < 0 || s.jobs < 0 || s.scale < 0:
+		return errors.New("-starts, -jobs and -scale are 0 or more")
+	case s.rounds < 1 || s.nodes < 1:
+		return errors.New("-rounds and -nodes are 1 or more")
+	case s.gpus < gpusPerNode || s.gpus%gpusPerNode != 0:
+		return fmt.Errorf("-gpus is a multiple of %d, as simulated nodes have that many", gpusPerNode)
+	case s.scale > 0 && s.scale < 10:
+		return errors.New("-scale is 10 or more, as a tenth of it is measured too")
+	}
+	return nil
+}
+
 // bench is what every measurement uses.
 type bench struct {
 	client.WithWatch
-	config    *rest.Config
-	namespace string
-	// run tells the objects of this run from those of others.
-	run     string
-	figures []figure
+	config  *rest.Config
+	set     kubernetes.Interface
+	manager *manager
+	// server is nil where the API server's own figures cannot be read.
+	server *apiServer
+	began  time.Time
+	result
 }
 
-// figure is one line of the result.
-type figure struct {
-	name  string
-	value float64
-	unit  string
+func run(ctx context.Context, s settings) (err error) {
+	if err := s.validate(); err != nil {
+		return err
+	}
+	budgets, err := readBudgets(s.budgets)
+	if err != nil {
+		return err
+	}
+	b, err := connect()
+	if err != nil {
+		return err
+	}
+	if err := b.free(ctx); err != nil {
+		return err
+	}
+	defer func() {
+		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
+		defer cancel()
+		b.say("removing what this run made")
+		err = errors.Join(err, b.clean(clean))
+		b.say("done")
+	}()
+	within, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	err = b.measure(within, s)
+	fmt.Print(b.markdown(budgets))
+	if err != nil {
+		return err
+	}
+	return check(b.figures, budgets)
 }
 
-func (b *bench) report(name string, value float64, unit string) {
-	b.figures = append(b.figures, figure{name, value, unit})
-}
-
-func run(ctx context.Context, namespace string, starts, jobs int, budgets string) error {
+func connect() (*bench, error) {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
-	utilruntime.Must(batchv1.AddToScheme(scheme))
 	utilruntime.Must(platformv1.AddToScheme(scheme))
 	config, err := ctrl.GetConfig()
 	if err != nil {
-		return fmt.Errorf("read the kubeconfig: %w", err)
+		return nil, fmt.Errorf("read the kubeconfig: %w", err)
 	}
 	config.QPS = -1
 	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
 	if err != nil {
-		return fmt.Errorf("reach the cluster: %w", err)
+		return nil, fmt.Errorf("reach the cluster: %w", err)
 	}
-	b := &bench{WithWatch: c, config: config, namespace: namespace, run: fmt.Sprintf("perf%d", time.Now().Unix()%1_000_000)}
-	defer b.clean(context.WithoutCancel(ctx))
-	if err := b.measureStarts(ctx, starts); err != nil {
-		return err
+	set, err := kubernetes.NewForConfig(config)
+	if err != nil {
+		return nil, fmt.Errorf("reach the cluster: %w", err)
 	}
-	if err := b.measureThroughput(ctx, jobs); err != nil {
-		return err
-	}
-	b.print()
-	return check(b.figures, budgets)
+	return &bench{WithWatch: c, config: config, set: set, began: time.Now()}, nil
 }
 
-func (b *bench) print() {
-	w := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', 0)
-	for _, f := range b.figures {
-		fmt.Fprintf(w, "%s\t%.3g\t%s\n", f.name, f.value, f.unit)
+// measure goes through the parts, those that need little of the cluster first.
+func (b *bench) measure(ctx context.Context, s settings) error {
+	if err := b.prepare(ctx); err != nil {
+		return err
 	}
-	_ = w.Flush()
+	var err error
+	if b.manager, err = b.openManager(ctx); err != nil {
+		return err
+	}
+	defer b.manager.close()
+	if b.server, err = b.openServer(ctx); err != nil {
+		b.say("figures of the API server are left out: %v", err)
+	}
+	if s.starts > 0 {
+		if err := b.measureStarts(ctx, s.starts); err != nil {
+			return err
+		}
+	}
+	if s.jobs > 0 {
+		for _, l := range []load{
+			{"most queue", s.jobs, s.gpus / gpusPerNode},
+			{"room for all", s.jobs, (s.jobs + gpusPerNode - 1) / gpusPerNode},
+		} {
+			if err := b.measureThroughput(ctx, l, s.rounds); err != nil {
+				return err
+			}
+		}
+	}
+	if s.scale > 0 {
+		return b.measureScale(ctx, s.scale, s.nodes, s.quiet)
+	}
+	return nil
+}
+
+// say tells how far the run is, on the side: the result alone goes to the standard output.
+func (b *bench) say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%5.0fs  "+format+"\n", append([]any{time.Since(b.began).Seconds()}, args...)...)
 }
