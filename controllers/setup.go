@@ -18,14 +18,14 @@ import (
 type Dependencies struct {
 	// Clock tells the time.
 	Clock clock.PassiveClock
-	// Namespace is where Soma itself runs; secrets with kubeconfigs are looked for there.
+	// Namespace is where Soma itself runs: secrets with kubeconfigs are looked for there, and from there jobs are reached.
 	Namespace string
 }
 
 // Setup registers every controller with the manager.
 func Setup(mgr ctrl.Manager, d Dependencies) error {
 	reconcilers := map[string]interface{ SetupWithManager(ctrl.Manager) error }{
-		"project":   &project.Reconciler{Client: mgr.GetClient(), Clock: d.Clock},
+		"project":   &project.Reconciler{Client: mgr.GetClient(), Clock: d.Clock, Namespace: d.Namespace},
 		"quota":     &quota.Reconciler{Client: mgr.GetClient(), Clock: d.Clock},
 		"cluster":   &cluster.Reconciler{Client: mgr.GetClient(), Clock: d.Clock, Namespace: d.Namespace},
 		"job":       &job.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: d.Clock},

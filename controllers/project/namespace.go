@@ -82,7 +82,7 @@ func (r *Reconciler) equip(ctx context.Context, project *v1alpha1.Project, names
 func (r *Reconciler) policy(ctx context.Context, project *v1alpha1.Project) error {
 	wanted := &networkingv1.NetworkPolicy{
 		ObjectMeta: metav1.ObjectMeta{Name: policyName, Namespace: project.Name, Labels: ownLabels(project.Name)},
-		Spec:       networkPolicy(),
+		Spec:       networkPolicy(r.Namespace),
 	}
 	if err := controllerutil.SetControllerReference(project, wanted, r.Client.Scheme()); err != nil {
 		return err

@@ -9,9 +9,6 @@ import (
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
 
-// systemNamespace is the namespace in which Soma itself runs.
-const systemNamespace = "soma-system"
-
 const dnsPort = 53
 
 // ownLabels are the labels of everything that is made for a project.
@@ -38,7 +35,7 @@ var notOutside = struct{ v4, v6 []string }{
 	v6: []string{"fc00::/7", "fe80::/10"},
 }
 
-// networkPolicy is the policy of a project's namespace. A project is a tenant, so:
+// networkPolicy is the policy of a project's namespace, where Soma itself runs in the namespace system. A project is a tenant, so:
 //
 //   - in come only the project's own pods, and Soma, which asks jobs for what they serve;
 //   - out go connections to the project's own pods; to the outside world, because jobs fetch packages, data and models;
@@ -47,11 +44,11 @@ var notOutside = struct{ v4, v6 []string }{
 //     needs one of them adds a NetworkPolicy, and policies add up.
 //
 // Every field that the API server would default is set, so that a policy that was changed by hand can be told.
-func networkPolicy() networkingv1.NetworkPolicySpec {
+func networkPolicy(system string) networkingv1.NetworkPolicySpec {
 	everyPod := metav1.LabelSelector{}
 	samePeer := networkingv1.NetworkPolicyPeer{PodSelector: &metav1.LabelSelector{}}
 	soma := networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{
-		MatchLabels: map[string]string{corev1.LabelMetadataName: systemNamespace},
+		MatchLabels: map[string]string{corev1.LabelMetadataName: system},
 	}}
 	udp, tcp, dns := corev1.ProtocolUDP, corev1.ProtocolTCP, intstr.FromInt32(dnsPort)
 	return networkingv1.NetworkPolicySpec{

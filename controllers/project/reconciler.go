@@ -41,6 +41,8 @@ const jobsDelay = time.Second
 type Reconciler struct {
 	Client client.Client
 	Clock  clock.PassiveClock
+	// Namespace is Soma's own, from which jobs can be reached.
+	Namespace string
 
 	// live reads past the cache.
 	live client.Reader
@@ -48,8 +50,8 @@ type Reconciler struct {
 
 // SetupWithManager adds the controller to the manager. It returns an error where a dependency is missing.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	if r.Client == nil || r.Clock == nil {
-		return errors.New("controller of projects: Client and Clock are required")
+	if r.Client == nil || r.Clock == nil || r.Namespace == "" {
+		return errors.New("controller of projects: Client, Clock and Namespace are required")
 	}
 	r.live = mgr.GetAPIReader()
 	return ctrl.NewControllerManagedBy(mgr).

@@ -54,7 +54,7 @@ func setUp(mgr manager.Manager) {
 	fleet, err := fleet.New(mgr.GetConfig())
 	Expect(err).NotTo(HaveOccurred())
 	now := clock.RealClock{}
-	Expect((&project.Reconciler{Client: mgr.GetClient(), Clock: now}).SetupWithManager(mgr)).To(Succeed())
+	Expect((&project.Reconciler{Client: mgr.GetClient(), Clock: now, Namespace: harness.SystemNamespace}).SetupWithManager(mgr)).To(Succeed())
 	Expect((&quota.Reconciler{Client: mgr.GetClient(), Clock: now, Interval: shortly}).SetupWithManager(mgr)).To(Succeed())
 	Expect((&cluster.Reconciler{
 		Client: mgr.GetClient(), Clock: now, Prober: fleet, Namespace: harness.SystemNamespace, Interval: shortly,
