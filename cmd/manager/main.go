@@ -107,6 +107,9 @@ func run(ctx context.Context, o options) error {
 	if err := controllers.Setup(mgr, controllers.Dependencies{Clock: clock.RealClock{}, Namespace: o.namespace}); err != nil {
 		return err
 	}
+	if err := controllers.SetupMetrics(mgr); err != nil {
+		return err
+	}
 	if err := setupCertificates(ctx, mgr, certificate, o); err != nil {
 		return err
 	}
