@@ -44,5 +44,6 @@ func run() error {
 		return err
 	}
 	defer store.Close()
+	go store.KeepProbing(ctx)
 	return historyapi.Run(ctx, options, store, clock.RealClock{})
 }

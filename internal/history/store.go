@@ -5,25 +5,16 @@ package history
 
 import (
 	"context"
-	"database/sql"
-	"embed"
 	"errors"
 	"fmt"
-	"io/fs"
 	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
-	"github.com/pressly/goose/v3/lock"
 	"k8s.io/utils/clock"
 
 	"github.com/soma-platform/soma/internal/history/db"
 )
-
-//go:embed migrations/*.sql
-var migrations embed.FS
 
 // monthsAhead is how many months of partitions are made before they are needed.
 const monthsAhead = 3
@@ -37,6 +28,7 @@ type Store struct {
 	// months that are known to have partitions.
 	months sync.Map
 	outage outage
+	prober prober
 }
 
 // Open prepares a store for the database at url. It does not connect: a database that is away is an error of the calls
@@ -67,45 +59,9 @@ func Open(ctx context.Context, url string, clk clock.PassiveClock) (*Store, erro
 }
 
 // Close ends all connections.
-func (s *Store) Close() { s.pool.Close() }
-
-// Migrate brings the schema to the newest version and makes the partitions of this month and the next ones. Several
-// programs may do so at once: one works, the others wait for it.
-func (s *Store) Migrate(ctx context.Context) error {
-	return s.observe(s.migrate(ctx))
-}
-
-func (s *Store) migrate(ctx context.Context) error {
-	if err := s.pool.Ping(ctx); err != nil {
-		return fmt.Errorf("reach the history: %w", err)
-	}
-	connection := stdlib.OpenDBFromPool(s.pool)
-	defer func() { _ = connection.Close() }()
-	provider, err := migrationsOn(connection)
-	if err != nil {
-		return err
-	}
-	if _, err := provider.Up(ctx); err != nil {
-		return fmt.Errorf("bring the history's schema up to date: %w", err)
-	}
-	s.months.Clear()
-	return s.ensureMonths(ctx, s.upcoming()...)
-}
-
-func migrationsOn(connection *sql.DB) (*goose.Provider, error) {
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		return nil, fmt.Errorf("read the migrations: %w", err)
-	}
-	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 120))
-	if err != nil {
-		return nil, fmt.Errorf("prepare the lock of the migrations: %w", err)
-	}
-	provider, err := goose.NewProvider(goose.DialectPostgres, connection, files, goose.WithSessionLocker(locker))
-	if err != nil {
-		return nil, fmt.Errorf("prepare the migrations: %w", err)
-	}
-	return provider, nil
+func (s *Store) Close() {
+	s.prober.close()
+	s.pool.Close()
 }
 
 // upcoming are instants in this month and the next ones.
