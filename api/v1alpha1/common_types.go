@@ -131,4 +131,11 @@ type Transition struct {
 	// exitCode of the container, where the transition is the end of one.
 	// +optional
 	ExitCode *int32 `json:"exitCode,omitempty"`
+
+	// attemptReason is why the job's attempt ended, where the transition is the end of one. The reason is what follows from
+	// it: an attempt that ended by OOMKilled is followed by BackOff, or by the end of the job.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=64
+	AttemptReason JobReason `json:"attemptReason,omitempty"`
 }

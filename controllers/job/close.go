@@ -102,6 +102,7 @@ func (d *decider) account(seen workload.Observation, reason platformv1.JobReason
 		d.status.Cost = accounting.Add(d.status.Cost, reservation.PricePerHour, reservation.Currency, time)
 	}
 	d.status.Attempts = append(d.status.Attempts, attempt)
+	d.ended = &attempt
 	if extra := len(d.status.Attempts) - keptAttempts; extra > 0 {
 		d.status.Attempts = append([]platformv1.Attempt(nil), d.status.Attempts[extra:]...)
 	}
@@ -134,11 +135,15 @@ func (d *decider) enter(phase platformv1.JobPhase, reason platformv1.JobReason, 
 	if d.backlog {
 		return
 	}
-	appended := d.status.Journal.Append(platformv1.Transition{
+	transition := platformv1.Transition{
 		Time: metav1.NewMicroTime(at), Phase: string(phase), Reason: string(reason), Message: truncate(message, 512),
 		Attempt: d.status.Attempt, ExitCode: exit,
-	})
-	if !appended {
+	}
+	if d.ended != nil {
+		// What follows hides how the attempt ended, and status forgets it: the history must not.
+		transition.AttemptReason, transition.ExitCode = d.ended.Reason, d.ended.ExitCode
+	}
+	if !d.status.Journal.Append(transition) {
 		d.backlog = true
 		return
 	}

@@ -77,6 +77,8 @@ func decide(f facts) plan {
 type decider struct {
 	facts
 	plan
+	// ended is the attempt that this decision closed, if any: the transition that follows tells how it ended.
+	ended *platformv1.Attempt
 }
 
 // afterEnd ends what is left of the pods and, when its time is over, the job.

@@ -44,7 +44,7 @@ func EntryOf(kind string, object Journaled) (Entry, error) {
 		entry.transitions = append(entry.transitions, db.InsertTransitionParams{
 			CreatedAt: identity.CreatedAt, Uid: identity.UID, Sequence: t.Sequence, Kind: kind, At: t.Time.UTC(),
 			Phase: clean(t.Phase), Reason: clean(t.Reason), Message: bounded(t.Message, maxMessageBytes),
-			Attempt: t.Attempt, ExitCode: t.ExitCode,
+			Attempt: t.Attempt, ExitCode: t.ExitCode, AttemptReason: clean(string(t.AttemptReason)),
 		})
 	}
 	// The API server's versions of objects are whole numbers that grow.

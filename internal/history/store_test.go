@@ -110,6 +110,24 @@ func TestRecordTwiceWritesOnce(t *testing.T) {
 	}
 }
 
+// How an attempt ended is kept, also where the job went on.
+func TestRecordKeepsEndsOfAttempts(t *testing.T) {
+	store := newStore(t)
+	job := newJob("train", time.Now(), 1)
+	code := int32(137)
+	job.Status.Journal.Append(platform.Transition{
+		Time: metav1.NowMicro(), Phase: string(platform.JobPending), Reason: "BackOff", Attempt: 1, AttemptReason: "OOMKilled", ExitCode: &code,
+	})
+	mustRecord(t, store, mustEntry(t, job))
+	_, transitions := mustGet(t, store, job)
+	if len(transitions) != 2 || transitions[0].AttemptReason != "" {
+		t.Fatalf("want two transitions, the first of no attempt's end, got %+v", transitions)
+	}
+	if got := transitions[1]; got.Reason != "BackOff" || got.AttemptReason != "OOMKilled" || got.ExitCode == nil || *got.ExitCode != code {
+		t.Errorf("unexpected transition: %+v", got)
+	}
+}
+
 func TestRecordNeverGoesBack(t *testing.T) {
 	store := newStore(t)
 	job := newJob("train", time.Now(), 1)

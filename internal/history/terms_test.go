@@ -63,7 +63,7 @@ func TestMigrationMakesTerms(t *testing.T) {
 		t.Fatal(err)
 	}
 	store := openStore(t, url)
-	connection := stdlib.OpenDBFromPool(store.pool)
+	connection := stdlib.OpenDB(*store.migrationConfig())
 	defer func() { _ = connection.Close() }()
 	provider, err := migrationsOn(connection)
 	if err != nil {
@@ -73,7 +73,11 @@ func TestMigrationMakesTerms(t *testing.T) {
 		t.Fatal(err)
 	}
 	old := newJob("old", time.Date(2019, 12, 31, 23, 59, 59, 0, time.UTC), 1)
-	mustRecord(t, store, mustEntry(t, old), mustEntry(t, newJob("new", time.Now(), 1)))
+	entries := []Entry{mustEntry(t, old), mustEntry(t, newJob("new", time.Now(), 1))}
+	for i := range entries {
+		entries[i].transitions = nil // their table has not its shape of today yet
+	}
+	mustRecord(t, store, entries...)
 	if err := store.Migrate(t.Context()); err != nil {
 		t.Fatal(err)
 	}

@@ -76,10 +76,29 @@ func transitionsOf(rows []history.Transition) []api.Transition {
 	for _, row := range rows {
 		transitions = append(transitions, api.Transition{
 			Sequence: row.Sequence, Time: metav1.NewMicroTime(row.At), Phase: row.Phase, Reason: row.Reason,
-			Message: row.Message, Attempt: row.Attempt, ExitCode: row.ExitCode,
+			Message: row.Message, Attempt: row.Attempt, ExitCode: row.ExitCode, AttemptReason: row.AttemptReason,
 		})
 	}
 	return transitions
+}
+
+// attemptsOf are the newest attempts whose ends the transitions tell.
+func attemptsOf(transitions []api.Transition) []api.Attempt {
+	var attempts []api.Attempt
+	started := map[int32]*metav1.MicroTime{}
+	for i := range transitions {
+		t := &transitions[i]
+		if t.Phase == string(platform.JobRunning) && started[t.Attempt] == nil {
+			started[t.Attempt] = &t.Time
+		}
+		if t.AttemptReason == "" {
+			continue
+		}
+		attempts = append(attempts, api.Attempt{
+			Number: t.Attempt, StartTime: started[t.Attempt], EndTime: t.Time, Reason: t.AttemptReason, ExitCode: t.ExitCode, Message: t.Message,
+		})
+	}
+	return attempts[max(0, len(attempts)-maxAttempts):]
 }
 
 func timeOf(t *time.Time) *metav1.Time {

@@ -1,11 +1,14 @@
 package historyapi
 
 import (
+	"reflect"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	api "github.com/soma-platform/soma/api/history/v1alpha1"
 	"github.com/soma-platform/soma/internal/history"
 )
 
@@ -44,5 +47,39 @@ func TestRecordOf(t *testing.T) {
 				t.Errorf("unexpected spec: %+v", got)
 			}
 		})
+	}
+}
+
+func TestAttemptsOf(t *testing.T) {
+	at := func(second int64) metav1.MicroTime { return metav1.NewMicroTime(time.Unix(second, 0)) }
+	code := func(value int32) *int32 { return &value }
+	first, second := at(1), at(11)
+	transitions := []api.Transition{
+		{Time: at(0), Phase: "Pending"},
+		{Time: first, Phase: "Running", Attempt: 1},
+		{Time: at(5), Phase: "Pending", Reason: "BackOff", Message: "short of memory", Attempt: 1, AttemptReason: "OOMKilled", ExitCode: code(137)},
+		{Time: second, Phase: "Running", Attempt: 2},
+		{Time: at(15), Phase: "Pending", Reason: "Queued", Attempt: 2, AttemptReason: "NodeLost"},
+		{Time: at(25), Phase: "Failed", Reason: "ImageNotFound", Attempt: 3, AttemptReason: "ImageNotFound"},
+		{Time: at(30), Phase: "Deleted"},
+	}
+	want := []api.Attempt{
+		{Number: 1, StartTime: &first, EndTime: at(5), Reason: "OOMKilled", ExitCode: code(137), Message: "short of memory"},
+		{Number: 2, StartTime: &second, EndTime: at(15), Reason: "NodeLost"},
+		{Number: 3, EndTime: at(25), Reason: "ImageNotFound"},
+	}
+	if got := attemptsOf(transitions); !reflect.DeepEqual(got, want) {
+		t.Errorf("want %+v, got %+v", want, got)
+	}
+	var many []api.Transition
+	for number := range int32(100) {
+		many = append(many, api.Transition{Attempt: number + 1, AttemptReason: "Error"})
+	}
+	got := attemptsOf(many)
+	if len(got) != maxAttempts || got[maxAttempts-1].Number != 100 {
+		t.Errorf("want the newest %d attempts, got %d, the last of them %d", maxAttempts, len(got), got[len(got)-1].Number)
+	}
+	if got := attemptsOf(nil); len(got) != 0 {
+		t.Errorf("want no attempts, got %v", got)
 	}
 }

@@ -24,6 +24,9 @@ import (
 // maxTransitions is how many transitions one record shows: the newest.
 const maxTransitions = 1000
 
+// maxAttempts is how many attempts that ended one record shows: the newest.
+const maxAttempts = 16
+
 var resource = schema.GroupResource{Group: api.GroupName, Resource: "jobrecords"}
 
 // Reader is where records are read from.
@@ -96,6 +99,7 @@ func (r *records) Get(ctx context.Context, name string, _ *metav1.GetOptions) (r
 		return nil, statusOf(err)
 	}
 	record.Status.Transitions = transitionsOf(transitions)
+	record.Status.EndedAttempts = attemptsOf(record.Status.Transitions)
 	return &record, nil
 }
 

@@ -141,6 +141,12 @@ type JobRecordStatus struct {
 	// +optional
 	PricePerHour string `json:"pricePerHour,omitempty"`
 
+	// endedAttempts are the newest attempts that ended, oldest first. They are given when one record is read, not in lists;
+	// at most 16 of them.
+	// +optional
+	// +listType=atomic
+	EndedAttempts []Attempt `json:"endedAttempts,omitempty"`
+
 	// transitions of the job, oldest first. They are given when one record is read, not in lists; at most 1000 of them.
 	// +optional
 	// +listType=atomic
@@ -182,6 +188,34 @@ type Transition struct {
 	// exitCode of the container, where the transition is the end of one.
 	// +optional
 	ExitCode *int32 `json:"exitCode,omitempty"`
+
+	// attemptReason is why the attempt ended, where the transition is the end of one. The reason is what followed from it.
+	// +optional
+	AttemptReason string `json:"attemptReason,omitempty"`
+}
+
+// Attempt is one run of a job's pods that ended.
+type Attempt struct {
+	// number of the attempt, from 1.
+	Number int32 `json:"number"`
+
+	// startTime is when every replica ran. It is missing where that never came to be.
+	// +optional
+	StartTime *metav1.MicroTime `json:"startTime,omitempty"`
+
+	// endTime is when the end of the attempt was found.
+	EndTime metav1.MicroTime `json:"endTime"`
+
+	// reason of the end, for instance OOMKilled.
+	Reason string `json:"reason"`
+
+	// exitCode of the replica that ended the attempt.
+	// +optional
+	ExitCode *int32 `json:"exitCode,omitempty"`
+
+	// message for a person, with the container's last words where it ended badly.
+	// +optional
+	Message string `json:"message,omitempty"`
 }
 
 // JobRecord is what the history knows of one job, that may still exist or not. It can only be read.

@@ -6,6 +6,11 @@
 package v1alpha1
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Attempt) OpenAPIModelName() string {
+	return "dev.soma.history.v1alpha1.Attempt"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Cost) OpenAPIModelName() string {
 	return "dev.soma.history.v1alpha1.Cost"
 }

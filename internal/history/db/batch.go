@@ -19,11 +19,12 @@ var (
 )
 
 const insertTransition = `-- name: InsertTransition :batchone
-INSERT INTO transitions (created_at, uid, sequence, kind, at, phase, reason, message, attempt, exit_code)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO transitions (created_at, uid, sequence, kind, at, phase, reason, message, attempt, exit_code,
+    attempt_reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (created_at, uid, sequence) DO UPDATE
 SET at = excluded.at, phase = excluded.phase, reason = excluded.reason, message = excluded.message,
-    attempt = excluded.attempt, exit_code = excluded.exit_code, recorded_at = now()
+    attempt = excluded.attempt, exit_code = excluded.exit_code, attempt_reason = excluded.attempt_reason, recorded_at = now()
 WHERE transitions.phase = 'Deleted' AND excluded.phase <> 'Deleted'
 RETURNING sequence
 `
@@ -35,16 +36,17 @@ type InsertTransitionBatchResults struct {
 }
 
 type InsertTransitionParams struct {
-	CreatedAt time.Time
-	Uid       uuid.UUID
-	Sequence  int64
-	Kind      string
-	At        time.Time
-	Phase     string
-	Reason    string
-	Message   string
-	Attempt   int32
-	ExitCode  *int32
+	CreatedAt     time.Time
+	Uid           uuid.UUID
+	Sequence      int64
+	Kind          string
+	At            time.Time
+	Phase         string
+	Reason        string
+	Message       string
+	Attempt       int32
+	ExitCode      *int32
+	AttemptReason string
 }
 
 // The number of a deletion is that of the transition after the last one known; if the object had another transition after
@@ -63,6 +65,7 @@ func (q *Queries) InsertTransition(ctx context.Context, arg []InsertTransitionPa
 			a.Message,
 			a.Attempt,
 			a.ExitCode,
+			a.AttemptReason,
 		}
 		batch.Queue(insertTransition, vals...)
 	}

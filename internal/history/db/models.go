@@ -72,15 +72,16 @@ type Object struct {
 }
 
 type Transition struct {
-	CreatedAt  time.Time
-	Uid        uuid.UUID
-	Sequence   int64
-	Kind       string
-	At         time.Time
-	Phase      string
-	Reason     string
-	Message    string
-	Attempt    int32
-	ExitCode   *int32
-	RecordedAt time.Time
+	CreatedAt     time.Time
+	Uid           uuid.UUID
+	Sequence      int64
+	Kind          string
+	At            time.Time
+	Phase         string
+	Reason        string
+	Message       string
+	Attempt       int32
+	ExitCode      *int32
+	RecordedAt    time.Time
+	AttemptReason string
 }

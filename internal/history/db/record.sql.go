@@ -149,7 +149,7 @@ func (q *Queries) PresentObjects(ctx context.Context, arg PresentObjectsParams) 
 }
 
 const transitionsOf = `-- name: TransitionsOf :many
-SELECT sequence, at, phase, reason, message, attempt, exit_code FROM transitions
+SELECT sequence, at, phase, reason, message, attempt, exit_code, attempt_reason FROM transitions
 WHERE created_at = $1 AND uid = $2
 ORDER BY sequence DESC LIMIT $3::int
 `
@@ -161,13 +161,14 @@ type TransitionsOfParams struct {
 }
 
 type TransitionsOfRow struct {
-	Sequence int64
-	At       time.Time
-	Phase    string
-	Reason   string
-	Message  string
-	Attempt  int32
-	ExitCode *int32
+	Sequence      int64
+	At            time.Time
+	Phase         string
+	Reason        string
+	Message       string
+	Attempt       int32
+	ExitCode      *int32
+	AttemptReason string
 }
 
 func (q *Queries) TransitionsOf(ctx context.Context, arg TransitionsOfParams) ([]TransitionsOfRow, error) {
@@ -187,6 +188,7 @@ func (q *Queries) TransitionsOf(ctx context.Context, arg TransitionsOfParams) ([
 			&i.Message,
 			&i.Attempt,
 			&i.ExitCode,
+			&i.AttemptReason,
 		); err != nil {
 			return nil, err
 		}

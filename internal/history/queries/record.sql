@@ -4,11 +4,12 @@ SELECT ensure_month(sqlc.arg(instant)::timestamptz);
 -- name: InsertTransition :batchone
 -- The number of a deletion is that of the transition after the last one known; if the object had another transition after
 -- all, that one takes the number. Returns whether a row was written.
-INSERT INTO transitions (created_at, uid, sequence, kind, at, phase, reason, message, attempt, exit_code)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+INSERT INTO transitions (created_at, uid, sequence, kind, at, phase, reason, message, attempt, exit_code,
+    attempt_reason)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 ON CONFLICT (created_at, uid, sequence) DO UPDATE
 SET at = excluded.at, phase = excluded.phase, reason = excluded.reason, message = excluded.message,
-    attempt = excluded.attempt, exit_code = excluded.exit_code, recorded_at = now()
+    attempt = excluded.attempt, exit_code = excluded.exit_code, attempt_reason = excluded.attempt_reason, recorded_at = now()
 WHERE transitions.phase = 'Deleted' AND excluded.phase <> 'Deleted'
 RETURNING sequence;
 
@@ -72,6 +73,6 @@ WHERE deleted_at IS NULL AND uid > @after
 ORDER BY uid LIMIT sqlc.arg(count)::int;
 
 -- name: TransitionsOf :many
-SELECT sequence, at, phase, reason, message, attempt, exit_code FROM transitions
+SELECT sequence, at, phase, reason, message, attempt, exit_code, attempt_reason FROM transitions
 WHERE created_at = @created_at AND uid = @uid
 ORDER BY sequence DESC LIMIT sqlc.arg(count)::int;

@@ -18,6 +18,7 @@ import (
 
 func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenAPIDefinition {
 	return map[string]common.OpenAPIDefinition{
+		v1alpha1.Attempt{}.OpenAPIModelName():             schema_soma_api_history_v1alpha1_Attempt(ref),
 		v1alpha1.Cost{}.OpenAPIModelName():                schema_soma_api_history_v1alpha1_Cost(ref),
 		v1alpha1.JobRecord{}.OpenAPIModelName():           schema_soma_api_history_v1alpha1_JobRecord(ref),
 		v1alpha1.JobRecordList{}.OpenAPIModelName():       schema_soma_api_history_v1alpha1_JobRecordList(ref),
@@ -122,6 +123,64 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		runtime.TypeMeta{}.OpenAPIModelName():             schema_k8sio_apimachinery_pkg_runtime_TypeMeta(ref),
 		runtime.Unknown{}.OpenAPIModelName():              schema_k8sio_apimachinery_pkg_runtime_Unknown(ref),
 		version.Info{}.OpenAPIModelName():                 schema_k8sio_apimachinery_pkg_version_Info(ref),
+	}
+}
+
+func schema_soma_api_history_v1alpha1_Attempt(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Attempt is one run of a job's pods that ended.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"number": {
+						SchemaProps: spec.SchemaProps{
+							Description: "number of the attempt, from 1.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"startTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "startTime is when every replica ran. It is missing where that never came to be.",
+							Ref:         ref(v1.MicroTime{}.OpenAPIModelName()),
+						},
+					},
+					"endTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "endTime is when the end of the attempt was found.",
+							Ref:         ref(v1.MicroTime{}.OpenAPIModelName()),
+						},
+					},
+					"reason": {
+						SchemaProps: spec.SchemaProps{
+							Description: "reason of the end, for instance OOMKilled.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"exitCode": {
+						SchemaProps: spec.SchemaProps{
+							Description: "exitCode of the replica that ended the attempt.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message for a person, with the container's last words where it ended badly.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"number", "endTime", "reason"},
+			},
+		},
+		Dependencies: []string{
+			v1.MicroTime{}.OpenAPIModelName()},
 	}
 }
 
@@ -535,6 +594,24 @@ func schema_soma_api_history_v1alpha1_JobRecordStatus(ref common.ReferenceCallba
 							Format:      "",
 						},
 					},
+					"endedAttempts": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "endedAttempts are the newest attempts that ended, oldest first. They are given when one record is read, not in lists; at most 16 of them.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1alpha1.Attempt{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 					"transitions": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{
@@ -558,7 +635,7 @@ func schema_soma_api_history_v1alpha1_JobRecordStatus(ref common.ReferenceCallba
 			},
 		},
 		Dependencies: []string{
-			v1alpha1.Cost{}.OpenAPIModelName(), v1alpha1.Transition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+			v1alpha1.Attempt{}.OpenAPIModelName(), v1alpha1.Cost{}.OpenAPIModelName(), v1alpha1.Transition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 
@@ -617,6 +694,13 @@ func schema_soma_api_history_v1alpha1_Transition(ref common.ReferenceCallback) c
 							Description: "exitCode of the container, where the transition is the end of one.",
 							Type:        []string{"integer"},
 							Format:      "int32",
+						},
+					},
+					"attemptReason": {
+						SchemaProps: spec.SchemaProps{
+							Description: "attemptReason is why the attempt ended, where the transition is the end of one. The reason is what followed from it.",
+							Type:        []string{"string"},
+							Format:      "",
 						},
 					},
 				},
@@ -2917,6 +3001,13 @@ func schema_soma_platform_soma_api_v1alpha1_Transition(ref common.ReferenceCallb
 							Description: "exitCode of the container, where the transition is the end of one.",
 							Type:        []string{"integer"},
 							Format:      "int32",
+						},
+					},
+					"attemptReason": {
+						SchemaProps: spec.SchemaProps{
+							Description: "attemptReason is why the job's attempt ended, where the transition is the end of one. The reason is what follows from it: an attempt that ended by OOMKilled is followed by BackOff, or by the end of the job.",
+							Type:        []string{"string"},
+							Format:      "",
 						},
 					},
 				},
