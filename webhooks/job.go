@@ -22,9 +22,10 @@ const JobPath = "/mutate-job"
 // maxUserName is the longest user name that a job can record.
 const maxUserName = 253
 
-// SetupWithManager registers the webhooks.
-func SetupWithManager(mgr ctrl.Manager) {
-	handler := &jobAdmission{decoder: admission.NewDecoder(mgr.GetScheme())}
+// SetupWithManager registers the webhooks. The recorder acts as the user that is named: nobody else takes a job from the
+// history.
+func SetupWithManager(mgr ctrl.Manager, recorder string) {
+	handler := &jobAdmission{decoder: admission.NewDecoder(mgr.GetScheme()), recorder: recorder}
 	mgr.GetWebhookServer().Register(JobPath, &admission.Webhook{Handler: handler, RecoverPanic: new(true)})
 }
 
@@ -32,6 +33,8 @@ func SetupWithManager(mgr ctrl.Manager) {
 // written.
 type jobAdmission struct {
 	decoder admission.Decoder
+	// recorder is the user that the recorder acts as.
+	recorder string
 }
 
 // Handle answers one request of the API server.
@@ -53,6 +56,9 @@ func (a *jobAdmission) Handle(_ context.Context, request admission.Request) admi
 		recordSubmission(job, user)
 	} else {
 		recordChange(before, job, user)
+		if user != a.recorder {
+			hold(before, job)
+		}
 	}
 	changed, err := json.Marshal(job)
 	if err != nil {
@@ -81,5 +87,13 @@ func recordChange(before, job *platformv1.Job, user string) {
 	job.Spec.CancelledBy = before.Spec.CancelledBy
 	if job.Spec.CancelRequested() && !before.Spec.CancelRequested() {
 		job.Spec.CancelledBy = user
+	}
+}
+
+// hold puts back what keeps a job until its history is written, where it was taken off. Who may change a job is not thereby
+// let to make its end be forgotten.
+func hold(before, job *platformv1.Job) {
+	if slices.Contains(before.Finalizers, platformv1.FinalizerHistory) && !slices.Contains(job.Finalizers, platformv1.FinalizerHistory) {
+		job.Finalizers = append(job.Finalizers, platformv1.FinalizerHistory)
 	}
 }

@@ -113,7 +113,11 @@ func run(ctx context.Context, o options) error {
 	if err := setupCertificates(ctx, mgr, certificate, o); err != nil {
 		return err
 	}
-	webhooks.SetupWithManager(mgr)
+	self, err := webhooks.Self(ctx, restConfig)
+	if err != nil {
+		return err
+	}
+	webhooks.SetupWithManager(mgr, self)
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("add the health check: %w", err)
 	}

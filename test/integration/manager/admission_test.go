@@ -3,6 +3,8 @@ package manager
 import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -83,6 +85,23 @@ var _ = Describe("Admission of jobs", func() {
 		Expect(job.Spec.CancelledBy).To(Equal("carol"))
 		reaches(job, v1alpha1.JobCancelled, v1alpha1.JobReasonUserRequested)
 		isRecorded(job, "Cancelled UserRequested")
+	})
+
+	It("keeps a job for its history, whoever takes off what holds it", func() {
+		Expect(carol.Create(harness.Ctx, job)).To(Succeed())
+		before := job.DeepCopy()
+		job.Finalizers = nil
+		Expect(carol.Patch(harness.Ctx, job, client.MergeFrom(before))).To(Succeed())
+		Expect(job.Finalizers).To(ConsistOf(v1alpha1.FinalizerHistory))
+		Expect(carol.Delete(harness.Ctx, job)).To(Succeed())
+		Eventually(func() error {
+			patch := client.RawPatch(types.JSONPatchType, []byte(`[{"op": "remove", "path": "/metadata/finalizers"}]`))
+			return carol.Patch(harness.Ctx, job, patch)
+		}).Should(Satisfy(apierrors.IsNotFound), "the job goes when the recorder lets it go")
+		all, err := rows(job)
+		Expect(err).NotTo(HaveOccurred())
+		Expect(all).NotTo(BeEmpty())
+		Expect(all[len(all)-1].Reason).To(Equal("Deleted"), "it did not go unwitnessed")
 	})
 
 	It("refuses what the schema refuses", func() {

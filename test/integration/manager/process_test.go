@@ -85,7 +85,11 @@ func newManager(gate *gate, store *history.Store) (ctrl.Manager, error) {
 	if err := controllers.Setup(mgr, controllers.Dependencies{Clock: clock.RealClock{}, Namespace: harness.SystemNamespace}); err != nil {
 		return nil, err
 	}
-	webhooks.SetupWithManager(mgr)
+	self, err := webhooks.Self(context.Background(), harness.Server.Config)
+	if err != nil {
+		return nil, err
+	}
+	webhooks.SetupWithManager(mgr, self)
 	return mgr, nil
 }
 
