@@ -207,7 +207,7 @@ type ClusterStatus struct {
 	// +optional
 	Used *ResourceAmounts `json:"used,omitempty"`
 
-	// conditions: Ready, Reconciling, Stalled, Reachable.
+	// conditions: Ready, Reconciling, Stalled, Reachable, HistoryAvailable.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -53,6 +53,17 @@ const (
 	ReasonForeignCluster = "ForeignCluster"
 	// ReasonUnreachable: the API server did not answer.
 	ReasonUnreachable = "Unreachable"
+
+	// ConditionHistoryAvailable is True while what happens is recorded in the history. While it is not, jobs go on and
+	// nothing of them is lost; the message says since when, and how many objects wait. Ready does not depend on it.
+	ConditionHistoryAvailable = "HistoryAvailable"
+
+	// ReasonHistoryRecording: what happens is recorded.
+	ReasonHistoryRecording = "Recording"
+	// ReasonHistoryAway: the history's database does not answer, or does not take what it is given.
+	ReasonHistoryAway = "HistoryAway"
+	// ReasonHistoryMigrating: the history's database is being brought up to date, after Soma was.
+	ReasonHistoryMigrating = "HistoryMigrating"
 )
 
 // Conditions and reasons of a Quota.

@@ -16,6 +16,8 @@ type Health struct {
 	Away  bool
 	Since time.Time
 	Cause error
+	// Migrating is since when the database is being brought up to date; zero where it is not.
+	Migrating time.Time
 	// Backlog is the number of objects that wait to be recorded.
 	Backlog int
 	// Lag is for how long the one that waits longest has.
@@ -26,6 +28,9 @@ type Health struct {
 func (r *Recorder) Health() Health {
 	var health Health
 	health.Since, health.Cause, health.Away = r.store.Outage()
+	if since := r.migrating.Load(); since != nil {
+		health.Migrating = *since
+	}
 	health.Backlog, health.Lag = r.backlog.measure()
 	return health
 }

@@ -6,6 +6,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -27,6 +29,8 @@ const (
 	linger = 100 * time.Millisecond
 	// attemptTimeout bounds one write to the database.
 	attemptTimeout = 60 * time.Second
+	// unbounded is the bound of what takes as long as it takes: it ends with the recorder.
+	unbounded = 0
 	// firstRetry and lastRetry bound the pause between tries while the database is away.
 	firstRetry = 250 * time.Millisecond
 	lastRetry  = 10 * time.Second
@@ -50,6 +54,7 @@ type Store interface {
 	Record(ctx context.Context, entries []history.Entry) (written int, err error)
 	Delete(ctx context.Context, deletions []history.Deletion) (written int, err error)
 	Present(ctx context.Context, each func(history.Identity) error) error
+	Probe(ctx context.Context) error
 	Outage() (since time.Time, cause error, away bool)
 }
 
@@ -65,6 +70,13 @@ type Recorder struct {
 	queue   workqueue.TypedRateLimitingInterface[history.Identity]
 	backlog backlog
 	meters  *meters
+
+	// migrating is since when the database is being brought up to date, if it is.
+	migrating atomic.Pointer[time.Time]
+	// busy tells that something is asked of the database or tried again.
+	busy atomic.Bool
+	// told is when clusters were last told of an outage.
+	told time.Time
 }
 
 // New makes a recorder that reads objects from the cache, live where the cache may be behind, and writes finalizers and
@@ -107,7 +119,11 @@ func (r *Recorder) Start(ctx context.Context) error {
 		}
 		return err
 	}
-	if !r.insist(ctx, "prepare the history", r.store.Migrate) || !r.insist(ctx, "find objects that are gone", r.closeVanished) {
+	r.busy.Store(true) // a database that was never prepared is none that was lost
+	var following sync.WaitGroup
+	defer following.Wait()
+	following.Go(func() { r.follow(ctx) })
+	if !r.prepare(ctx) || !r.insist(ctx, "find objects that are gone", attemptTimeout, r.closeVanished) {
 		return nil
 	}
 	for {
@@ -115,9 +131,10 @@ func (r *Recorder) Start(ctx context.Context) error {
 		if len(batch) == 0 {
 			return nil
 		}
-		if !r.insist(ctx, "record", func(ctx context.Context) error {
-			err := r.process(ctx, batch)
+		if !r.insist(ctx, "record", attemptTimeout, func(attempt context.Context) error {
+			err := r.process(attempt, batch)
 			if history.IsLost(err) {
+				// What comes back may be an old copy: that takes longer than an attempt.
 				return errors.Join(err, r.projectAgain(ctx))
 			}
 			return err
@@ -130,14 +147,26 @@ func (r *Recorder) Start(ctx context.Context) error {
 	}
 }
 
-// insist repeats an action, with growing pauses, for as long as the database is away. It reports false when the context
-// ended first. Any other error is the action's to deal with and is only told here.
-func (r *Recorder) insist(ctx context.Context, what string, action func(context.Context) error) bool {
+// prepare brings the database up to date, however long that takes. It reports false when the context ended first.
+func (r *Recorder) prepare(ctx context.Context) bool {
+	return r.insist(ctx, "prepare the history", unbounded, r.migrate)
+}
+
+func (r *Recorder) migrate(ctx context.Context) error {
+	now := r.clock.Now()
+	r.migrating.Store(&now)
+	defer r.migrating.Store(nil)
+	return r.store.Migrate(logr.NewContext(ctx, r.log))
+}
+
+// insist repeats an action, with growing pauses, for as long as the database is away. A try may take as long as the limit
+// allows. It reports false when the context ended first. Any other error is the action's to deal with and is only told here.
+func (r *Recorder) insist(ctx context.Context, what string, limit time.Duration, action func(context.Context) error) bool {
+	r.busy.Store(true)
+	defer r.busy.Store(false)
 	pause := firstRetry
 	for tries := 1; ; tries++ {
-		attempt, cancel := context.WithTimeout(ctx, attemptTimeout)
-		err := action(attempt)
-		cancel()
+		err := within(ctx, limit, action)
 		if ctx.Err() != nil {
 			return false
 		}
@@ -157,6 +186,15 @@ func (r *Recorder) insist(ctx context.Context, what string, action func(context.
 		}
 		pause = min(2*pause, lastRetry)
 	}
+}
+
+func within(ctx context.Context, limit time.Duration, action func(context.Context) error) error {
+	if limit == unbounded {
+		return action(ctx)
+	}
+	attempt, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	return action(attempt)
 }
 
 // next waits for something to record and returns it with whatever else waits, up to a full batch.

@@ -105,7 +105,7 @@ func (r *Recorder) closeVanished(ctx context.Context) error {
 
 // projectAgain makes the tables of a history that was lost, and asks for all that exists to be written into it.
 func (r *Recorder) projectAgain(ctx context.Context) error {
-	if err := r.store.Migrate(ctx); err != nil {
+	if err := r.migrate(ctx); err != nil {
 		return err
 	}
 	for _, kind := range kinds {

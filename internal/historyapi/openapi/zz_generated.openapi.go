@@ -1038,7 +1038,7 @@ func schema_soma_platform_soma_api_v1alpha1_ClusterStatus(ref common.ReferenceCa
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions: Ready, Reconciling, Stalled, Reachable.",
+							Description: "conditions: Ready, Reconciling, Stalled, Reachable, HistoryAvailable.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
