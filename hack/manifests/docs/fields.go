@@ -1,9 +1,11 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -13,9 +15,15 @@ import (
 
 type schema = apiextensionsv1.JSONSchemaProps
 
-// readCRD reads the schema of a kind's only version.
-func readCRD(path string) (*schema, error) {
-	data, err := os.ReadFile(path) //nolint:gosec // a manifest of this repository
+// readCRD reads the schema of a kind's only version, from the first folder that has the file.
+func readCRD(file string, folders []string) (*schema, error) {
+	var path string
+	var data []byte
+	err := os.ErrNotExist
+	for i := 0; i < len(folders) && errors.Is(err, os.ErrNotExist); i++ {
+		path = filepath.Join(folders[i], file)
+		data, err = os.ReadFile(path) //nolint:gosec // a manifest of this repository
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -66,8 +74,8 @@ func fieldTable(text *strings.Builder, path string, s *schema) {
 		if field.Items != nil && field.Items.Schema != nil {
 			below, inner = below+"[]", field.Items.Schema
 		}
-		// What every kind of Kubernetes has alike is described there.
-		if len(inner.Properties) > 0 && name != "conditions" {
+		// What every kind of Kubernetes has alike is described there, and the spec of a job on its own page.
+		if len(inner.Properties) > 0 && name != "conditions" && name != "jobSpec" {
 			fieldTable(text, below, inner)
 		}
 	}

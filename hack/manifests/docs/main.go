@@ -1,8 +1,9 @@
 // Command docs writes the generated parts of docs/reference: the fields of each kind, from the schema in config/crd, and
 // the conditions and reasons, from the comments of their constants in api/v1alpha1. What stands outside the markers is
-// written by hand and left alone.
+// written by hand and left alone. Kinds that another server than the cluster's own serves are not installed as CRDs: their
+// schemas are in a folder of their own.
 //
-//	go -C hack/manifests run ./docs ../..
+//	go -C hack/manifests run ./docs ../.. SCHEMAS
 package main
 
 import (
@@ -16,7 +17,8 @@ import (
 // page is a page of the reference about one kind.
 type page struct {
 	kind, crd, file string
-	// conditions name the groups of constants that the page lists, by a part of the first sentence of their comments.
+	// conditions name the groups of constants that the page lists, by a part of the first sentence of their comments. A kind
+	// without conditions has none.
 	conditions []string
 }
 
@@ -25,6 +27,7 @@ var pages = []page{
 	{kind: "Quota", crd: "platform.soma.dev_quotas.yaml", file: "quota.md", conditions: []string{"that every kind has", "of a Quota", "more than one kind"}},
 	{kind: "Cluster", crd: "platform.soma.dev_clusters.yaml", file: "cluster.md", conditions: []string{"that every kind has", "of a Cluster", "more than one kind"}},
 	{kind: "Job", crd: "platform.soma.dev_jobs.yaml", file: "job.md", conditions: []string{"that every kind has", "of a Job", "more than one kind", "that waits", "that runs or is suspended", "job's end"}},
+	{kind: "JobRecord", crd: "history.soma.dev_jobrecords.yaml", file: "jobrecord.md"},
 }
 
 func main() {
@@ -35,16 +38,17 @@ func main() {
 }
 
 func run(args []string) error {
-	if len(args) != 1 {
-		return errors.New("name the repository's folder")
+	if len(args) != 2 {
+		return errors.New("name the repository's folder and the one with the schemas of kinds that are not installed")
 	}
 	root := args[0]
+	folders := []string{filepath.Join(root, "config", "crd"), args[1]}
 	groups, err := readConstants(filepath.Join(root, "api", "v1alpha1"))
 	if err != nil {
 		return err
 	}
 	for _, p := range pages {
-		if err := write(root, p, groups); err != nil {
+		if err := write(root, folders, p, groups); err != nil {
 			return fmt.Errorf("%s: %w", p.file, err)
 		}
 	}
@@ -52,8 +56,8 @@ func run(args []string) error {
 }
 
 // write renews the generated parts of a page.
-func write(root string, p page, groups []group) error {
-	crd, err := readCRD(filepath.Join(root, "config", "crd", p.crd))
+func write(root string, folders []string, p page, groups []group) error {
+	crd, err := readCRD(p.crd, folders)
 	if err != nil {
 		return err
 	}
@@ -62,11 +66,12 @@ func write(root string, p page, groups []group) error {
 	if err != nil {
 		return err
 	}
+	parts := map[string]string{"fields": fieldTables(p.kind, crd)}
+	if len(p.conditions) > 0 {
+		parts["reasons"] = reasonTables(p.conditions, groups)
+	}
 	renewed := old
-	for name, text := range map[string]string{
-		"fields":  fieldTables(p.kind, crd),
-		"reasons": reasonTables(p.conditions, groups),
-	} {
+	for name, text := range parts {
 		if renewed, err = replace(renewed, name, text); err != nil {
 			return err
 		}
