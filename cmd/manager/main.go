@@ -56,18 +56,7 @@ type options struct {
 
 func main() {
 	var o options
-	flag.BoolVar(&o.leaderElect, "leader-elect", false, "let one of several managers lead; the others serve admission and take over")
-	flag.StringVar(&o.metricsAddr, "metrics-bind-address", ":8443", "where metrics are served; 0 for nowhere")
-	flag.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics by TLS and to those only whom the cluster lets")
-	flag.StringVar(&o.probeAddr, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served")
-	flag.StringVar(&o.pprofAddr, "pprof-bind-address", "", "where profiles are served, for instance 127.0.0.1:6060; nowhere by default")
-	flag.StringVar(&o.webhookHost, "webhook-host", "", "address of the admission webhooks; all of the machine's by default")
-	flag.IntVar(&o.webhookPort, "webhook-port", 9443, "port of the admission webhooks")
-	flag.StringVar(&o.certDir, "cert-dir", "/certs", "folder for a copy of the serving certificate")
-	flag.BoolVar(&o.certRotation, "cert-rotation", true, "make and renew the serving certificate; false where another does, as cert-manager")
-	flag.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace that Soma itself runs in")
-	flag.Float64Var(&o.qps, "kube-api-qps", 500, "requests to the API server per second")
-	flag.IntVar(&o.burst, "kube-api-burst", 1000, "requests to the API server at once")
+	o.bind(flag.CommandLine)
 	zapOptions := zap.Options{}
 	zapOptions.BindFlags(flag.CommandLine)
 	flag.Parse()
@@ -78,6 +67,22 @@ func main() {
 		ctrl.Log.WithName("manager").Error(err, "the manager ended")
 		os.Exit(1)
 	}
+}
+
+// bind makes flags of the options.
+func (o *options) bind(flags *flag.FlagSet) {
+	flags.BoolVar(&o.leaderElect, "leader-elect", false, "let one of several managers lead; the others serve admission and take over")
+	flags.StringVar(&o.metricsAddr, "metrics-bind-address", ":8443", "where metrics are served; 0 for nowhere")
+	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics by TLS and to those only whom the cluster lets")
+	flags.StringVar(&o.probeAddr, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served")
+	flags.StringVar(&o.pprofAddr, "pprof-bind-address", "", "where profiles are served, for instance 127.0.0.1:6060; nowhere by default")
+	flags.StringVar(&o.webhookHost, "webhook-host", "", "address of the admission webhooks; all of the machine's by default")
+	flags.IntVar(&o.webhookPort, "webhook-port", 9443, "port of the admission webhooks")
+	flags.StringVar(&o.certDir, "cert-dir", "/certs", "folder for a copy of the serving certificate")
+	flags.BoolVar(&o.certRotation, "cert-rotation", true, "make and renew the serving certificate; false where another does, as cert-manager")
+	flags.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace that Soma itself runs in")
+	flags.Float64Var(&o.qps, "kube-api-qps", 500, "requests to the API server per second")
+	flags.IntVar(&o.burst, "kube-api-burst", 1000, "requests to the API server at once")
 }
 
 func run(ctx context.Context, o options) error {
