@@ -5,6 +5,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -45,6 +46,14 @@ var _ = Describe("the end of a job", func() {
 		end := finish(ctx, job)
 		Expect(end).To(And(phaseIs(v1alpha1.JobFailed), exitIs(7), HaveField("Retries", BeEquivalentTo(2)), HaveField("Attempts", HaveLen(3))))
 		Expect(podsOf(ctx, job)).To(HaveLen(3))
+		// The history tells of each, also when the object is gone.
+		remove(ctx, job)
+		record := recordOf(ctx, job)
+		Expect(k8s.Get(ctx, client.ObjectKeyFromObject(&record), &record)).To(Succeed())
+		Expect(record.Status.EndedAttempts).To(HaveLen(3))
+		for n, attempt := range record.Status.EndedAttempts {
+			Expect(attempt).To(And(HaveField("Number", BeEquivalentTo(n+1)), HaveField("Reason", "Error"), exitIs(7)))
+		}
 	})
 
 	It("comes within the time to live: the object goes, the history stays", func(ctx context.Context) {

@@ -10,6 +10,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -47,7 +48,8 @@ var _ = Describe("PostgreSQL", Label("faults", "devcluster"), Serial, func() {
 		}
 		Expect(k8s.Delete(ctx, deleted)).To(Succeed())
 		_, err := records(ctx, project)
-		Expect(err).To(HaveOccurred(), "the history must say that it is away")
+		Expect(err).To(MatchError(ContainSubstring("the history is away since")))
+		historyIs(ctx, metav1.ConditionFalse, v1alpha1.ReasonHistoryAway)
 		// What the history does not have yet stays.
 		Consistently(func() error {
 			return k8s.Get(ctx, client.ObjectKeyFromObject(deleted), &v1alpha1.Job{})
@@ -58,10 +60,24 @@ var _ = Describe("PostgreSQL", Label("faults", "devcluster"), Serial, func() {
 		for _, job := range jobs {
 			Expect(recordOf(ctx, job).Status.Phase).To(BeEquivalentTo(v1alpha1.JobSucceeded))
 		}
+		historyIs(ctx, metav1.ConditionTrue, v1alpha1.ReasonHistoryRecording)
 		sequences[string(deleted.UID)]++ // that it was deleted
 		expectJournals(ctx, sequences)
 	})
 })
+
+// historyIs expects that every cluster tells of the history.
+func historyIs(ctx context.Context, status metav1.ConditionStatus, reason string) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		clusters := &v1alpha1.ClusterList{}
+		g.Expect(k8s.List(ctx, clusters)).To(Succeed())
+		for _, cluster := range clusters.Items {
+			g.Expect(cluster.Status.Conditions).To(ContainElement(And(
+				HaveField("Type", v1alpha1.ConditionHistoryAvailable), HaveField("Status", status), HaveField("Reason", reason))), cluster.Name)
+		}
+	}).Should(Succeed())
+}
 
 // devcluster runs the development cluster's own program.
 func devcluster(ctx context.Context, args ...string) {
