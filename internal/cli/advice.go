@@ -1,10 +1,16 @@
 package cli
 
-import "github.com/soma-platform/soma/api/v1alpha1"
+import (
+	"strings"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
 
 // advice is what a reason means and what a person can do about it.
 type advice struct {
 	meaning, do string
+	// ended is what to do instead once the job has ended, "" where that is the same.
+	ended string
 	// impossible: the job cannot start until somebody changes something; waiting alone does not help.
 	impossible bool
 }
@@ -30,7 +36,7 @@ var reasons = map[v1alpha1.JobReason]advice{
 	v1alpha1.JobReasonClusterUnreachable: {meaning: "the cluster does not answer", do: "wait, or ask an administrator; see \"%[1]s cluster status\""},
 	v1alpha1.JobReasonPresetNotFound:     {meaning: "the cluster has no preset of this name", do: "see \"%[1]s preset ls\", then \"%[1]s clone %[2]s --preset NAME\"", impossible: true},
 	v1alpha1.JobReasonPresetInvalid:      {meaning: "the preset asks for no cpu or memory, or for more shm than memory", do: "name another: \"%[1]s preset ls\", then \"%[1]s clone %[2]s --preset NAME\"; ask an administrator to mend this one", impossible: true},
-	v1alpha1.JobReasonSecretMissing:      {meaning: "a secret or key that the job names does not exist, or is not marked for jobs", do: "make the secret, with the label platform.soma.dev/secret=true; the job starts by itself then", impossible: true},
+	v1alpha1.JobReasonSecretMissing:      {meaning: "a secret or key that the job names does not exist, or is not marked for jobs", do: "make the secret, with the label platform.soma.dev/secret=true; the job starts by itself then", ended: "make the secret, with the label platform.soma.dev/secret=true, then submit it again: \"%[1]s clone %[2]s\"", impossible: true},
 	v1alpha1.JobReasonBackOff:            {meaning: "the last attempt failed; the next one comes after a while", do: "wait, or see why it failed: \"%[1]s logs %[2]s --previous\""},
 	v1alpha1.JobReasonHistoryBacklog:     {meaning: "the history is away, and the job's next attempt waits for it", do: "wait, or ask an administrator"},
 	v1alpha1.JobReasonCreating:           {meaning: "its place is reserved and its pods are being made", do: noAction},
@@ -71,6 +77,19 @@ var reasons = map[v1alpha1.JobReason]advice{
 	v1alpha1.JobReasonUserRequested:        {meaning: "a person cancelled or deleted the job", do: "run it again with \"%[1]s clone %[2]s\""},
 	v1alpha1.JobReasonProjectDeleted:       {meaning: "the job's project was deleted"},
 	v1alpha1.JobReasonCollected:            {meaning: "the job's pods were removed by somebody else while it ran", do: tryAgain},
+}
+
+// next is what to do about a job of the phase, with the program's and the job's name.
+func (a advice) next(phase v1alpha1.JobPhase, program, job string) string {
+	if phase.Finished() && a.ended != "" {
+		return fillIn(a.ended, program, job)
+	}
+	return fillIn(a.do, program, job)
+}
+
+// fillIn puts the program's and the job's name into a piece of advice.
+func fillIn(text, program, job string) string {
+	return strings.NewReplacer("%[1]s", program, "%[2]s", job).Replace(text)
 }
 
 // adviceFor is the advice about a reason, empty where the reason is not known to this version of the command line.

@@ -118,7 +118,7 @@ func explainJob(job *v1alpha1.Job, quota *v1alpha1.Quota, program string, now ti
 	default:
 		fields = append(fields, field{"Meaning", known.meaning})
 	}
-	if known.impossible {
+	if known.impossible && !status.Phase.Finished() {
 		fields = append(fields, field{"Will it start", "not before something is changed; waiting alone does not help"})
 	}
 	fields = append(fields, field{"Message", status.Message})
@@ -143,15 +143,7 @@ func explainJob(job *v1alpha1.Job, quota *v1alpha1.Quota, program string, now ti
 	}
 	fields = append(fields, field{"Ran", elapsed(timeOf(status.StartTime), timeOf(status.FinishTime), now)},
 		field{"Cancelled by", job.Spec.CancelledBy}, field{"Attempts", describeAttempts(status.Attempts, now)})
-	if known.do != "" {
-		fields = append(fields, field{"To do", fillIn(known.do, program, job.Name)})
-	}
-	return fields
-}
-
-// fillIn puts the program's and the job's name into a piece of advice.
-func fillIn(text, program, job string) string {
-	return strings.NewReplacer("%[1]s", program, "%[2]s", job).Replace(text)
+	return append(fields, field{"To do", known.next(status.Phase, program, job.Name)})
 }
 
 // exitCodeText tells what an exit code usually means.

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -21,6 +22,7 @@ func TestExplainJob(t *testing.T) {
 		status v1alpha1.JobStatus
 		quota  *v1alpha1.Quota
 		want   map[string]string
+		not    []string
 	}{
 		"nobody looked": {want: map[string]string{"State": "Pending", "Meaning": "no controller has looked at the job yet; that takes a moment"}},
 		"quota in use": {
@@ -37,6 +39,18 @@ func TestExplainJob(t *testing.T) {
 				"Message": "no node has 9 GPUs", "Will it start": "not before something is changed; waiting alone does not help",
 				"To do": `ask for less: see "soma cluster status" and "soma preset ls"`,
 			},
+		},
+		"a secret that is waited for": {
+			status: v1alpha1.JobStatus{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonSecretMissing},
+			want: map[string]string{
+				"Will it start": "not before something is changed; waiting alone does not help",
+				"To do":         "make the secret, with the label platform.soma.dev/secret=true; the job starts by itself then",
+			},
+		},
+		"a secret that did not come": {
+			status: v1alpha1.JobStatus{Phase: v1alpha1.JobFailed, Reason: v1alpha1.JobReasonSecretMissing},
+			want:   map[string]string{"To do": `make the secret, with the label platform.soma.dev/secret=true, then submit it again: "soma clone train"`},
+			not:    []string{"Will it start"},
 		},
 		"out of memory": {
 			status: v1alpha1.JobStatus{Phase: v1alpha1.JobFailed, Reason: v1alpha1.JobReasonOOMKilled, ExitCode: ptr(int32(137))},
@@ -55,7 +69,7 @@ func TestExplainJob(t *testing.T) {
 			job := &v1alpha1.Job{ObjectMeta: metav1.ObjectMeta{Name: "train"}, Status: tt.status}
 			got := map[string]string{}
 			for _, f := range explainJob(job, tt.quota, "soma", noon) {
-				if _, wanted := tt.want[f.label]; wanted {
+				if _, wanted := tt.want[f.label]; wanted || slices.Contains(tt.not, f.label) {
 					got[f.label] = f.text
 				}
 			}

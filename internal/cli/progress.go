@@ -77,33 +77,45 @@ func describeProgress(job *v1alpha1.Job) line {
 	switch status.Reason {
 	case "":
 		return line{text: submitted}
+	case v1alpha1.JobReasonTerminating:
+		return line{text: "Ending"}
+	case v1alpha1.JobReasonRestarting, v1alpha1.JobReasonBackOff:
+		return line{text: "Attempt " + fmt.Sprint(status.Attempt) + " ended, trying again" + because(status.Message), tone: toneWarn}
+	}
+	// A job that holds its place is in no queue, whatever its reason.
+	if status.Reservation != nil {
+		return describeStart(job)
+	}
+	return describeQueue(status)
+}
+
+// describeStart says how the start of a job goes that holds its place.
+func describeStart(job *v1alpha1.Job) line {
+	status := &job.Status
+	switch status.Reason {
 	case v1alpha1.JobReasonCreating, v1alpha1.JobReasonScheduling, v1alpha1.JobReasonPodInitializing:
 		return line{text: "Starting" + on(job) + again(status)}
 	case v1alpha1.JobReasonContainerCreating:
 		return line{text: "Preparing the container" + on(job) + again(status)}
 	case v1alpha1.JobReasonPulling:
 		return line{text: "Pulling " + job.Spec.Image + on(job)}
-	case v1alpha1.JobReasonTerminating:
-		return line{text: "Ending"}
-	case v1alpha1.JobReasonRestarting, v1alpha1.JobReasonBackOff:
-		return line{text: "Attempt " + fmt.Sprint(status.Attempt) + " ended, trying again" + because(status.Message), tone: toneWarn}
 	case v1alpha1.JobReasonErrImagePull, v1alpha1.JobReasonImagePullBackOff:
 		return line{text: "The image cannot be pulled, trying again" + because(status.Message), tone: toneWarn}
 	default:
-		text := "Queued"
-		if status.Queue != nil && status.Queue.Position > 0 {
-			text += fmt.Sprintf(" at position %d", status.Queue.Position)
-		}
-		tone := tonePlain
-		if adviceFor(status.Reason).impossible {
-			text, tone = "Cannot start", toneWarn
-		}
-		why := because(status.Message)
-		if why == "" {
-			why = ": " + string(status.Reason)
-		}
-		return line{text: text + why, tone: tone}
+		return line{text: "Held up at the start" + on(job) + becauseOf(status), tone: toneWarn}
 	}
+}
+
+// describeQueue says how a job stands that waits for its place.
+func describeQueue(status *v1alpha1.JobStatus) line {
+	if adviceFor(status.Reason).impossible {
+		return line{text: "Cannot start" + becauseOf(status), tone: toneWarn}
+	}
+	text := "Queued"
+	if status.Queue != nil && status.Queue.Position > 0 {
+		text += fmt.Sprintf(" at position %d", status.Queue.Position)
+	}
+	return line{text: text + becauseOf(status)}
 }
 
 // describeEnd says how a job ended.
@@ -146,6 +158,14 @@ func again(status *v1alpha1.JobStatus) string {
 		return ""
 	}
 	return fmt.Sprintf(", attempt %d", status.Attempt)
+}
+
+// becauseOf is the message of a job, or its reason where it has none.
+func becauseOf(status *v1alpha1.JobStatus) string {
+	if text := because(status.Message); text != "" {
+		return text
+	}
+	return ": " + string(status.Reason)
 }
 
 func because(message string) string {

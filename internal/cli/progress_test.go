@@ -59,14 +59,28 @@ func TestNarrator(t *testing.T) {
 		},
 		"an image that does not come": {
 			[]v1alpha1.JobStatus{
-				{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonErrImagePull, Message: "no such host", Attempt: 1},
-				{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonImagePullBackOff, Message: "back-off", Attempt: 1},
-				{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonErrImagePull, Message: "no such host", Attempt: 1},
+				{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonErrImagePull, Message: "no such host", Reservation: held, Attempt: 1},
+				{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonImagePullBackOff, Message: "back-off", Reservation: held, Attempt: 1},
+				{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonErrImagePull, Message: "no such host", Reservation: held, Attempt: 1},
 			},
 			[]string{
 				"The image cannot be pulled, trying again: no such host, then Waiting",
 				"The image cannot be pulled, trying again: back-off, then Waiting",
 				"The image cannot be pulled, trying again: no such host",
+			},
+		},
+		"a start that is held up": {
+			[]v1alpha1.JobStatus{
+				{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonImageNotFound, Message: "img: not found", Reservation: held, Attempt: 1},
+				{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonContainerCannotRun, Reservation: held, Attempt: 1},
+				{Phase: v1alpha1.JobPending, Reason: "OfALaterVersion", Message: "who knows", Reservation: held, Attempt: 1},
+				{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonSecretMissing, Message: "no secret", Queue: &v1alpha1.QueueStatus{Position: 1}},
+			},
+			[]string{
+				"Held up at the start on n1: img: not found, then Waiting",
+				"Held up at the start on n1: ContainerCannotRun, then Waiting",
+				"Held up at the start on n1: who knows, then Waiting",
+				"Cannot start: no secret, then Waiting",
 			},
 		},
 	}
@@ -118,7 +132,7 @@ func TestLiveLineOnTerminal(t *testing.T) {
 // TestReasons wants advice about every reason that a job can have.
 func TestReasons(t *testing.T) {
 	for reason, known := range reasons {
-		if known.meaning == "" || strings.Contains(fillIn(known.do, "soma", "j"), "%") {
+		if known.meaning == "" || strings.Contains(fillIn(known.do+known.ended, "soma", "j"), "%") {
 			t.Errorf("advice about %s: %+v", reason, known)
 		}
 	}
