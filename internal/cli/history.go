@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -53,25 +54,39 @@ func (a *app) listRecords(ctx context.Context, namespace string, f filter, most 
 	return found, found.GetContinue() != "", nil
 }
 
-// recordSelector is the part of the filter that the history applies itself. It takes one value of a field.
+// recordSelector is the filter as the history applies it: all of it, so that a rare match is found wherever it is.
 func recordSelector(f filter) string {
-	set := fields.Set{}
+	var all []fields.Selector
 	if len(f.states) == 1 {
-		set[history.FieldPhase] = string(f.states[0])
+		all = append(all, fields.OneTermEqualSelector(history.FieldPhase, string(f.states[0])))
+	} else {
+		all = append(all, otherStates(f.states, history.FieldPhase)...)
 	}
 	if f.owner != "" {
-		set[history.FieldUser] = f.owner
+		all = append(all, fields.OneTermEqualSelector(history.FieldUser, f.owner))
 	}
-	if len(f.tags) > 0 {
-		set[history.FieldTag] = f.tags[0]
+	for _, tag := range f.tags {
+		all = append(all, fields.OneTermEqualSelector(history.FieldTag, tag))
 	}
 	if !f.since.IsZero() {
-		set[history.FieldSince] = f.since.UTC().Format(time.RFC3339)
+		all = append(all, fields.OneTermEqualSelector(history.FieldSince, f.since.UTC().Format(time.RFC3339)))
 	}
 	if !f.until.IsZero() {
-		set[history.FieldUntil] = f.until.UTC().Format(time.RFC3339)
+		all = append(all, fields.OneTermEqualSelector(history.FieldUntil, f.until.UTC().Format(time.RFC3339)))
 	}
-	return set.String()
+	return fields.AndSelectors(all...).String()
+}
+
+// otherStates excludes the phases that are not wanted, one by one: a field selector knows no sets. Without wanted phases
+// nothing is excluded.
+func otherStates(wanted []v1alpha1.JobPhase, field string) []fields.Selector {
+	var all []fields.Selector
+	for _, phase := range phases {
+		if len(wanted) > 0 && !slices.Contains(wanted, phase) {
+			all = append(all, fields.OneTermNotEqualSelector(field, string(phase)))
+		}
+	}
+	return all
 }
 
 // recordedSpec is the spec that the history kept of a job.

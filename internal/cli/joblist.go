@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"slices"
 	"strconv"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -119,15 +118,8 @@ func readJobPage(text []byte) (rows []row, next string, err error) {
 
 // selector is the part of the filter that the API server applies to jobs.
 func (f filter) selector() string {
-	var all []fields.Selector
-	if len(f.states) > 0 {
-		for _, phase := range phases {
-			// A job that no controller has looked at has no phase, and counts as pending.
-			if !slices.Contains(f.states, phase) {
-				all = append(all, fields.OneTermNotEqualSelector("status.phase", string(phase)))
-			}
-		}
-	}
+	// A job that no controller has looked at has no phase, and counts as pending.
+	all := otherStates(f.states, "status.phase")
 	if f.owner != "" {
 		all = append(all, fields.OneTermEqualSelector("spec.submittedBy", f.owner))
 	}

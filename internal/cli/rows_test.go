@@ -56,9 +56,22 @@ func TestFilter(t *testing.T) {
 			}
 		})
 	}
-	got := recordSelector(filter{states: []v1alpha1.JobPhase{v1alpha1.JobFailed}, owner: "ada", tags: []string{"x"}, since: noon})
-	if want := "phase=Failed,since=2026-03-01T12:00:00Z,tag=x,user=ada"; got != want {
-		t.Errorf("selector %q, want %q", got, want)
+}
+
+// The history applies the whole filter: what it did not apply would be looked for in the newest records alone.
+func TestRecordSelector(t *testing.T) {
+	for want, f := range map[string]filter{
+		"":             {},
+		"phase=Failed": {states: []v1alpha1.JobPhase{v1alpha1.JobFailed}},
+		"phase!=Pending,phase!=Running,phase!=Suspended,phase!=Succeeded": {states: []v1alpha1.JobPhase{v1alpha1.JobFailed, v1alpha1.JobCancelled}},
+		"tag=x,tag=y": {tags: []string{"x", "y"}},
+		"phase=Failed,user=ada,tag=x,since=2026-03-01T12:00:00Z": {
+			states: []v1alpha1.JobPhase{v1alpha1.JobFailed}, owner: "ada", tags: []string{"x"}, since: noon,
+		},
+	} {
+		if got := recordSelector(f); got != want {
+			t.Errorf("selector %q, want %q", got, want)
+		}
 	}
 }
 
