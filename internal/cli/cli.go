@@ -35,7 +35,7 @@ type app struct {
 
 // Main runs the command line with args, of which the first is the name it was called by, and returns the exit code.
 func Main(args []string, in io.Reader, out, errOut io.Writer) int {
-	// The libraries' own log is for programmers; what matters to the user comes back as errors.
+	// The libraries' own log is for programmers, who ask for it by --verbose; what matters to the user comes back as errors.
 	klog.LogToStderr(false)
 	klog.SetOutput(io.Discard)
 	utilruntime.ErrorHandlers = nil
@@ -97,6 +97,7 @@ Exit codes: the job's own where there is one; 0 success; 1 failure; 2 wrong usag
 		SilenceUsage:      true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
 		Annotations:       map[string]string{cobra.CommandDisplayNameAnnotation: a.program},
+		PersistentPreRunE: func(*cobra.Command, []string) error { return a.kube.tell() },
 		RunE:              func(c *cobra.Command, _ []string) error { return a.greet(c) },
 	}
 	root.SetIn(a.in)
@@ -125,7 +126,7 @@ Exit codes: the job's own where there is one; 0 success; 1 failure; 2 wrong usag
 	add("jobs", newRun(a), newPs(a), newStatus(a), newExplain(a), newLogs(a), newExec(a), newPortForward(a), newWait(a),
 		newKill(a), newSuspend(a), newResume(a), newClone(a))
 	add("platform", newProject(a), newCluster(a), newPreset(a), newQuota(a))
-	add("other", newVersion(a), newCompletion(a))
+	add("other", newDoctor(a), newVersion(a), newCompletion(a))
 	walk(root, func(c *cobra.Command) {
 		if c.HasSubCommands() {
 			c.Args, c.ValidArgsFunction = noSuchCommand, noMore

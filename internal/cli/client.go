@@ -2,8 +2,10 @@ package cli
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"runtime"
+	"strconv"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -16,6 +18,7 @@ import (
 	"k8s.io/client-go/dynamic"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	"k8s.io/klog/v2"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -40,7 +43,11 @@ type kubeFlags struct {
 	kubeconfig, context, project, as string
 	asGroups                         []string
 	timeout                          time.Duration
+	verbose                          int
 }
+
+// toldRequests is how verbose `--verbose` without a number is: each request and how it was answered are told.
+const toldRequests = "6"
 
 func (k *kubeFlags) addTo(flags *pflag.FlagSet) {
 	flags.StringVar(&k.kubeconfig, "kubeconfig", "", "path of the kubeconfig (default: $KUBECONFIG, then ~/.kube/config)")
@@ -48,7 +55,20 @@ func (k *kubeFlags) addTo(flags *pflag.FlagSet) {
 	flags.StringVarP(&k.project, "project", "P", "", "project (default: the namespace of the context)")
 	flags.StringVar(&k.as, "as", "", "user to act as")
 	flags.StringArrayVar(&k.asGroups, "as-group", nil, "group to act as; may be repeated")
+	flags.IntVar(&k.verbose, "verbose", 0, "tell the requests on standard error, as kubectl's -v: 6 says what is asked, 8 also what is sent and answered")
+	flags.Lookup("verbose").NoOptDefVal = toldRequests
 	flags.DurationVar(&k.timeout, "request-timeout", 30*time.Second, "time after which a single request is given up")
+}
+
+// tell lets the libraries tell what they do, where that is wanted.
+func (k *kubeFlags) tell() error {
+	if k.verbose <= 0 {
+		return nil
+	}
+	var flags flag.FlagSet
+	klog.InitFlags(&flags)
+	klog.LogToStderr(true)
+	return flags.Set("v", strconv.Itoa(k.verbose))
 }
 
 func (k *kubeFlags) load() clientcmd.ClientConfig {
@@ -79,13 +99,13 @@ func (a *app) connect() (*clients, error) {
 	config, err := loader.ClientConfig()
 	if err != nil {
 		if clientcmd.IsEmptyConfig(err) {
-			return nil, fmt.Errorf("no cluster is configured: set KUBECONFIG or give --kubeconfig")
+			return nil, fmt.Errorf("no cluster is configured\nset KUBECONFIG or give --kubeconfig")
 		}
-		return nil, fmt.Errorf("the kubeconfig cannot be used: %w", err)
+		return nil, badKubeconfig(err)
 	}
 	project, _, err := loader.Namespace()
 	if err != nil {
-		return nil, fmt.Errorf("the kubeconfig cannot be used: %w", err)
+		return nil, badKubeconfig(err)
 	}
 	config.UserAgent = fmt.Sprintf("soma/%s (%s/%s)", clientVersion(), runtime.GOOS, runtime.GOARCH)
 	config.QPS, config.Burst = 50, 100
@@ -98,7 +118,7 @@ func (a *app) connect() (*clients, error) {
 	}
 	transport, err := rest.HTTPClientFor(config)
 	if err != nil {
-		return nil, fmt.Errorf("the kubeconfig cannot be used: %w", err)
+		return nil, badKubeconfig(err)
 	}
 	coreConfig := rest.CopyConfig(config)
 	coreConfig.APIPath, coreConfig.GroupVersion = "/api", &corev1.SchemeGroupVersion
@@ -113,6 +133,11 @@ func (a *app) connect() (*clients, error) {
 	}
 	a.clients = &clients{config: config, dynamic: dyn, core: core, params: k8sruntime.NewParameterCodec(scheme), project: project}
 	return a.clients, nil
+}
+
+// badKubeconfig says what to do where the kubeconfig leads nowhere.
+func badKubeconfig(err error) error {
+	return fmt.Errorf("the kubeconfig cannot be used: %w\nmend it, or name another by KUBECONFIG, --kubeconfig or --context", err)
 }
 
 // request bounds a single request in time.

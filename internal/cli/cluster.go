@@ -53,7 +53,7 @@ func (a *app) onlyOne(kinds string, find func(context.Context) ([]string, error)
 		case len(found) == 1:
 			return found[0], nil
 		case len(found) == 0:
-			return "", fmt.Errorf("there are no %s", kinds)
+			return "", fmt.Errorf("there are no %s\nask an administrator to make one", kinds)
 		default:
 			return "", fmt.Errorf("there are several %s: give the name of one", kinds)
 		}

@@ -62,7 +62,7 @@ func describeError(err error, gvr schema.GroupVersionResource, namespace, name, 
 	case apierrors.IsNotFound(err) && details != nil && details.Kind == "namespaces":
 		return fmt.Sprintf("project %q does not exist\nsee the projects with \"%s project ls\", choose one with \"%s project use NAME\" or --project", namespace, program, program)
 	case apierrors.IsNotFound(err) && details != nil && details.Name == "":
-		return fmt.Sprintf("the cluster at %s does not know the resource %s\nis Soma installed there?", server, gvr.GroupResource())
+		return fmt.Sprintf("the cluster at %s does not know the resource %s\nis Soma installed there? \"%s doctor\" looks", server, gvr.GroupResource(), program)
 	case apierrors.IsNotFound(err):
 		text := fmt.Sprintf("%s%s does not exist", what, where)
 		if hint := listHint(gvr); hint != "" {
@@ -84,7 +84,7 @@ func describeError(err error, gvr schema.GroupVersionResource, namespace, name, 
 	case apierrors.IsServiceUnavailable(err) && gvr == jobRecords:
 		return fmt.Sprintf("the history does not answer: %s\nwhat runs is not affected; try again later", status.Status().Message)
 	default:
-		return status.Status().Message
+		return fmt.Sprintf("%s\n\"%s doctor\" looks for what is wrong", status.Status().Message, program)
 	}
 }
 

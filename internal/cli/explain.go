@@ -13,7 +13,7 @@ import (
 )
 
 func newExplain(a *app) *cobra.Command {
-	var format string
+	var out output
 	c := &cobra.Command{
 		Use:               "explain JOB",
 		Short:             "Say why a job waits, or what happened to it, and what to do",
@@ -21,21 +21,21 @@ func newExplain(a *app) *cobra.Command {
 		Args:              oneArg("the name of the job"),
 		ValidArgsFunction: once(a.allJobNames(), noMore),
 		RunE: func(c *cobra.Command, args []string) error {
-			if format != "" && format != "json" && format != "yaml" {
-				return usageError(c, fmt.Errorf("there is no output format %q here; the formats are json and yaml", format))
+			if err := out.check(c); err != nil {
+				return err
 			}
 			fields, err := a.explain(c.Context(), args[0])
 			if err != nil {
 				return err
 			}
-			if format == "" {
-				a.printFields(a.out, fields)
-				return nil
+			if !out.table() {
+				return out.data(a.out, args[0], fieldMap(fields))
 			}
-			return printData(a.out, format, fieldMap(fields))
+			a.printFields(a.out, fields)
+			return nil
 		},
 	}
-	addDataFormat(c, &format)
+	out.addTo(c)
 	return c
 }
 

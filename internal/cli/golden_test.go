@@ -143,19 +143,18 @@ func TestGoldenExplain(t *testing.T) {
 	job.Name = "train-x7k2p"
 	_, quota := first[v1alpha1.Quota](t, "Quota")
 	fields := explainJob(job, quota, "soma", noon)
-	for format, print := range map[string]func(*app) error{
-		"table": func(a *app) error { a.printFields(a.out, fields); return nil },
-		"json":  func(a *app) error { return printData(a.out, "json", fieldMap(fields)) },
-		"yaml":  func(a *app) error { return printData(a.out, "yaml", fieldMap(fields)) },
-	} {
-		t.Run(format, func(t *testing.T) {
+	for name, format := range map[string]string{"json": "json", "yaml": "yaml", "name": "name", "jsonpath": "jsonpath={.toDo}"} {
+		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
-			if err := print(&app{program: "soma", out: &out, err: &out}); err != nil {
+			if err := (&output{format: format}).data(&out, job.Name, fieldMap(fields)); err != nil {
 				t.Fatal(err)
 			}
-			golden(t, "explain."+format, out.Bytes())
+			golden(t, "explain."+name, out.Bytes())
 		})
 	}
+	var out bytes.Buffer
+	(&app{program: "soma", out: &out, err: &out}).printFields(&out, fields)
+	golden(t, "explain.table", out.Bytes())
 }
 
 // printedAs prints an object as the command `status` of its kind does.

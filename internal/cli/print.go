@@ -105,17 +105,25 @@ func withoutManagedFields(u *unstructured.Unstructured) *unstructured.Unstructur
 	return u
 }
 
-// addDataFormat adds the flag -o to a command that prints what is no object.
-func addDataFormat(c *cobra.Command, format *string) {
-	c.Flags().StringVarP(format, "output", "o", "", "output format: json or yaml")
-	must(c.RegisterFlagCompletionFunc("output", cobra.FixedCompletions([]string{"json", "yaml"}, cobra.ShellCompDirectiveNoFileComp)))
-}
-
-// printData prints what is no object, as json or yaml.
-func printData(w io.Writer, format string, data any) error {
+// data prints what is no object, by its JSON; name is what -o name says of it.
+func (o *output) data(w io.Writer, name string, data any) error {
+	if o.format == "name" {
+		_, err := fmt.Fprintln(w, name)
+		return err
+	}
 	text, err := json.MarshalIndent(data, "", "  ")
-	if err == nil && format == "yaml" {
+	if err != nil {
+		return err
+	}
+	switch {
+	case o.format == "yaml":
 		text, err = yaml.JSONToYAML(text)
+	case strings.HasPrefix(o.format, jsonPathPrefix):
+		content := map[string]any{}
+		if err := json.Unmarshal(text, &content); err != nil {
+			return err
+		}
+		return o.object(w, &unstructured.Unstructured{Object: content})
 	}
 	if err != nil {
 		return err

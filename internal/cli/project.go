@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -83,20 +84,25 @@ func (a *app) describeProject(p *v1alpha1.Project, quota *v1alpha1.Quota) error 
 }
 
 func newProjectUse(a *app) *cobra.Command {
-	return &cobra.Command{
+	var out output
+	c := &cobra.Command{
 		Use: "use NAME", Short: "Make a project the current one",
 		Long:              "Make a project the current one: the namespace of the kubeconfig's context, also for kubectl.",
 		Args:              oneArg("the name of the project"),
 		ValidArgsFunction: once(a.objectNames(projects), noMore),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := out.check(c); err != nil {
+				return err
+			}
 			name := args[0]
-			if _, err := a.get(c.Context(), projects, "", name); err != nil {
+			u, err := a.get(c.Context(), projects, "", name)
+			if err != nil {
 				return err
 			}
 			loader := a.kube.load()
 			config, err := loader.RawConfig()
 			if err != nil {
-				return fmt.Errorf("the kubeconfig cannot be used: %w", err)
+				return badKubeconfig(err)
 			}
 			current := config.CurrentContext
 			if a.kube.context != "" {
@@ -107,12 +113,17 @@ func newProjectUse(a *app) *cobra.Command {
 			}
 			config.Contexts[current] = withNamespace(config.Contexts[current], name)
 			if err := clientcmd.ModifyConfig(loader.ConfigAccess(), config, false); err != nil {
-				return fmt.Errorf("the kubeconfig cannot be written: %w", err)
+				return fmt.Errorf("the kubeconfig cannot be written: %w\nuse --project instead, or make the file writable", err)
+			}
+			if !out.table() {
+				return out.object(a.out, u)
 			}
 			_, err = fmt.Fprintf(a.out, "The current project is %s (context %s).\n", name, current)
 			return err
 		},
 	}
+	out.addTo(c)
+	return c
 }
 
 func withNamespace(context *clientcmdapi.Context, namespace string) *clientcmdapi.Context {
@@ -122,7 +133,7 @@ func withNamespace(context *clientcmdapi.Context, namespace string) *clientcmdap
 }
 
 func newProjectCreate(a *app) *cobra.Command {
-	var quota, organization, description string
+	var quota, organization, description, timeout string
 	var wait bool
 	var out output
 	c := &cobra.Command{
@@ -134,6 +145,11 @@ func newProjectCreate(a *app) *cobra.Command {
 			if err := out.check(c); err != nil {
 				return err
 			}
+			ctx, cancel, err := limited(c.Context(), timeout)
+			if err != nil {
+				return usageError(c, err)
+			}
+			defer cancel()
 			project := &v1alpha1.Project{
 				TypeMeta:   metav1.TypeMeta{APIVersion: v1alpha1.GroupVersion.String(), Kind: "Project"},
 				ObjectMeta: metav1.ObjectMeta{Name: args[0]},
@@ -144,7 +160,7 @@ func newProjectCreate(a *app) *cobra.Command {
 				return err
 			}
 			if wait {
-				if u, err = a.waitForProject(c.Context(), args[0]); err != nil {
+				if u, err = a.waitForProject(ctx, args[0]); err != nil {
 					return err
 				}
 			}
@@ -159,6 +175,7 @@ func newProjectCreate(a *app) *cobra.Command {
 	c.Flags().StringVar(&organization, "organization", "", "organization that the project belongs to")
 	c.Flags().StringVar(&description, "description", "", "description for people")
 	c.Flags().BoolVar(&wait, "wait", false, "end when the project's namespace can be used")
+	addTimeout(c, &timeout, "with --wait: ")
 	completeFlag(c, "quota", a.objectNames(quotas))
 	out.addTo(c)
 	return c
@@ -180,5 +197,8 @@ func (a *app) waitForProject(ctx context.Context, name string) (*unstructured.Un
 		ready = u
 		return p.Status.Phase == v1alpha1.ProjectActive && p.Status.ObservedGeneration >= p.Generation, nil
 	})
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return nil, &exitError{code: exitTimeout, err: fmt.Errorf("project %q: %w\nsee why with \"%s project status %s\"", name, context.Cause(ctx), a.program, name)}
+	}
 	return ready, err
 }

@@ -108,7 +108,7 @@ func (a *app) steer(ctx context.Context, s steering, name string, out *output) e
 		return err
 	}
 	if job.Status.Phase.Finished() {
-		return fmt.Errorf("job %q has ended already: %s", name, describeEnd(&job.Status).text)
+		return fmt.Errorf("job %q has ended already: %s\nrun it again with \"%s\"", name, describeEnd(&job.Status).text, a.command("clone "+name))
 	}
 	patch, err := json.Marshal(map[string]any{
 		"metadata": map[string]any{"uid": job.UID}, // not another job of the same name

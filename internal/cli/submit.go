@@ -17,7 +17,7 @@ import (
 // submitFlags say how a job is submitted and what happens then.
 type submitFlags struct {
 	detach, quiet, wait bool
-	dryRun              string
+	dryRun, timeout     string
 	output              output
 }
 
@@ -25,6 +25,7 @@ func (f *submitFlags) addTo(c *cobra.Command) {
 	flags := c.Flags()
 	flags.BoolVarP(&f.detach, "detach", "d", false, "submit the job, print its name and end")
 	flags.BoolVar(&f.wait, "wait", false, "with --detach: end when the job runs")
+	addTimeout(c, &f.timeout, "with --wait: ")
 	flags.BoolVarP(&f.quiet, "quiet", "q", false, "show no progress")
 	flags.StringVar(&f.dryRun, "dry-run", "", "print the job instead of submitting it: client, or server, which checks it too")
 	f.output.addTo(c)
@@ -37,8 +38,15 @@ func (f *submitFlags) check(c *cobra.Command) error {
 		return usageError(c, fmt.Errorf("--dry-run is client or server, not %q", f.dryRun))
 	case f.wait && !f.detach:
 		return usageError(c, fmt.Errorf("--wait needs --detach: without it the command waits for the job's end"))
+	case f.timeout != "" && !f.wait:
+		return usageError(c, fmt.Errorf("--timeout needs --wait; --schedule-timeout limits how long the job itself waits for its start"))
 	case f.output.format != "" && f.dryRun == "" && !f.detach:
 		return usageError(c, fmt.Errorf("-o needs --detach or --dry-run: otherwise standard output is the job's"))
+	}
+	if _, cancel, err := limited(c.Context(), f.timeout); err != nil {
+		return usageError(c, err)
+	} else {
+		cancel()
 	}
 	return f.output.check(c)
 }
@@ -81,10 +89,16 @@ func (a *app) submit(ctx context.Context, f *submitFlags, job *v1alpha1.Job) err
 	if !f.quiet && a.style.terminal {
 		a.sayHowToComeBack(made.Name)
 	}
-	if f.wait {
-		return a.waitForJob(ctx, made, forRunning)
+	if !f.wait {
+		return nil
 	}
-	return nil
+	ctx, cancel, err := limited(ctx, f.timeout)
+	if err != nil {
+		return err
+	}
+	defer cancel()
+	_, err = a.waitForJob(ctx, made, forRunning)
+	return err
 }
 
 // printManifest prints the job as it is kept in Git and applied; as YAML where nothing else is said.

@@ -1,10 +1,13 @@
 package cli
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/sync/errgroup"
+	utilversion "k8s.io/apimachinery/pkg/util/version"
 	apiversion "k8s.io/apimachinery/pkg/version"
 
 	"github.com/soma-platform/soma/internal/platform/version"
@@ -14,58 +17,119 @@ import (
 type versions struct {
 	Client version.Info     `json:"client"`
 	Server *apiversion.Info `json:"server,omitempty"`
+	// Platform is the version of Soma on the cluster, "" where it does not tell.
+	Platform string `json:"platform,omitempty"`
 }
 
 func clientVersion() string { return version.Get().Version }
 
 func newVersion(a *app) *cobra.Command {
 	var client bool
-	var format string
+	var out output
 	c := &cobra.Command{
-		Use: "version", Short: "Show the versions of this program and of the cluster",
+		Use: "version", Short: "Show the versions of this program, of the cluster and of Soma on it",
 		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
+			if err := out.check(c); err != nil {
+				return err
+			}
 			all := versions{Client: version.Get()}
 			var unreachable error
 			if !client {
-				all.Server, unreachable = a.serverVersion(c)
+				unreachable = a.askVersions(c.Context(), &all)
 			}
-			switch format {
-			case "json", "yaml":
-				if err := printData(a.out, format, all); err != nil {
-					return err
-				}
-			case "":
-				fields := []field{{"Client", all.Client.String()}}
-				if all.Server != nil {
-					fields = append(fields, field{"Kubernetes", all.Server.GitVersion})
-				}
-				a.printFields(a.out, fields)
-			default:
-				return usageError(c, fmt.Errorf("there is no output format %q here; the formats are json and yaml", format))
+			if err := a.printVersions(&out, &all); err != nil {
+				return err
+			}
+			if skew := versionSkew(all.Client.Version, all.Platform); skew != "" {
+				fmt.Fprintf(a.err, "%s %s\n", a.style.warn("warning:"), skew)
 			}
 			return unreachable
 		},
 	}
 	c.Flags().BoolVar(&client, "client", false, "of this program alone; the cluster is not asked")
-	addDataFormat(c, &format)
+	out.addTo(c)
 	return c
 }
 
-func (a *app) serverVersion(c *cobra.Command) (*apiversion.Info, error) {
-	connected, err := a.connect()
-	if err != nil {
+func (a *app) printVersions(out *output, all *versions) error {
+	if !out.table() {
+		return out.data(a.out, all.Client.Version, all)
+	}
+	fields := []field{{"Client", all.Client.String()}, {"Soma", all.Platform}}
+	if all.Server != nil {
+		fields = append(fields, field{"Kubernetes", all.Server.GitVersion})
+	}
+	a.printFields(a.out, fields)
+	return nil
+}
+
+// askVersions asks the cluster for both versions at once. One that does not tell that of Soma is no error.
+func (a *app) askVersions(ctx context.Context, all *versions) error {
+	if _, err := a.connect(); err != nil {
+		return err
+	}
+	var group errgroup.Group
+	group.Go(func() (err error) {
+		all.Server, err = a.serverVersion(ctx)
+		return err
+	})
+	group.Go(func() error {
+		all.Platform, _ = a.platformVersion(ctx)
+		return nil
+	})
+	return group.Wait()
+}
+
+func (a *app) serverVersion(ctx context.Context) (*apiversion.Info, error) {
+	info := &apiversion.Info{}
+	if err := a.readJSON(ctx, "/version", info); err != nil {
 		return nil, err
 	}
-	ctx, cancel := a.request(c.Context())
-	defer cancel()
-	body, err := connected.core.Get().AbsPath("/version").DoRaw(ctx)
-	if err != nil {
-		return nil, a.explainError(err, jobs, "", "")
-	}
-	info := &apiversion.Info{}
-	if err := json.Unmarshal(body, info); err != nil {
-		return nil, fmt.Errorf("the version of the cluster at %s cannot be read: %w", connected.config.Host, err)
-	}
 	return info, nil
+}
+
+// platformVersion is the version of Soma on the cluster. The description of the history's API tells it, which everybody
+// may read who may sign in.
+func (a *app) platformVersion(ctx context.Context) (string, error) {
+	description := struct {
+		Info struct{ Title, Version string } `json:"info"`
+	}{}
+	err := a.readJSON(ctx, "/openapi/v3/apis/"+jobRecords.Group+"/"+jobRecords.Version, &description)
+	if err != nil || description.Info.Title != "Soma" {
+		return "", err
+	}
+	return description.Info.Version, nil
+}
+
+// readJSON reads what the API server answers at a path.
+func (a *app) readJSON(ctx context.Context, path string, into any) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	ctx, cancel := a.request(ctx)
+	defer cancel()
+	text, err := c.core.Get().AbsPath(path).DoRaw(ctx)
+	if err != nil {
+		return a.explainError(err, jobs, "", "")
+	}
+	if err := json.Unmarshal(text, into); err != nil {
+		return fmt.Errorf("what the cluster at %s answers at %s cannot be read: %w\nis it a Kubernetes API server?", c.config.Host, path, err)
+	}
+	return nil
+}
+
+// versionSkew says what to do where this program and Soma on the cluster are of different releases, "" where they are not,
+// or are no releases.
+func versionSkew(client, platform string) string {
+	mine, err := utilversion.ParseSemantic(client)
+	if err != nil {
+		return ""
+	}
+	its, err := utilversion.ParseSemantic(platform)
+	if err != nil || mine.Major() == its.Major() && mine.Minor() == its.Minor() {
+		return ""
+	}
+	return fmt.Sprintf("this program is %s and Soma on the cluster is %s: what one of them knows may be unknown to the other; install the program of the cluster's release", client, platform)
 }
