@@ -28,7 +28,7 @@ MODULES := . hack/devcluster hack/images hack/manifests
 ##@ The development cluster
 
 .PHONY: up
-up: build images devcluster ## Bring a real Kubernetes with Soma up on this machine (NODES=4 simulated nodes)
+up: build images devcluster ## Bring a real Kubernetes with Soma up on this machine (NODES=4 simulated nodes, without it as many as before)
 	$(DEVCLUSTER) up
 
 .PHONY: down

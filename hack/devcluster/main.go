@@ -56,7 +56,7 @@ func upCommand(s *settings) *cobra.Command {
 	var without bool
 	cmd := &cobra.Command{
 		Use: "up", Args: cobra.NoArgs, Short: "Bring the cluster up, or what of it does not run",
-		Long: "Bring the cluster up, or what of it does not run. NODES in the environment says how many nodes are simulated (default 4).",
+		Long: "Bring the cluster up, or what of it does not run. NODES in the environment says how many nodes are simulated; without it there are as many as before, 4 in a new cluster.",
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			nodes, err := nodes(os.Getenv("NODES"))
 			if err != nil {
@@ -76,7 +76,7 @@ func upCommand(s *settings) *cobra.Command {
 // nodes reads how many nodes shall be simulated.
 func nodes(text string) (int, error) {
 	if text == "" {
-		return 4, nil
+		return cluster.AsBefore, nil
 	}
 	n, err := strconv.Atoi(text)
 	if err != nil || n < 0 || n > cluster.MaxNodes {

@@ -1,13 +1,17 @@
 package main
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/soma-platform/soma/hack/devcluster/internal/cluster"
+)
 
 func TestNodes(t *testing.T) {
 	tests := map[string]struct {
 		want int
 		err  bool
 	}{
-		"":      {want: 4},
+		"":      {want: cluster.AsBefore},
 		"0":     {want: 0},
 		"1000":  {want: 1000},
 		"-1":    {err: true},

@@ -18,12 +18,15 @@ import (
 // Options say which cluster is meant and how it shall be.
 type Options struct {
 	Layout Layout
-	// Nodes is how many nodes are simulated.
+	// Nodes is how many nodes are simulated; AsBefore keeps the number that there was.
 	Nodes int
 	// Platform tells whether Soma itself is installed once the cluster runs.
 	Platform bool
 	Progress *Progress
 }
+
+// AsBefore is the number of simulated nodes that there was, or defaultNodes in a new cluster.
+const AsBefore = -1
 
 // Cluster is a cluster on this machine, running or not.
 type Cluster struct {

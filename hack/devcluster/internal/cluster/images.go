@@ -29,7 +29,7 @@ func (c *Cluster) Import(ctx context.Context) error {
 		return err
 	}
 	defer release()
-	if c.state, err = loadState(c.Layout, os.Geteuid() == 0, running); err != nil || !c.Rooted {
+	if c.state, err = loadState(c.Layout, os.Geteuid() == 0, running, AsBefore); err != nil || !c.Rooted {
 		return err
 	}
 	return c.importImages(ctx)

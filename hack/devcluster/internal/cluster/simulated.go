@@ -21,6 +21,8 @@ import (
 const (
 	// MaxNodes is how many nodes may be simulated.
 	MaxNodes = 5000
+	// defaultNodes is how many are in a cluster of which nobody said it.
+	defaultNodes = 4
 	// simulatedMark is the annotation by which kwok knows its nodes, and the taint that keeps pods which want a real
 	// container away from them.
 	simulatedMark = "kwok.x-k8s.io/node"
@@ -160,7 +162,7 @@ func (c *Cluster) simulateNodes(parent context.Context) error {
 	}
 	group, ctx := errgroup.WithContext(parent)
 	group.SetLimit(nodeWriters)
-	for i := range c.options.Nodes {
+	for i := range c.Nodes {
 		node := simulatedNode(i, c.Rooted)
 		if beyond[node.Name] {
 			delete(beyond, node.Name)
@@ -207,8 +209,8 @@ func (c *Cluster) simulatedReady(ctx context.Context) error {
 			}
 		}
 	}
-	if ready != c.options.Nodes {
-		return fmt.Errorf("%d of %d simulated nodes are ready so far", ready, c.options.Nodes)
+	if ready != c.Nodes {
+		return fmt.Errorf("%d of %d simulated nodes are ready so far", ready, c.Nodes)
 	}
 	return nil
 }

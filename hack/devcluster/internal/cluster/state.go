@@ -15,6 +15,8 @@ import (
 type state struct {
 	// Rooted tells whether it was first brought up by root: with a real node in a network of its own.
 	Rooted bool `json:"rooted"`
+	// Nodes is how many nodes are simulated.
+	Nodes int `json:"nodes"`
 	// Ports are on 127.0.0.1, of the machine and of the cluster's network namespace alike.
 	Ports portSet `json:"ports"`
 	// The passwords of PostgreSQL's superuser, of its user soma, and of Redis.
@@ -46,9 +48,9 @@ func (p *portSet) all() []*int {
 }
 
 // loadState reads the state of a cluster, or begins one. While nothing of the cluster runs, ports that something else
-// uses by now are chosen anew.
-func loadState(layout Layout, rooted, running bool) (state, error) {
-	s := state{Rooted: rooted, PostgresPassword: rand.Text(), SomaPassword: rand.Text(), RedisPassword: rand.Text()}
+// uses by now are chosen anew. nodes is how many shall be simulated from now on, or AsBefore.
+func loadState(layout Layout, rooted, running bool, nodes int) (state, error) {
+	s := state{Rooted: rooted, Nodes: defaultNodes, PostgresPassword: rand.Text(), SomaPassword: rand.Text(), RedisPassword: rand.Text()}
 	path := layout.path("run", "state")
 	data, err := os.ReadFile(path)
 	switch {
@@ -63,16 +65,18 @@ func loadState(layout Layout, rooted, running bool) (state, error) {
 	if s.Rooted != rooted {
 		return s, fmt.Errorf("the cluster in %s was first brought up %s root: do the same now, or remove the folder", layout.Dir, map[bool]string{true: "as", false: "without"}[s.Rooted])
 	}
-	if running {
-		return s, nil
+	if nodes != AsBefore {
+		s.Nodes = nodes
 	}
-	if err := s.Ports.choose(layout); err != nil {
-		return s, err
+	if !running {
+		if err := s.Ports.choose(layout); err != nil {
+			return s, err
+		}
 	}
 	if data, err = json.MarshalIndent(s, "", "  "); err != nil {
 		return s, err
 	}
-	return s, os.WriteFile(path, data, 0o600)
+	return s, writeFile(path, string(data), 0o600)
 }
 
 func (p *portSet) choose(layout Layout) error {

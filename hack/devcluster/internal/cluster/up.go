@@ -30,7 +30,7 @@ func (c *Cluster) Up(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.state, err = loadState(c.Layout, os.Geteuid() == 0, running); err != nil {
+	if c.state, err = loadState(c.Layout, os.Geteuid() == 0, running, c.options.Nodes); err != nil {
 		return err
 	}
 	if err := c.install(ctx); err != nil {
@@ -109,7 +109,7 @@ func (c *Cluster) bringUpKubernetes(ctx context.Context, creds credentials) erro
 		if err := c.startKwok(groupCtx, creds); err != nil {
 			return err
 		}
-		return c.progress.Step(fmt.Sprintf("%d simulated nodes", c.options.Nodes), func() error { return c.simulateNodes(groupCtx) })
+		return c.progress.Step(fmt.Sprintf("%d simulated nodes", c.Nodes), func() error { return c.simulateNodes(groupCtx) })
 	})
 	return group.Wait()
 }
