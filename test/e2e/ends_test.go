@@ -18,14 +18,6 @@ var _ = Describe("the end of a job", func() {
 		Expect(finish(ctx, job)).To(And(phaseIs(v1alpha1.JobFailed), reasonIs(v1alpha1.JobReasonOOMKilled), exitIs(137), saying("64Mi")))
 	})
 
-	It("tells within seconds that the image is not there, and gives up after a while", func(ctx context.Context) {
-		job := submit(ctx, shell("noimage", "true", func(j *v1alpha1.Job) { j.Spec.Image = "soma.dev/nothing:1" }))
-		Eventually(status(ctx, job)).WithTimeout(seconds).Should(And(
-			phaseIs(v1alpha1.JobPending), HaveField("Reason", BeElementOf(v1alpha1.JobReasonImageNotFound, v1alpha1.JobReasonErrImagePull)), saying("soma.dev/nothing:1")))
-		Expect(finish(ctx, job)).To(And(phaseIs(v1alpha1.JobFailed),
-			HaveField("Reason", BeElementOf(v1alpha1.JobReasonImageNotFound, v1alpha1.JobReasonImagePullBackOff)), saying("soma.dev/nothing:1")))
-	})
-
 	It("tells that the command does not exist", func(ctx context.Context) {
 		job := submit(ctx, shell("nocommand", "", func(j *v1alpha1.Job) { j.Spec.Command, j.Spec.Args = []string{"/no/such/program"}, nil }))
 		Expect(finish(ctx, job)).To(And(phaseIs(v1alpha1.JobFailed), reasonIs(v1alpha1.JobReasonContainerCannotRun), saying("/no/such/program")))

@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"fmt"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"time"
@@ -11,57 +10,68 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	history "github.com/soma-platform/soma/api/history/v1alpha1"
 	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+const (
+	// outage is how long PostgreSQL is away.
+	outage = time.Minute
+	// batch is how many jobs are submitted at a time meanwhile; the next follow when they have ended.
+	batch = 8
 )
 
 var _ = Describe("PostgreSQL", Label("faults", "devcluster"), Serial, func() {
 	It("is away under load: jobs go on, history waits, and is complete afterwards", Label("simulated"), func(ctx context.Context) {
-		// SOMA_E2E_FULL=1 keeps it away for a whole minute.
-		outage := 20 * time.Second
-		if os.Getenv("SOMA_E2E_FULL") == "1" {
-			outage = time.Minute
+		// Jobs whose starts are recorded and whose ends are not.
+		var running []*v1alpha1.Job
+		for n := range batch {
+			running = append(running, submit(ctx, simulated(fmt.Sprintf("meanwhile-%d", n))))
 		}
-		stream := func(name string) []*v1alpha1.Job {
-			var jobs []*v1alpha1.Job
-			for n := range 30 {
-				jobs = append(jobs, submit(ctx, simulated(fmt.Sprintf("%s-%d", name, n))))
-			}
-			return jobs
-		}
-		before := submit(ctx, shell("before", "true"))
-		Expect(finish(ctx, before)).To(phaseIs(v1alpha1.JobSucceeded))
-		jobs := stream("meanwhile")
 
 		devcluster(ctx, "stop", "postgres")
 		DeferCleanup(func(ctx context.Context) { devcluster(ctx, "up", "--without-platform") })
-		jobs = append(jobs, stream("away")...)
-		deleted := submit(ctx, shell("deleted", "true"))
-		jobs = append(jobs, deleted)
-		sequences := map[string]int64{}
-		for _, job := range jobs {
-			end := finish(ctx, job)
-			Expect(end).To(phaseIs(v1alpha1.JobSucceeded), job.Name)
-			sequences[string(job.UID)] = end.Journal.Sequence
+		began := time.Now()
+		ends := map[*v1alpha1.Job]v1alpha1.JobStatus{}
+		succeed := func(jobs ...*v1alpha1.Job) {
+			GinkgoHelper()
+			for _, job := range jobs {
+				ends[job] = finish(ctx, job)
+				Expect(ends[job]).To(phaseIs(v1alpha1.JobSucceeded), job.Name)
+			}
 		}
+		succeed(running...)
+		deleted := submit(ctx, shell("deleted", "true"))
+		succeed(deleted)
 		Expect(k8s.Delete(ctx, deleted)).To(Succeed())
-		_, err := records(ctx, project)
-		Expect(err).To(MatchError(ContainSubstring("the history is away since")))
+
+		for round := 0; time.Since(began) < outage; round++ {
+			jobs := []*v1alpha1.Job{submit(ctx, shell(fmt.Sprintf("away-%d-real", round), "true"))}
+			for n := range batch - 1 {
+				jobs = append(jobs, submit(ctx, simulated(fmt.Sprintf("away-%d-%d", round, n))))
+			}
+			succeed(jobs...)
+			_, err := records(ctx, project)
+			Expect(err).To(MatchError(ContainSubstring("the history is away since")))
+			Expect(k8s.Get(ctx, client.ObjectKeyFromObject(deleted), &v1alpha1.Job{})).To(Succeed(), "what the history does not have yet stays")
+		}
 		historyIs(ctx, metav1.ConditionFalse, v1alpha1.ReasonHistoryAway)
-		// What the history does not have yet stays.
-		Consistently(func() error {
-			return k8s.Get(ctx, client.ObjectKeyFromObject(deleted), &v1alpha1.Job{})
-		}).WithTimeout(outage).Should(Succeed())
+		GinkgoWriter.Printf("%d jobs ended within %s without a history\n", len(ends), time.Since(began))
 
 		devcluster(ctx, "up", "--without-platform")
 		Eventually(gone(ctx, deleted)).WithTimeout(2 * patience).Should(BeTrue())
-		for _, job := range jobs {
-			Expect(recordOf(ctx, job).Status.Phase).To(BeEquivalentTo(v1alpha1.JobSucceeded))
+		sequences := map[string]int64{}
+		for job, end := range ends {
+			last := end.Journal.Sequence
+			if job == deleted {
+				last++ // that it was deleted
+			}
+			sequences[string(job.UID)] = last
+			expectInOrder(ctx, job, last)
 		}
 		historyIs(ctx, metav1.ConditionTrue, v1alpha1.ReasonHistoryRecording)
-		sequences[string(deleted.UID)]++ // that it was deleted
 		expectJournals(ctx, sequences)
 	})
 })
@@ -79,16 +89,32 @@ func historyIs(ctx context.Context, status metav1.ConditionStatus, reason string
 	}).Should(Succeed())
 }
 
+// expectInOrder wants the record of a job that succeeded to have all its transitions up to the last, each once and none before its predecessor.
+func expectInOrder(ctx context.Context, job *v1alpha1.Job, last int64) {
+	GinkgoHelper()
+	Eventually(func(g Gomega) {
+		record := &history.JobRecord{}
+		key := client.ObjectKey{Namespace: job.Namespace, Name: history.RecordName(job.Name, job.UID)}
+		g.Expect(k8s.Get(ctx, key, record)).To(Succeed())
+		g.Expect(record.Status.Phase).To(BeEquivalentTo(v1alpha1.JobSucceeded), job.Name)
+		g.Expect(record.Status.Transitions).To(HaveLen(int(last)), job.Name)
+		before := time.Time{}
+		for i, transition := range record.Status.Transitions {
+			g.Expect(transition.Sequence).To(BeEquivalentTo(i+1), job.Name)
+			at := transition.Time.Truncate(time.Second) // as exact as a node tells when a container started
+			g.Expect(at).NotTo(BeTemporally("<", before), "%s, transition %d", job.Name, i+1)
+			before = at
+		}
+	}).Should(Succeed())
+}
+
 // devcluster runs the development cluster's own program.
 func devcluster(ctx context.Context, args ...string) {
 	GinkgoHelper()
-	dir := filepath.Dir(clientcmd.NewDefaultClientConfigLoadingRules().GetDefaultFilename())
-	program := filepath.Join(dir, "bin", "devcluster")
-	if _, err := os.Stat(program); err != nil {
-		Skip("KUBECONFIG is not that of a development cluster: its PostgreSQL cannot be stopped from here")
-	}
 	root, err := filepath.Abs(filepath.Join("..", ".."))
 	Expect(err).NotTo(HaveOccurred())
+	program := devclusterProgram()
+	dir := filepath.Dir(filepath.Dir(program))
 	command := exec.CommandContext(ctx, program, append([]string{"--root", root, "--dir", dir}, args...)...)
 	command.Stdout, command.Stderr = GinkgoWriter, GinkgoWriter
 	Expect(command.Run()).To(Succeed())

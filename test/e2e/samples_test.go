@@ -2,31 +2,66 @@ package e2e
 
 import (
 	"context"
+	"os"
+	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 )
 
-var _ = Describe("the samples", func() {
-	It("are applied, become ready, and are all seen at once", func(ctx context.Context) {
-		samples := filepath.Join("..", "..", "config", "samples")
-		// A project's namespace is made by its controller: the job is refused until it is there.
-		Eventually(func() error { _, err := kubectl(ctx, "apply", "-f", samples); return err }).Should(Succeed())
+var _ = Describe("the samples", Label("samples"), func() {
+	It("do what the README says, become ready, and are all seen at once", func(ctx context.Context) {
 		DeferCleanup(func(ctx context.Context) {
 			_, err := kubectl(ctx, "delete", "sjob", "hello", "-n", "quickstart", "--ignore-not-found", "--timeout=60s")
 			Expect(err).NotTo(HaveOccurred())
 		})
-		_, err := kubectl(ctx, "wait", "--for=condition=Ready", "--timeout=60s", "squota/quickstart", "sproj/quickstart", "scluster/local")
-		Expect(err).NotTo(HaveOccurred())
-		_, err = kubectl(ctx, "wait", "--for=condition=Ready", "--timeout=60s", "-n", "quickstart", "sjob/hello")
-		Expect(err).NotTo(HaveOccurred())
-		_, err = kubectl(ctx, "wait", "--for=condition=Complete", "--timeout=60s", "-n", "quickstart", "sjob/hello")
-		Expect(err).NotTo(HaveOccurred())
-		seen, err := kubectl(ctx, "get", "soma", "-A")
-		Expect(err).NotTo(HaveOccurred())
+		var seen string
+		for _, line := range readmeCommands("Without the command line:") {
+			seen = fromRoot(ctx, line)
+		}
 		for _, want := range []string{"quota.platform.soma.dev/quickstart", "project.platform.soma.dev/quickstart", "cluster.platform.soma.dev/local", "job.platform.soma.dev/hello"} {
 			Expect(seen).To(ContainSubstring(want))
 		}
+		_, err := kubectl(ctx, "wait", "--for=condition=Ready", "--timeout=60s", "squota/quickstart", "sproj/quickstart", "scluster/local")
+		Expect(err).NotTo(HaveOccurred())
+	})
+
+	It("begin with the first objects, which can be made again at any time", func(ctx context.Context) {
+		Expect(readmeCommands("with a PostgreSQL that its pods reach:")).To(ContainElement(HavePrefix("hack/deploy/first-objects")))
+		fromRoot(ctx, "hack/deploy/first-objects")
 	})
 })
+
+// codeBlock is what a page of Markdown has to be typed.
+var codeBlock = regexp.MustCompile(`^\n\n((?:    .*\n)+)`)
+
+// readmeCommands are the lines to type behind a sentence of the README.
+func readmeCommands(sentence string) []string {
+	GinkgoHelper()
+	page, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	Expect(err).NotTo(HaveOccurred())
+	_, rest, found := strings.Cut(string(page), sentence)
+	Expect(found).To(BeTrue(), "the README does not say %q", sentence)
+	block := codeBlock.FindStringSubmatch(rest)
+	Expect(block).To(HaveLen(2), "nothing to type follows %q in the README", sentence)
+	var lines []string
+	for line := range strings.Lines(block[1]) {
+		lines = append(lines, strings.TrimSpace(line))
+	}
+	return lines
+}
+
+// fromRoot runs a line as a person types it in the repository's folder, to its good end, and returns what it printed.
+func fromRoot(ctx context.Context, line string) string {
+	GinkgoHelper()
+	command := exec.CommandContext(ctx, "bash", "-c", line)
+	command.Dir = filepath.Join("..", "..")
+	command.Env = append(os.Environ(), "PATH="+filepath.Dir(program("kubectl"))+":"+os.Getenv("PATH"))
+	out, err := command.CombinedOutput()
+	GinkgoWriter.Printf("$ %s\n%s\n", line, out)
+	Expect(err).NotTo(HaveOccurred(), "%s\n%s", line, out)
+	return string(out)
+}

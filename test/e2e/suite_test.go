@@ -1,10 +1,11 @@
 // Package e2e tests Soma as it is installed: against the API server of KUBECONFIG, with real containers, through the
-// same doors that people use. Specs are labelled: gpu needs a GPU of the development cluster, simulated its simulated
-// nodes, faults does harm to Soma itself, devcluster stops a part of the development cluster.
+// same doors that people use. Specs are labelled by what they need: gpu, simulated (nodes), devcluster (to stop a part of it),
+// registry, shells, samples; what the cluster or this machine lacks is left out, and said. faults does harm to Soma itself.
 package e2e
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"k8s.io/client-go/rest"
 	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	history "github.com/soma-platform/soma/api/history/v1alpha1"
@@ -33,9 +35,6 @@ const (
 	patience = 60 * time.Second
 	// seconds is how long Soma may take to tell a person what is wrong.
 	seconds = 10 * time.Second
-
-	busybox = "soma.dev/busybox:1"
-	sklearn = "soma.dev/sklearn:1"
 )
 
 var (
@@ -44,6 +43,8 @@ var (
 	scheme = runtime.NewScheme()
 	// project is the one that most specs share. Its name is new in each run, so that runs do not meet.
 	project = "e2e-" + rand.String(5)
+	// loaded is the caller's kubeconfig.
+	loaded *clientcmdapi.Config
 	// kubeconfig is that of the caller with project as the current one.
 	kubeconfig string
 )
@@ -53,25 +54,36 @@ func TestE2E(t *testing.T) {
 	SetDefaultEventuallyTimeout(patience)
 	SetDefaultEventuallyPollingInterval(200 * time.Millisecond)
 	SetDefaultConsistentlyPollingInterval(500 * time.Millisecond)
-	RunSpecs(t, "End to end")
+	if err := connect(); err != nil {
+		t.Fatal(err)
+	}
+	suite, reporter := fitting(t.Context(), t)
+	RunSpecs(t, "End to end", suite, reporter)
+}
+
+// connect makes the client of the cluster that KUBECONFIG names.
+func connect() error {
+	for _, add := range []func(*runtime.Scheme) error{clientgoscheme.AddToScheme, v1alpha1.AddToScheme, history.AddToScheme} {
+		if err := add(scheme); err != nil {
+			return err
+		}
+	}
+	var err error
+	if loaded, err = clientcmd.NewDefaultClientConfigLoadingRules().Load(); err != nil {
+		return err
+	}
+	if config, err = clientcmd.NewDefaultClientConfig(*loaded, nil).ClientConfig(); err != nil {
+		return fmt.Errorf("the suite needs a cluster with Soma: run `make up`, or set KUBECONFIG: %w", err)
+	}
+	config.QPS, config.Burst = -1, -1
+	k8s, err = client.New(config, client.Options{Scheme: scheme})
+	return err
 }
 
 var _ = BeforeSuite(func(ctx context.Context) {
-	Expect(clientgoscheme.AddToScheme(scheme)).To(Succeed())
-	Expect(v1alpha1.AddToScheme(scheme)).To(Succeed())
-	Expect(history.AddToScheme(scheme)).To(Succeed())
-
-	rules := clientcmd.NewDefaultClientConfigLoadingRules()
-	loaded, err := rules.Load()
-	Expect(err).NotTo(HaveOccurred())
-	config, err = clientcmd.NewDefaultClientConfig(*loaded, nil).ClientConfig()
-	Expect(err).NotTo(HaveOccurred(), "the suite needs a cluster with Soma: run `make up`, or set KUBECONFIG")
-	config.QPS, config.Burst = -1, -1
-	k8s = clientOf(config)
-
 	clusters := &v1alpha1.ClusterList{}
 	Expect(k8s.List(ctx, clusters)).To(Succeed())
-	Expect(clusters.Items).NotTo(BeEmpty(), "the suite needs a Cluster: apply config/samples/30-cluster.yaml")
+	Expect(clusters.Items).NotTo(BeEmpty(), "the suite needs a Cluster: hack/deploy/first-objects makes it")
 
 	loaded.Contexts[loaded.CurrentContext].Namespace = project
 	kubeconfig = filepath.Join(GinkgoT().TempDir(), "kubeconfig")

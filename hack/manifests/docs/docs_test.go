@@ -1,6 +1,7 @@
 package main
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -55,4 +56,42 @@ func TestFieldTables(t *testing.T) {
 			t.Errorf("fieldTables() lacks %q:\n%s", want, got)
 		}
 	}
+}
+
+// What `kubectl explain` tells of a field is its description.
+func TestEveryFieldIsDescribed(t *testing.T) {
+	manifests, err := filepath.Glob(filepath.Join("..", "..", "..", "config", "crd", "*_*.yaml"))
+	if err != nil || len(manifests) == 0 {
+		t.Fatalf("no kinds are found: %v", err)
+	}
+	for _, manifest := range manifests {
+		root, err := readCRD(manifest)
+		if err != nil {
+			t.Fatal(err)
+		}
+		delete(root.Properties, "metadata") // the API server describes it
+		for _, field := range undescribed(root) {
+			t.Errorf("%s: %s has no description", filepath.Base(manifest), field)
+		}
+	}
+}
+
+// undescribed are the fields below a schema that have no description.
+func undescribed(s *schema) []string {
+	var found []string
+	for name, field := range s.Properties {
+		if field.Description == "" {
+			found = append(found, "."+name)
+		}
+		for _, below := range undescribed(&field) {
+			found = append(found, "."+name+below)
+		}
+	}
+	if s.Items != nil && s.Items.Schema != nil {
+		found = append(found, undescribed(s.Items.Schema)...)
+	}
+	if s.AdditionalProperties != nil && s.AdditionalProperties.Schema != nil {
+		found = append(found, undescribed(s.AdditionalProperties.Schema)...)
+	}
+	return found
 }
