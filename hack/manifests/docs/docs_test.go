@@ -65,7 +65,7 @@ func TestEveryFieldIsDescribed(t *testing.T) {
 		t.Fatalf("no kinds are found: %v", err)
 	}
 	for _, manifest := range manifests {
-		root, err := readCRD(manifest)
+		root, err := readCRD(filepath.Base(manifest), []string{filepath.Dir(manifest)})
 		if err != nil {
 			t.Fatal(err)
 		}
