@@ -10,6 +10,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/platform/refusal"
 	"github.com/soma-platform/soma/internal/workload"
 )
 
@@ -47,7 +48,8 @@ func (r *Reconciler) createPods(ctx context.Context, cached *platformv1.Job) err
 	}
 	cluster := &platformv1.Cluster{}
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: job.Status.Reservation.Cluster}, cluster); err != nil {
-		return fmt.Errorf("read the cluster of job %s/%s: %w", job.Namespace, job.Name, err)
+		// Without its kind: a cluster that is not there is to be looked for again, and the job does not go with it.
+		return r.refuse(ctx, job, fmt.Errorf("read cluster %q: %v", job.Status.Reservation.Cluster, err))
 	}
 	if workload.NeedsService(&job.Spec) {
 		if err := r.create(ctx, job, workload.Service(job)); err != nil {
@@ -90,16 +92,30 @@ func (r *Reconciler) create(ctx context.Context, job *platformv1.Job, object cli
 	return nil
 }
 
-// refuse ends the attempt where the cluster will not have its pods, now or ever; any other error is tried again.
+// refuse ends the attempt where the cluster will not have its pods, now or ever; any other error is told and tried again.
 func (r *Reconciler) refuse(ctx context.Context, job *platformv1.Job, err error) error {
-	_, foreign := err.(foreignError) //nolint:errorlint // it is never wrapped: create makes it
-	terminating := apierrors.HasStatusCause(err, "NamespaceTerminating")
-	if !foreign && (terminating || (!apierrors.IsForbidden(err) && !apierrors.IsInvalid(err))) {
-		return fmt.Errorf("make the pods of job %s/%s: %w", job.Namespace, job.Name, err)
-	}
 	status := job.Status.DeepCopy()
-	status.Reservation.Ending = platformv1.JobReasonPolicyDenied
-	status.Reservation.EndingMessage = truncate(err.Error(), 1024)
-	_, err = r.writeStatus(ctx, job, *status)
-	return err
+	if final(err) {
+		status.Reservation.Ending = platformv1.JobReasonPolicyDenied
+		status.Reservation.EndingMessage = truncate(err.Error(), 1024)
+		_, err = r.writeStatus(ctx, job, *status)
+		return err
+	}
+	now := r.Clock.Now()
+	if status.Reason == platformv1.JobReasonCreating && now.Sub(status.Reservation.Time.Time) >= quietStart {
+		status.Message = bounded("the pods cannot be made, and it is tried again: " + err.Error())
+		workload.SetConditions(status, job.Generation, now)
+		if _, err := r.writeStatus(ctx, job, *status); err != nil {
+			return err
+		}
+	}
+	return fmt.Errorf("make the pods of job %s/%s: %w", job.Namespace, job.Name, err)
+}
+
+// final reports whether the cluster will not have the pods, now or ever. A namespace that is being deleted refuses them
+// too; what follows then is decided by the deletion.
+func final(err error) bool {
+	_, foreign := err.(foreignError) //nolint:errorlint // it is never wrapped: create makes it
+	denied := apierrors.IsForbidden(err) && !apierrors.HasStatusCause(err, "NamespaceTerminating")
+	return foreign || denied || refusal.Final(err)
 }
