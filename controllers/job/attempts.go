@@ -25,26 +25,29 @@ func backOff(waits int) time.Duration {
 }
 
 // followAfter puts the job back among those that wait; its next attempt is made after a pause.
-func (d *decider) followAfter(pause time.Duration, message string) {
+func (d *decider) followAfter(pause time.Duration, reason platformv1.JobReason, message string) {
 	retry := metav1.NewTime(d.now.Add(pause))
 	d.status.RetryTime = &retry
-	d.requeue(platformv1.JobReasonBackOff, message)
+	d.requeue(retry, reason, message)
 	d.later(pause)
 }
 
 // followAfterPause puts the job back among those that wait, after a pause where several attempts in a row came to nothing: a
 // node that refuses every pod, or a program that ends as it starts, must not fill the cluster with attempts. One alone is
-// followed at once.
+// followed at once, unless somebody has to make a secret first.
 func (d *decider) followAfterPause(reason platformv1.JobReason, message string) {
 	row := 0
 	for i := len(d.status.Attempts) - 1; i >= 0 && cameToNothing(&d.status.Attempts[i]); i-- {
 		row++
 	}
-	if row < 2 {
-		d.requeue(reason, message)
-		return
+	switch {
+	case reason == platformv1.JobReasonSecretMissing:
+		d.followAfter(backOff(row-1), reason, message)
+	case row < 2:
+		d.requeue(metav1.NewTime(d.now), reason, message)
+	default:
+		d.followAfter(backOff(row-2), platformv1.JobReasonBackOff, message)
 	}
-	d.followAfter(backOff(row-2), message)
 }
 
 func cameToNothing(a *platformv1.Attempt) bool {

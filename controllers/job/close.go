@@ -59,7 +59,11 @@ func (d *decider) close(seen workload.Observation, reason platformv1.JobReason, 
 // own costs nothing: the job goes back to its place in the queue.
 func (d *decider) failed(seen workload.Observation, reason platformv1.JobReason, message string, ran bool) {
 	if !ran && notItsOwn(reason) {
-		d.followAfterPause(platformv1.JobReasonQueued, message)
+		why := platformv1.JobReasonQueued
+		if reason == platformv1.JobReasonSecretMissing {
+			why = reason
+		}
+		d.followAfterPause(why, message)
 		return
 	}
 	if d.restartPolicy() == platformv1.RestartNever || d.status.Retries >= d.retryBudget() || !d.timeToRun() {
@@ -68,13 +72,15 @@ func (d *decider) failed(seen workload.Observation, reason platformv1.JobReason,
 	}
 	wait := backOff(int(d.status.Retries))
 	d.status.Retries++
-	d.followAfter(wait, message)
+	d.status.Queue = nil // a retry waits anew
+	d.followAfter(wait, platformv1.JobReasonBackOff, message)
 }
 
 func notItsOwn(reason platformv1.JobReason) bool {
 	switch reason {
-	case platformv1.JobReasonScheduling, platformv1.JobReasonPreempted, platformv1.JobReasonNodeLost,
-		platformv1.JobReasonNotFound, platformv1.JobReasonCollected:
+	case platformv1.JobReasonScheduling, platformv1.JobReasonPreempted, platformv1.JobReasonEvicted, platformv1.JobReasonNodeLost,
+		platformv1.JobReasonNotFound, platformv1.JobReasonCollected, platformv1.JobReasonSecretMissing,
+		platformv1.JobReasonDiskUnavailable, platformv1.JobReasonContainerCreating:
 		return true
 	default:
 		return false
@@ -97,9 +103,11 @@ func (d *decider) account(seen workload.Observation, reason platformv1.JobReason
 	if ran {
 		start := metav1.NewTime(seen.Started)
 		attempt.StartTime = &start
-		time := finished.Sub(seen.Started)
-		d.status.RunSeconds += int64(time.Seconds())
-		d.status.Cost = accounting.Add(d.status.Cost, reservation.PricePerHour, reservation.Currency, time)
+		// Times of containers are whole seconds. A program that ends within one used some of its life span all the same: a job
+		// that is always restarted ends by that.
+		length := max(finished.Sub(seen.Started), time.Second)
+		d.status.RunSeconds += int64(length.Seconds())
+		d.status.Cost = accounting.Add(d.status.Cost, reservation.PricePerHour, reservation.Currency, length)
 	}
 	d.status.Attempts = append(d.status.Attempts, attempt)
 	d.ended = &attempt
@@ -123,9 +131,12 @@ func (d *decider) suspend(message string) {
 	}
 }
 
-// requeue puts the job back among those that wait.
-func (d *decider) requeue(reason platformv1.JobReason, message string) {
-	since := metav1.NewTime(d.now)
+// requeue puts the job back among those that wait: in the place that it had, if it did not run since, or as one that waits
+// from then on.
+func (d *decider) requeue(since metav1.Time, reason platformv1.JobReason, message string) {
+	if d.status.Queue != nil && d.status.Queue.Since != nil {
+		since = *d.status.Queue.Since
+	}
 	d.status.Queue = &platformv1.QueueStatus{Since: &since}
 	d.enter(platformv1.JobPending, reason, message, d.now, nil)
 }
@@ -227,6 +238,8 @@ func tolerance(reason platformv1.JobReason) time.Duration {
 		return 0
 	case platformv1.JobReasonErrImagePull, platformv1.JobReasonImageNotFound, platformv1.JobReasonImageUnauthorized:
 		return imageTolerance
+	case platformv1.JobReasonDiskUnavailable, platformv1.JobReasonContainerCreating:
+		return mountTolerance
 	default:
 		return startTolerance
 	}
@@ -241,11 +254,11 @@ func givenUp(reason platformv1.JobReason) platformv1.JobReason {
 }
 
 // ranks are the pods of an attempt by rank.
-func (d *decider) ranks(attempt int32) []*corev1.Pod {
-	pods := make([]*corev1.Pod, d.job.Spec.ReplicaCount())
+func ranks(job *platformv1.Job, all []*corev1.Pod, attempt int32) []*corev1.Pod {
+	pods := make([]*corev1.Pod, job.Spec.ReplicaCount())
 	for rank := range pods {
-		name := workload.PodName(d.job, attempt, int32(rank))
-		for _, p := range d.pods {
+		name := workload.PodName(job, attempt, int32(rank))
+		for _, p := range all {
 			if p.Name == name {
 				pods[rank] = p
 			}

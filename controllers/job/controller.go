@@ -8,6 +8,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -19,13 +20,20 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/workload"
 )
 
 // podsByJob is the index by which the pods of a job are found.
 const podsByJob = "platform.soma.dev/pods-by-job"
 
-// workers is how many jobs are worked on at the same time.
-const workers = 16
+const (
+	// workers is how many jobs are worked on at the same time.
+	workers = 16
+	// slowPods is of how many pods of a job that are slow to start events are read: the others wait for the same.
+	slowPods = 8
+	// eventsOfPod bounds what is read of the events of one pod; nodes make about 25 of a kind and then few.
+	eventsOfPod = 200
+)
 
 // Reconciler makes jobs true.
 type Reconciler struct {
@@ -43,6 +51,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=projects;clusters;quotas,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups="",resources=events,verbs=list
 
 // SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
@@ -133,7 +142,32 @@ func (r *Reconciler) collect(ctx context.Context, job *platformv1.Job) (facts, e
 	} else if !apierrors.IsNotFound(err) {
 		return f, fmt.Errorf("read the project of job %s/%s: %w", job.Namespace, job.Name, err)
 	}
+	f.events = r.events(ctx, &f)
 	return f, nil
+}
+
+// events are those of the pods that are slow to start, from the API server itself: they are needed seldom, and a cluster has
+// far too many of them to keep. Without them less can be told, and nothing else changes.
+func (r *Reconciler) events(ctx context.Context, f *facts) map[types.UID][]corev1.Event {
+	reservation := f.job.Status.Reservation
+	if reservation == nil || reservation.Ending != "" || f.now.Sub(reservation.Time.Time) < quietStart {
+		return nil
+	}
+	events := map[types.UID][]corev1.Event{}
+	for _, p := range ranks(f.job, f.pods, reservation.Attempt) {
+		if p == nil || !workload.Preparing(p) || len(events) >= slowPods {
+			continue
+		}
+		list := &corev1.EventList{}
+		err := r.Live.List(ctx, list, client.InNamespace(p.Namespace), client.Limit(eventsOfPod),
+			client.MatchingFields{"involvedObject.uid": string(p.UID)})
+		if err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "cannot list the events of a pod that is slow to start", "pod", p.Name)
+			return events
+		}
+		events[p.UID] = list.Items
+	}
+	return events
 }
 
 // writeStatus writes what changed, if anything did, and only onto the object that the decision was made from. It returns

@@ -7,6 +7,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/workload"
@@ -18,8 +19,12 @@ const (
 	quietStart = 2 * time.Second
 	// imageTolerance is how long an image may fail to be pulled before the attempt ends.
 	imageTolerance = 60 * time.Second
+	// mountTolerance is how long a node may fail to mount a volume or to connect the pod to the network.
+	mountTolerance = 2 * time.Minute
 	// startTolerance is how long any other failure to start may last.
 	startTolerance = 20 * time.Second
+	// longestLook is the longest pause between two looks at the events of a pod that is slow to start.
+	longestLook = 30 * time.Second
 	// bindTolerance is how long pods may wait to be bound to the nodes of their reservation before the job goes back to the
 	// queue: somebody else took the place.
 	bindTolerance = 60 * time.Second
@@ -34,6 +39,8 @@ type facts struct {
 	job *platformv1.Job
 	// pods of the job, of all attempts.
 	pods []*corev1.Pod
+	// events of the pods that are slow to start, by UID, as far as they are known.
+	events map[types.UID][]corev1.Event
 	// projectEnding reports that the job's project is being deleted.
 	projectEnding bool
 	now           time.Time
@@ -113,7 +120,7 @@ func (d *decider) waiting() {
 		d.finish(platformv1.JobCancelled, reason, message, nil)
 		return
 	case d.status.Phase == platformv1.JobSuspended:
-		d.requeue(platformv1.JobReasonQueued, "resumed")
+		d.requeue(metav1.NewTime(d.now), platformv1.JobReasonQueued, "resumed")
 		return
 	}
 	if left, set := d.scheduleTimeLeft(); set && left <= 0 {
@@ -133,7 +140,7 @@ func (d *decider) attempt() {
 	if workload.NeedsService(&d.job.Spec) {
 		d.status.InternalHostname = workload.InternalHostname(d.job)
 	}
-	seen := workload.Observe(d.ranks(reservation.Attempt))
+	seen := workload.Observe(ranks(d.job, d.pods, reservation.Attempt), d.events)
 	if seen.ImageDigest != "" {
 		d.status.ImageDigest = seen.ImageDigest
 	}
@@ -141,7 +148,9 @@ func (d *decider) attempt() {
 		d.ending(seen)
 		return
 	}
-	if reason, message := d.endRequest(); reason != "" && seen.State < workload.AttemptSucceeded {
+	// Pods that somebody removed may have been removed with the job or its project: that is what is told then.
+	ended := seen.State >= workload.AttemptSucceeded && seen.Reason != platformv1.JobReasonCollected
+	if reason, message := d.endRequest(); reason != "" && !ended {
 		d.begin(seen, reason, message)
 		return
 	}
@@ -200,6 +209,10 @@ func (d *decider) start(seen workload.Observation) {
 	} else if set {
 		d.later(left)
 	}
+	age := d.now.Sub(reservation.Time.Time)
+	if seen.Preparing {
+		d.later(min(max(age, quietStart), longestLook))
+	}
 	if !seen.Waiting.IsZero() {
 		if left := tolerance(seen.Reason) - d.now.Sub(seen.Waiting); left > 0 {
 			d.later(left)
@@ -208,7 +221,6 @@ func (d *decider) start(seen workload.Observation) {
 			return
 		}
 	}
-	age := d.now.Sub(reservation.Time.Time)
 	if seen.Unbound {
 		if age >= bindTolerance {
 			d.begin(seen, platformv1.JobReasonScheduling, "the nodes of the reservation were taken by others: "+seen.Message)
@@ -220,6 +232,9 @@ func (d *decider) start(seen workload.Observation) {
 	if age < quietStart && seen.Waiting.IsZero() {
 		d.later(quietStart - age)
 		return
+	}
+	if d.create && seen.Waiting.IsZero() && d.status.Reason == platformv1.JobReasonCreating {
+		return // what keeps the pods from being made, if anything, is told by who makes them
 	}
 	d.status.Reason, d.status.Message = seen.Reason, bounded(seen.Message)
 }

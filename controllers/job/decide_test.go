@@ -88,6 +88,23 @@ func ended(rank, code int32, reason, words string) *corev1.Pod {
 		ExitCode: code, Reason: reason, Message: words, StartedAt: at(1), FinishedAt: at(11)}})
 }
 
+// takenAway has a pod deleted before its container's end by whom the reason says; by somebody where it is empty.
+func takenAway(reason string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) {
+		deleted, grace := at(5+30), int64(30)
+		p.DeletionTimestamp, p.DeletionGracePeriodSeconds = &deleted, &grace
+		if reason != "" {
+			p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{
+				Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, Reason: reason, LastTransitionTime: at(5)})
+		}
+	}
+}
+
+// ending has an attempt been ended for a reason.
+func ending(reason platformv1.JobReason) func(*platformv1.Job) {
+	return func(j *platformv1.Job) { j.Status.Reservation.Ending = reason }
+}
+
 func waits(reason, message string) *corev1.Pod {
 	return pod(0, corev1.PodPending, corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{Reason: reason, Message: message}})
 }
@@ -131,9 +148,28 @@ func TestDecide(t *testing.T) {
 		"key of a secret is missing":             {job: reserved(), pods: []*corev1.Pod{waits("CreateContainerConfigError", "couldn't find key x in Secret vision/y")}, now: 5, want: "Pending/SecretMissing held"},
 		"a quick start is not told step by step": {job: reserved(), pods: []*corev1.Pod{waits("ContainerCreating", "")}, now: 1, want: "Pending/Creating held"},
 		"a slow start is told":                   {job: reserved(), pods: []*corev1.Pod{waits("ContainerCreating", "")}, now: 3, want: "Pending/ContainerCreating held"},
-		"cancelled while it starts":              {job: reserved(cancel), pods: []*corev1.Pod{waits("ContainerCreating", "")}, now: 1, want: "Pending/Terminating held kill=1"},
-		"cancelled before its pods were made":    {job: reserved(cancel), want: "Cancelled/UserRequested"},
-		"cancelled after it had succeeded":       {job: running(cancel), pods: []*corev1.Pod{ended(0, 0, "", "")}, now: 12, want: "Succeeded/Completed"},
+		"a key that was missing for too long":    {job: reserved(), pods: []*corev1.Pod{waits("CreateContainerConfigError", "couldn't find key x in Secret vision/y")}, now: 20, want: "Pending/Terminating held kill=1", words: "add it"},
+		"a key that was missing: the job waits for it, though it is not restarted": {job: reserved(ending(platformv1.JobReasonSecretMissing)), now: 21, want: "Pending/SecretMissing"},
+		"a disk that failed: back to the queue":                                    {job: reserved(ending(platformv1.JobReasonDiskUnavailable)), now: 121, want: "Pending/Queued"},
+		"a network that failed: back to the queue":                                 {job: reserved(ending(platformv1.JobReasonContainerCreating)), now: 121, want: "Pending/Queued"},
+		"drained while it starts: back to the queue":                               {job: reserved(), pods: []*corev1.Pod{pod(0, corev1.PodFailed, corev1.ContainerState{}, takenAway("EvictionByEvictionAPI"))}, now: 12, want: "Pending/Queued"},
+		"drained: its pod is still there": {job: running(retries(platformv1.RestartOnFailure, 1)), pods: []*corev1.Pod{pod(0, corev1.PodRunning, runs(0).Status.ContainerStatuses[0].State,
+			takenAway("EvictionByEvictionAPI"))}, now: 12, want: "Running/Running held"},
+		"drained, and it ended with 0": {job: running(), pods: []*corev1.Pod{pod(0, corev1.PodSucceeded, ended(0, 0, "", "").Status.ContainerStatuses[0].State,
+			takenAway("EvictionByEvictionAPI"))}, now: 12, want: "Failed/Evicted"},
+		"node unreachable: nothing follows while its pod may run": {job: running(retries(platformv1.RestartOnFailure, 1)), pods: []*corev1.Pod{pod(0, corev1.PodRunning,
+			runs(0).Status.ContainerStatuses[0].State, takenAway("DeletionByTaintManager"))}, now: 900, want: "Running/Running held"},
+		"node lost": {job: running(), pods: []*corev1.Pod{pod(0, corev1.PodFailed, runs(0).Status.ContainerStatuses[0].State, takenAway("DeletionByPodGC"))}, now: 12, want: "Failed/NodeLost"},
+		"node lost: tried again": {job: running(retries(platformv1.RestartOnFailure, 1)), pods: []*corev1.Pod{pod(0, corev1.PodFailed, runs(0).Status.ContainerStatuses[0].State,
+			takenAway("DeletionByPodGC"))}, now: 12, want: "Pending/BackOff"},
+		"node of one of a gang lost: the others end first": {job: running(gang(2), retries(platformv1.RestartOnFailure, 1)), pods: []*corev1.Pod{
+			pod(0, corev1.PodFailed, runs(0).Status.ContainerStatuses[0].State, takenAway("DeletionByPodGC")), runs(1)}, now: 12, want: "Running/Terminating held kill=1"},
+		"removed with its project":            {job: running(), pods: []*corev1.Pod{pod(0, corev1.PodSucceeded, ended(0, 0, "", "").Status.ContainerStatuses[0].State, takenAway(""))}, ending: true, now: 12, want: "Cancelled/ProjectDeleted"},
+		"removed by somebody":                 {job: running(), pods: []*corev1.Pod{pod(0, corev1.PodSucceeded, ended(0, 0, "", "").Status.ContainerStatuses[0].State, takenAway(""))}, now: 12, want: "Failed/Collected"},
+		"why pods cannot be made is kept":     {job: reserved(func(j *platformv1.Job) { j.Status.Message = "no route to host" }), now: 5, want: "Pending/Creating held create", words: "no route to host"},
+		"cancelled while it starts":           {job: reserved(cancel), pods: []*corev1.Pod{waits("ContainerCreating", "")}, now: 1, want: "Pending/Terminating held kill=1"},
+		"cancelled before its pods were made": {job: reserved(cancel), want: "Cancelled/UserRequested"},
+		"cancelled after it had succeeded":    {job: running(cancel), pods: []*corev1.Pod{ended(0, 0, "", "")}, now: 12, want: "Succeeded/Completed"},
 		"ending: pods are still there": {job: running(func(j *platformv1.Job) { j.Status.Reservation.Ending = platformv1.JobReasonUserRequested }),
 			pods: []*corev1.Pod{runs(0)}, now: 12, want: "Running/Creating held kill=1"},
 		"ending: pods are gone": {job: running(func(j *platformv1.Job) {
@@ -208,6 +244,17 @@ func describe(p plan) string {
 		text += " remove"
 	}
 	return text
+}
+
+func TestAShortAttemptCounts(t *testing.T) {
+	short := ended(0, 0, "Completed", "")
+	short.Status.ContainerStatuses[0].State.Terminated.FinishedAt = at(1)
+	span := int64(2)
+	job := running(retries(platformv1.RestartAlways, 0), func(j *platformv1.Job) { j.Spec.LifeSpanSeconds, j.Status.RunSeconds = &span, 1 })
+	got := decide(facts{job: job, pods: []*corev1.Pod{short}, now: t0.Add(2 * time.Second)})
+	if got.status.RunSeconds != 2 || got.status.Phase != platformv1.JobSucceeded {
+		t.Errorf("ran %d s, %s; a job that is always restarted would never end", got.status.RunSeconds, describe(got))
+	}
 }
 
 func TestAttemptIsAccounted(t *testing.T) {

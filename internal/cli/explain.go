@@ -127,12 +127,12 @@ func explainJob(job *v1alpha1.Job, quota *v1alpha1.Quota, program string, now ti
 		if q.Position > 0 {
 			text = fmt.Sprintf("position %d", q.Position)
 		}
-		if q.Since != nil {
+		if q.Since != nil && !q.Since.After(now) { // a retry waits from when it is due
 			text = strings.TrimPrefix(text+", waiting for "+ago(q.Since.Time, now), ", ")
 		}
 		fields = append(fields, field{"Queue", text})
 	}
-	if status.RetryTime != nil && status.Reason == v1alpha1.JobReasonBackOff {
+	if status.RetryTime != nil {
 		fields = append(fields, field{"Next attempt", "not before " + status.RetryTime.Local().Format(time.DateTime)})
 	}
 	if quota != nil {

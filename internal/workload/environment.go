@@ -79,6 +79,10 @@ func volumes(job *platformv1.Job) []corev1.Volume {
 		switch {
 		case v.Secret != nil:
 			volume.Secret = &corev1.SecretVolumeSource{SecretName: v.Secret.Name, DefaultMode: ptr.To(int32(0o440))}
+			if v.Secret.Key != "" {
+				// Asked for by name, a key that does not exist keeps the container from its start.
+				volume.Secret.Items = []corev1.KeyToPath{{Key: v.Secret.Key, Path: v.Secret.Key}}
+			}
 		case v.Scratch != nil:
 			volume.EmptyDir = &corev1.EmptyDirVolumeSource{SizeLimit: &v.Scratch.Size}
 		}

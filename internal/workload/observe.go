@@ -6,6 +6,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -52,10 +53,13 @@ type Observation struct {
 	Waiting time.Time
 	// Unbound reports that a replica has not been bound to its node.
 	Unbound bool
+	// Preparing reports that a node prepares a replica; see Preparing.
+	Preparing bool
 }
 
-// Observe reads the pods of one attempt; pods[rank] is nil where there is none.
-func Observe(pods []*corev1.Pod) Observation {
+// Observe reads the pods of one attempt; pods[rank] is nil where there is none. Events are those of pods that are slow to
+// start, by UID, as far as they are known.
+func Observe(pods []*corev1.Pod, events map[types.UID][]corev1.Event) Observation {
 	seen := Observation{}
 	running, succeeded := 0, 0
 	for rank, p := range pods {
@@ -69,7 +73,7 @@ func Observe(pods []*corev1.Pod) Observation {
 		if seen.Node == "" {
 			seen.Node = p.Spec.NodeName
 		}
-		r := replicaOf(p)
+		r := replicaOf(p, events[p.UID])
 		seen.ImageDigest = firstOf(seen.ImageDigest, r.digest)
 		if r.started.After(seen.Started) {
 			seen.Started = r.started
@@ -112,6 +116,7 @@ func (o *Observation) starting(r replica, p *corev1.Pod) {
 		o.Waiting = r.waiting
 	}
 	o.Unbound = o.Unbound || p.Spec.NodeName == ""
+	o.Preparing = o.Preparing || Preparing(p)
 }
 
 func (o *Observation) conclude(replicas, running, succeeded int) {
@@ -150,7 +155,7 @@ type replica struct {
 	waiting           time.Time
 }
 
-func replicaOf(p *corev1.Pod) replica {
+func replicaOf(p *corev1.Pod, events []corev1.Event) replica {
 	status := containerStatus(p)
 	r := replica{digest: digestOf(status)}
 	if status != nil && status.State.Running != nil {
@@ -161,25 +166,30 @@ func replicaOf(p *corev1.Pod) replica {
 	}
 	switch p.Status.Phase {
 	case corev1.PodSucceeded:
+		r.finished = firstTime(r.finished, conditionTime(p, corev1.PodReady))
+		if reason, message := removal(p, r.finished); reason != "" {
+			// A program that is told to stop may well end with 0; it did not do what it was made for.
+			r.state, r.reason, r.message = AttemptFailed, reason, message
+			break
+		}
 		r.state, r.reason = AttemptSucceeded, platformv1.JobReasonCompleted
 		r.exitCode = new(int32)
-		r.finished = firstTime(r.finished, conditionTime(p, corev1.PodReady))
 	case corev1.PodFailed:
+		r.finished = firstTime(r.finished, conditionTime(p, corev1.PodReady))
 		r.state = AttemptFailed
 		r.reason, r.message, r.exitCode = failure(p, status)
-		r.finished = firstTime(r.finished, conditionTime(p, corev1.PodReady))
 	case corev1.PodRunning:
 		r.state, r.reason = AttemptRunning, platformv1.JobReasonRunning
 		if status == nil || status.State.Running == nil {
 			r.state = AttemptStarting
-			r.reason, r.message, r.waiting = startup(p, status)
+			r.reason, r.message, r.waiting = startup(p, status, events)
 			if status != nil && status.State.Terminated != nil {
 				r.state = AttemptRunning // the pod's phase follows in a moment
 			}
 		}
 	default:
 		r.state = AttemptStarting
-		r.reason, r.message, r.waiting = startup(p, status)
+		r.reason, r.message, r.waiting = startup(p, status, events)
 	}
 	return r
 }

@@ -107,6 +107,9 @@ func TestWhatAJobSaysIsWhatItGets(t *testing.T) {
 	if !mounts[1].ReadOnly || mounts[2].SubPath != "s3" || mounts[3].ReadOnly || p.Spec.Volumes[3].EmptyDir.SizeLimit.String() != "2Gi" {
 		t.Errorf("mounts %v", mounts)
 	}
+	if all, one := p.Spec.Volumes[1].Secret, p.Spec.Volumes[2].Secret; len(all.Items) != 0 || len(one.Items) != 1 || one.Items[0].Key != "s3" || one.Items[0].Path != "s3" {
+		t.Errorf("a key that does not exist would not be noticed: %v, %v", all, one)
+	}
 	if _, passed := p.Annotations["container.apparmor.security.beta.kubernetes.io/job"]; passed || p.Annotations["kwok.soma.dev/run-seconds"] != "2" {
 		t.Errorf("annotations %v", p.Annotations)
 	}

@@ -2,10 +2,13 @@ package workload
 
 import (
 	"fmt"
+	"regexp"
 	"strings"
 	"time"
+	"unicode"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/utils/ptr"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -19,8 +22,16 @@ func failure(p *corev1.Pod, status *corev1.ContainerStatus) (platformv1.JobReaso
 		exit := status.State.Terminated.ExitCode
 		code, words = &exit, lastWords(status.State.Terminated.Message)
 	}
-	if reason, message := disruption(p); reason != "" {
+	if reason, message := verdict(p); reason != "" {
 		return reason, message, code
+	}
+	finished := time.Time{}
+	if status != nil && status.State.Terminated != nil {
+		finished = known(status.State.Terminated.FinishedAt)
+	}
+	removed, removedMessage := removal(p, finished)
+	if removed != "" && removed != platformv1.JobReasonCollected {
+		return removed, removedMessage, code
 	}
 	if status == nil || status.State.Terminated == nil {
 		return rejection(p), firstOf(p.Status.Message, p.Status.Reason, "the pod failed before its container ran"), nil
@@ -34,8 +45,8 @@ func failure(p *corev1.Pod, status *corev1.ContainerStatus) (platformv1.JobReaso
 	case "StartError", "ContainerCannotRun":
 		return platformv1.JobReasonContainerCannotRun, joined("the command cannot be run", words), code
 	}
-	if p.DeletionTimestamp != nil {
-		return platformv1.JobReasonCollected, "the pod was removed by somebody else while it ran", code
+	if removed != "" {
+		return removed, removedMessage, code
 	}
 	if end.Signal != 0 {
 		return platformv1.JobReasonError, joined(fmt.Sprintf("the container was ended by signal %d", end.Signal), words), code
@@ -43,8 +54,8 @@ func failure(p *corev1.Pod, status *corev1.ContainerStatus) (platformv1.JobReaso
 	return platformv1.JobReasonError, joined(fmt.Sprintf("the container ended with exit code %d", end.ExitCode), words), code
 }
 
-// disruption tells what the cluster did to a pod.
-func disruption(p *corev1.Pod) (platformv1.JobReason, string) {
+// verdict tells what the node did to a pod, as it says itself.
+func verdict(p *corev1.Pod) (platformv1.JobReason, string) {
 	switch p.Status.Reason {
 	case "Evicted":
 		return platformv1.JobReasonEvicted, firstOf(p.Status.Message, "the node evicted the pod")
@@ -53,8 +64,15 @@ func disruption(p *corev1.Pod) (platformv1.JobReason, string) {
 	case "Preempting", "Preempted":
 		return platformv1.JobReasonPreempted, firstOf(p.Status.Message, "another pod needed the place")
 	}
+	return "", ""
+}
+
+// removal tells who took a pod away, where its container had not ended before that. Times are whole seconds: one that ended
+// within the second of its removal was ended by it.
+func removal(p *corev1.Pod, finished time.Time) (platformv1.JobReason, string) {
+	before := func(t time.Time) bool { return !finished.IsZero() && finished.Before(t) }
 	for _, c := range p.Status.Conditions {
-		if c.Type != corev1.DisruptionTarget || c.Status != corev1.ConditionTrue {
+		if c.Type != corev1.DisruptionTarget || c.Status != corev1.ConditionTrue || before(c.LastTransitionTime.Time) {
 			continue
 		}
 		switch c.Reason {
@@ -66,7 +84,16 @@ func disruption(p *corev1.Pod) (platformv1.JobReason, string) {
 			return platformv1.JobReasonNodeLost, c.Message
 		}
 	}
-	return "", ""
+	if p.DeletionTimestamp == nil || before(deletionBegan(p)) {
+		return "", ""
+	}
+	return platformv1.JobReasonCollected, "the pod was removed by somebody else while it ran"
+}
+
+// deletionBegan is when a pod was told to go; its deletion timestamp is when it has to be gone.
+func deletionBegan(p *corev1.Pod) time.Time {
+	grace := time.Duration(ptr.Deref(p.DeletionGracePeriodSeconds, 0)) * time.Second
+	return p.DeletionTimestamp.Add(-grace)
 }
 
 // rejection is why a node refused a pod that was bound to it: somebody else had taken the place.
@@ -78,9 +105,12 @@ func rejection(p *corev1.Pod) platformv1.JobReason {
 }
 
 // startup says what a pod that does not run yet waits for, and since when its start has been failing.
-func startup(p *corev1.Pod, status *corev1.ContainerStatus) (platformv1.JobReason, string, time.Time) {
+func startup(p *corev1.Pod, status *corev1.ContainerStatus, events []corev1.Event) (platformv1.JobReason, string, time.Time) {
 	if p.Spec.NodeName == "" {
 		return platformv1.JobReasonScheduling, unboundMessage(p), time.Time{}
+	}
+	if Preparing(p) {
+		return prepared(events)
 	}
 	if status == nil || status.State.Waiting == nil {
 		return platformv1.JobReasonContainerCreating, "", time.Time{}
@@ -89,12 +119,12 @@ func startup(p *corev1.Pod, status *corev1.ContainerStatus) (platformv1.JobReaso
 	since := firstTime(conditionTime(p, corev1.PodScheduled), p.CreationTimestamp.Time)
 	switch waiting.Reason {
 	case "ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ErrImageNeverPull":
-		return imageReason(waiting.Message), imageMessage(p.Spec.Containers[0].Image, waiting), since
+		return imageReason(waiting.Message, p.Spec.Containers[0].Image), imageMessage(p.Spec.Containers[0].Image, waiting), since
 	case "InvalidImageName":
 		return platformv1.JobReasonInvalidImageName, fmt.Sprintf("the image name %q cannot be read", p.Spec.Containers[0].Image), since
 	case "CreateContainerConfigError":
 		if strings.Contains(strings.ToLower(waiting.Message), "secret") || strings.Contains(waiting.Message, "couldn't find key") {
-			return platformv1.JobReasonSecretMissing, lastWords(waiting.Message), since
+			return platformv1.JobReasonSecretMissing, secretMessage(lastWords(waiting.Message)), since
 		}
 		return platformv1.JobReasonContainerCannotRun, lastWords(waiting.Message), since
 	case "CreateContainerError", "RunContainerError", "PreStartHookError":
@@ -105,14 +135,15 @@ func startup(p *corev1.Pod, status *corev1.ContainerStatus) (platformv1.JobReaso
 	return platformv1.JobReasonContainerCreating, lastWords(waiting.Message), time.Time{}
 }
 
+// refusedImage are the words in which registries refuse an image.
+var refusedImage = regexp.MustCompile(`\b(unauthorized|authorization failed|insufficient_scope|denied|forbidden|status(?: code)?:? 40[13])\b`)
+
 // imageReason tells an image that is not there from one that is refused. The kubelet passes on the registry's own words;
 // there is no code.
-func imageReason(message string) platformv1.JobReason {
-	text := strings.ToLower(message)
-	for _, word := range []string{"unauthorized", "authorization failed", "denied", "forbidden", "401", "403"} {
-		if strings.Contains(text, word) {
-			return platformv1.JobReasonImageUnauthorized
-		}
+func imageReason(message, image string) platformv1.JobReason {
+	text := strings.ToLower(withoutNames(message, image))
+	if refusedImage.MatchString(text) {
+		return platformv1.JobReasonImageUnauthorized
 	}
 	for _, word := range []string{"not found", "manifest unknown", "no such image", "not present with pull policy"} {
 		if strings.Contains(text, word) {
@@ -120,6 +151,18 @@ func imageReason(message string) platformv1.JobReason {
 		}
 	}
 	return platformv1.JobReasonErrImagePull
+}
+
+// withoutNames is a text without the image's name and without references and addresses: their parts are words of somebody's
+// choice.
+func withoutNames(text, image string) string {
+	var words []string
+	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || strings.ContainsRune("\"'`", r) }) {
+		if !strings.Contains(word, "/") && strings.Trim(word, ":,;.") != image {
+			words = append(words, word)
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 func imageMessage(image string, waiting *corev1.ContainerStateWaiting) string {

@@ -1,0 +1,110 @@
+package job
+
+import (
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+)
+
+func queuedSince(second int) func(*platformv1.Job) {
+	return func(j *platformv1.Job) {
+		since := at(second)
+		j.Status.Queue = &platformv1.QueueStatus{Since: &since}
+	}
+}
+
+func timeout(seconds int64) func(*platformv1.Job) {
+	return func(j *platformv1.Job) { j.Spec.ScheduleTimeoutSeconds = &seconds }
+}
+
+func TestWhoCouldNotStartKeepsItsPlace(t *testing.T) {
+	noPlace := []*corev1.Pod{pod(0, corev1.PodFailed, corev1.ContainerState{}, func(p *corev1.Pod) {
+		p.Status.Reason, p.Status.ContainerStatuses = "OutOfcpu", nil
+	})}
+	noImage := []*corev1.Pod{pod(0, corev1.PodFailed, corev1.ContainerState{Waiting: &corev1.ContainerStateWaiting{}})}
+	refused := platformv1.Attempt{Reason: platformv1.JobReasonPreempted, FinishTime: new(at(1))}
+	now := 100
+	tests := map[string]struct {
+		job  *platformv1.Job
+		pods []*corev1.Pod
+		// since is the second since when the job waits.
+		since int
+	}{
+		"refused by its node":              {reserved(queuedSince(-50)), noPlace, -50},
+		"refused by its node, with pauses": {reserved(queuedSince(-50), func(j *platformv1.Job) { j.Status.Attempts = []platformv1.Attempt{refused, refused} }), noPlace, -50},
+		"a secret is missing":              {reserved(queuedSince(-50), ending(platformv1.JobReasonSecretMissing)), nil, -50},
+		"it ran and failed":                {running(retries(platformv1.RestartOnFailure, 1)), []*corev1.Pod{ended(0, 3, "Error", "")}, now + 2},
+		"it failed itself, and never ran": {reserved(queuedSince(-50), retries(platformv1.RestartOnFailure, 1), ending(platformv1.JobReasonImageNotFound)),
+			noImage, now + 2},
+		"it is restarted": {running(retries(platformv1.RestartAlways, 0)), []*corev1.Pod{ended(0, 0, "", "")}, now},
+		"resumed":         {waiting(func(j *platformv1.Job) { j.Status.Phase = platformv1.JobSuspended }), nil, now},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := decide(facts{job: tc.job, pods: tc.pods, now: at(now).Time})
+			if got.status.Queue == nil || !got.status.Queue.Since.Time.Equal(at(tc.since).Time) {
+				t.Errorf("%s waits since %+v, want %s", describe(got), got.status.Queue, at(tc.since))
+			}
+		})
+	}
+}
+
+func TestScheduleTimeout(t *testing.T) {
+	due := func(second int) func(*platformv1.Job) {
+		return func(j *platformv1.Job) { retry := at(second); j.Status.RetryTime = &retry }
+	}
+	tests := map[string]struct {
+		job  *platformv1.Job
+		now  int
+		want string
+	}{
+		"of a job that was sent back again and again": {waiting(queuedSince(0), timeout(60), due(70)), 61, "Failed/ScheduleTimeout"},
+		"of a retry begins when it is due":            {waiting(queuedSince(300), timeout(60), due(300)), 100, "/"},
+		"of a retry that is due":                      {waiting(queuedSince(300), timeout(60)), 361, "Failed/ScheduleTimeout"},
+		"while it starts":                             {reserved(queuedSince(-59), timeout(60)), 1, "Failed/ScheduleTimeout"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := decide(facts{job: tc.job, now: at(tc.now).Time}); describe(got) != tc.want {
+				t.Errorf("got %q, want %q", describe(got), tc.want)
+			}
+		})
+	}
+}
+
+func TestASlowStartSaysWhatItWaitsFor(t *testing.T) {
+	event := func(reason, message string) []corev1.Event {
+		return []corev1.Event{{Reason: reason, Message: message, FirstTimestamp: at(1), LastTimestamp: at(1)}}
+	}
+	tests := map[string]struct {
+		events []corev1.Event
+		now    int
+		want   string
+		again  time.Duration
+	}{
+		"nothing known yet":           {nil, 1, "Pending/Creating held", time.Second},
+		"nothing known":               {nil, 4, "Pending/ContainerCreating held", 4 * time.Second},
+		"it pulls":                    {event("Pulling", ""), 4, "Pending/Pulling held", 4 * time.Second},
+		"it pulls for very long":      {event("Pulling", ""), 3600, "Pending/Pulling held", 30 * time.Second},
+		"a disk fails":                {event("FailedMount", "no space"), 10, "Pending/DiskUnavailable held", 10 * time.Second},
+		"a disk fails for too long":   {event("FailedMount", "no space"), 121, "Pending/Terminating held kill=1", 30 * time.Second},
+		"a secret is gone":            {event("FailedMount", `secret "s" not found`), 20, "Pending/SecretMissing held", time.Second},
+		"a secret is gone, too long":  {event("FailedMount", `secret "s" not found`), 21, "Pending/Terminating held kill=1", 21 * time.Second},
+		"the network fails":           {event("FailedCreatePodSandBox", "no plugin"), 60, "Pending/ContainerCreating held", 30 * time.Second},
+		"the network fails, too long": {event("FailedCreatePodSandBox", "no plugin"), 121, "Pending/Terminating held kill=1", 30 * time.Second},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			slow := waits("ContainerCreating", "")
+			slow.UID = "slow"
+			got := decide(facts{job: reserved(), pods: []*corev1.Pod{slow}, events: map[types.UID][]corev1.Event{"slow": tc.events}, now: at(tc.now).Time})
+			if describe(got) != tc.want || got.again != tc.again {
+				t.Errorf("got %q, looked at again after %s; want %q after %s", describe(got), got.again, tc.want, tc.again)
+			}
+		})
+	}
+}

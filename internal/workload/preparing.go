@@ -1,0 +1,79 @@
+package workload
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// Preparing reports whether a node is at work on a pod whose status does not say at what: only events tell whether it pulls
+// an image, or fails to mount a volume.
+func Preparing(p *corev1.Pod) bool {
+	if p.Spec.NodeName == "" || Ended(p) {
+		return false
+	}
+	status := containerStatus(p)
+	return status == nil || (status.State.Waiting != nil && inPreparation(status.State.Waiting.Reason))
+}
+
+func inPreparation(reason string) bool { return reason == "" || reason == "ContainerCreating" }
+
+// prepared says what a node is at that prepares a pod, and since when it has been failing at it. The newest of its events
+// tells: what went wrong before it is over.
+func prepared(events []corev1.Event) (platformv1.JobReason, string, time.Time) {
+	var told []corev1.Event
+	for i := range events {
+		switch events[i].Reason {
+		case "Pulling", "Pulled", "SuccessfulAttachVolume", "FailedMount", "FailedMapVolume", "FailedAttachVolume",
+			"FailedCreatePodSandBox", "NetworkNotReady":
+			told = append(told, events[i])
+		}
+	}
+	if len(told) == 0 {
+		return platformv1.JobReasonContainerCreating, "", time.Time{}
+	}
+	newest := slices.MaxFunc(told, func(a, b corev1.Event) int {
+		return cmp.Or(lastSeen(&a).Compare(lastSeen(&b)), cmp.Compare(a.Name, b.Name))
+	})
+	since := firstSeen(&newest)
+	for i := range told {
+		if first := firstSeen(&told[i]); told[i].Reason == newest.Reason && first.Before(since) {
+			since = first
+		}
+	}
+	message := lastWords(newest.Message)
+	switch newest.Reason {
+	case "Pulling":
+		return platformv1.JobReasonPulling, "", time.Time{}
+	case "FailedMount", "FailedMapVolume", "FailedAttachVolume":
+		if strings.Contains(message, "non-existent secret key") || (strings.Contains(message, "secret ") && strings.Contains(message, "not found")) {
+			return platformv1.JobReasonSecretMissing, secretMessage(message), since
+		}
+		return platformv1.JobReasonDiskUnavailable, joined("a volume cannot be mounted", message), since
+	case "FailedCreatePodSandBox", "NetworkNotReady":
+		return platformv1.JobReasonContainerCreating, joined("the node cannot prepare the container", message), since
+	}
+	return platformv1.JobReasonContainerCreating, "", time.Time{}
+}
+
+// secretMessage says what to do about a secret or key that the node did not find.
+func secretMessage(words string) string {
+	return joined("a secret or key that the job names does not exist; add it, and the job starts by itself", words)
+}
+
+func firstSeen(e *corev1.Event) time.Time {
+	return firstTime(e.FirstTimestamp.Time, e.EventTime.Time, e.CreationTimestamp.Time)
+}
+
+func lastSeen(e *corev1.Event) time.Time {
+	last := firstTime(e.LastTimestamp.Time, e.EventTime.Time, e.CreationTimestamp.Time)
+	if e.Series != nil && e.Series.LastObservedTime.After(last) {
+		last = e.Series.LastObservedTime.Time
+	}
+	return last
+}
