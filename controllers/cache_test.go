@@ -42,7 +42,7 @@ func TestSlimPodTellsTheSame(t *testing.T) {
 				t.Fatal(err)
 			}
 			slim := kept.(*corev1.Pod)
-			before, after := workload.Observe([]*corev1.Pod{whole}), workload.Observe([]*corev1.Pod{slim})
+			before, after := workload.Observe([]*corev1.Pod{whole}, nil), workload.Observe([]*corev1.Pod{slim}, nil)
 			before.Alive, after.Alive = nil, nil
 			if !reflect.DeepEqual(before, after) {
 				t.Errorf("observed %+v, want %+v", after, before)

@@ -52,10 +52,13 @@ const (
 	JobReasonClusterUnreachable JobReason = "ClusterUnreachable"
 	// JobReasonPresetNotFound: the cluster has no preset of the name.
 	JobReasonPresetNotFound JobReason = "PresetNotFound"
-	// JobReasonSecretMissing: a secret or key that the job names does not exist or is not marked for jobs.
+	// JobReasonSecretMissing: a secret or key that the job names does not exist or is not marked for jobs. The job starts when
+	// it is there.
 	JobReasonSecretMissing JobReason = "SecretMissing"
 	// JobReasonBackOff: the job waits before it is tried again.
 	JobReasonBackOff JobReason = "BackOff"
+	// JobReasonReservationRefused: the job's reservation cannot be stored; the message says why. Somebody has to change that.
+	JobReasonReservationRefused JobReason = "ReservationRefused"
 	// JobReasonHistoryBacklog: the history is away and the job's journal is full; the next attempt waits for it.
 	JobReasonHistoryBacklog JobReason = "HistoryBacklog"
 
@@ -63,11 +66,9 @@ const (
 	JobReasonCreating JobReason = "Creating"
 	// JobReasonScheduling: the pods exist and are not bound to their nodes yet.
 	JobReasonScheduling JobReason = "Scheduling"
-	// JobReasonClusterScalingUp: the cluster is adding a node for the job.
-	JobReasonClusterScalingUp JobReason = "ClusterScalingUp"
 	// JobReasonPodInitializing: the pods' init containers run.
 	JobReasonPodInitializing JobReason = "PodInitializing"
-	// JobReasonContainerCreating: the node prepares the container (volumes, network, image).
+	// JobReasonContainerCreating: the node prepares the container (volumes, network, image), or could not for too long.
 	JobReasonContainerCreating JobReason = "ContainerCreating"
 	// JobReasonPulling: the image is being pulled.
 	JobReasonPulling JobReason = "Pulling"
@@ -85,10 +86,6 @@ const (
 	JobReasonRunning JobReason = "Running"
 	// JobReasonSuspended: the job was suspended on request.
 	JobReasonSuspended JobReason = "Suspended"
-	// JobReasonEnergyWindow: the job waits for its energy window.
-	JobReasonEnergyWindow JobReason = "EnergyWindow"
-	// JobReasonCheckpointing: the job is saving its state before it is ended.
-	JobReasonCheckpointing JobReason = "Checkpointing"
 )
 
 // Reasons of an attempt's or a job's end.
@@ -100,7 +97,7 @@ const (
 	// JobReasonOOMKilled: a container used more memory than it asked for.
 	JobReasonOOMKilled JobReason = "OOMKilled"
 	// JobReasonEvicted: the node ended the pod because it was short of a resource, or the pod used more scratch space than
-	// it asked for.
+	// it asked for, or somebody drained the node.
 	JobReasonEvicted JobReason = "Evicted"
 	// JobReasonContainerCannotRun: the command does not exist in the image or cannot be executed.
 	JobReasonContainerCannotRun JobReason = "ContainerCannotRun"
@@ -112,9 +109,10 @@ const (
 	JobReasonImageUnauthorized JobReason = "ImageUnauthorized"
 	// JobReasonInvalidImageName: the image's name cannot be read.
 	JobReasonInvalidImageName JobReason = "InvalidImageName"
-	// JobReasonDiskUnavailable: a volume could not be attached or mounted.
+	// JobReasonDiskUnavailable: a volume cannot be attached or mounted.
 	JobReasonDiskUnavailable JobReason = "DiskUnavailable"
-	// JobReasonPolicyDenied: the cluster's policy refused the pod.
+	// JobReasonPolicyDenied: the cluster will not have the job's pods: its policy refuses them, they are too large, or a name
+	// that the job needs is taken. The message says which.
 	JobReasonPolicyDenied JobReason = "PolicyDenied"
 	// JobReasonNodeLost: the node went away with the pod.
 	JobReasonNodeLost JobReason = "NodeLost"
@@ -122,24 +120,34 @@ const (
 	JobReasonNotFound JobReason = "NotFound"
 	// JobReasonPreempted: another job or pod needed the place.
 	JobReasonPreempted JobReason = "Preempted"
-	// JobReasonUnresponsive: the job stopped answering.
-	JobReasonUnresponsive JobReason = "Unresponsive"
-	// JobReasonDependencyFailed: something that the job depends on failed.
-	JobReasonDependencyFailed JobReason = "DependencyFailed"
 	// JobReasonScheduleTimeout: the job did not start within its schedule timeout.
 	JobReasonScheduleTimeout JobReason = "ScheduleTimeout"
-	// JobReasonClusterScaleUpFailed: the cluster could not add a node for the job.
-	JobReasonClusterScaleUpFailed JobReason = "ClusterScaleUpFailed"
 	// JobReasonLifeSpanEnded: the job ran for its whole life span.
 	JobReasonLifeSpanEnded JobReason = "LifeSpanEnded"
-	// JobReasonQuotaExhausted: the budget that paid for the job is used up.
-	JobReasonQuotaExhausted JobReason = "QuotaExhausted"
 	// JobReasonUserRequested: a person cancelled or deleted the job.
 	JobReasonUserRequested JobReason = "UserRequested"
 	// JobReasonProjectDeleted: the job's project was deleted.
 	JobReasonProjectDeleted JobReason = "ProjectDeleted"
 	// JobReasonCollected: the job's pods were removed by somebody else while it ran.
 	JobReasonCollected JobReason = "Collected"
+)
+
+// Reasons that are reserved for what is to come: nothing sets them yet.
+const (
+	// JobReasonClusterScalingUp: the cluster is adding a node for the job.
+	JobReasonClusterScalingUp JobReason = "ClusterScalingUp"
+	// JobReasonEnergyWindow: the job waits for its energy window.
+	JobReasonEnergyWindow JobReason = "EnergyWindow"
+	// JobReasonCheckpointing: the job is saving its state before it is ended.
+	JobReasonCheckpointing JobReason = "Checkpointing"
+	// JobReasonUnresponsive: the job stopped answering.
+	JobReasonUnresponsive JobReason = "Unresponsive"
+	// JobReasonDependencyFailed: something that the job depends on failed.
+	JobReasonDependencyFailed JobReason = "DependencyFailed"
+	// JobReasonClusterScaleUpFailed: the cluster could not add a node for the job.
+	JobReasonClusterScaleUpFailed JobReason = "ClusterScaleUpFailed"
+	// JobReasonQuotaExhausted: the budget that paid for the job is used up.
+	JobReasonQuotaExhausted JobReason = "QuotaExhausted"
 )
 
 // JobStatus is what became of a job. It is derived from what exists; nothing in it is remembered that could be seen.
@@ -217,7 +225,7 @@ type JobStatus struct {
 	// +kubebuilder:validation:MaxItems=8
 	Attempts []Attempt `json:"attempts,omitempty"`
 
-	// runSeconds is how long attempts that ended ran, all together. A running attempt is not in it.
+	// runSeconds is how long attempts that ended ran, all together, each at least one second. A running attempt is not in it.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	RunSeconds int64 `json:"runSeconds,omitempty"`
@@ -246,7 +254,7 @@ type QueueStatus struct {
 	// +kubebuilder:validation:Minimum=1
 	Position int32 `json:"position,omitempty"`
 
-	// since is when the job began to wait.
+	// since is when the job began to wait. A job that could not start keeps it; a retry waits from when it is due.
 	// +optional
 	Since *metav1.Time `json:"since,omitempty"`
 }

@@ -15,6 +15,7 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(self.resources) || has(self.preset) || has(self.resources.cpu) == has(self.resources.memory)",message="cpu and memory are given together",fieldPath=".resources"
 // +kubebuilder:validation:XValidation:rule="!has(self.resources) || !has(self.resources.gpu) || (has(self.resources.cpu) && has(self.resources.memory))",message="a job that asks for GPUs without a preset also says its cpu and memory",fieldPath=".resources"
 // +kubebuilder:validation:XValidation:rule="!has(self.env) || self.env.map(e, has(e.value) ? size(e.value) : 0).sum() <= 65536",message="the values of env are more than 64 KiB together; put large data into a file or a secret",fieldPath=".env"
+// +kubebuilder:validation:XValidation:rule="(has(self.command) ? self.command.map(c, size(c)).sum() : 0) + (has(self.args) ? self.args.map(a, size(a)).sum() : 0) <= 65536",message="command and args are more than 64 KiB together; put a long script into the image or a secret",fieldPath=".command"
 // +kubebuilder:validation:XValidation:rule="!has(self.restart) || !has(self.restart.policy) || self.restart.policy != 'Always' || has(self.lifeSpanSeconds)",message="a job that is always restarted needs a lifeSpanSeconds, or it would never end",fieldPath=".restart"
 type JobSpec struct {
 	// description for people.
@@ -72,6 +73,7 @@ type JobSpec struct {
 
 	// workingDir replaces the image's working directory.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!self.split('/').exists(s, s == '..' || s == '.')",message="the path must not contain '.' or '..'"
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=512
 	// +kubebuilder:validation:Pattern=`^/`
@@ -119,8 +121,8 @@ type JobSpec struct {
 	// +optional
 	Restart *Restart `json:"restart,omitempty"`
 
-	// scheduleTimeoutSeconds is how long the job may wait for its start before it fails with ScheduleTimeout. It waits
-	// without end where this is not given.
+	// scheduleTimeoutSeconds is how long the job may wait for its start before it fails with ScheduleTimeout; for that of a
+	// retry, from when it is due. It waits without end where this is not given.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2592000
@@ -205,7 +207,7 @@ type SecretKey struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	// +kubebuilder:validation:Pattern=`^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$`
 	Key string `json:"key"`
 }
 
@@ -267,15 +269,15 @@ type SecretVolume struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
-	// +kubebuilder:validation:Pattern=`^[-._a-zA-Z0-9]+$`
+	// +kubebuilder:validation:Pattern=`^\.?[-_a-zA-Z0-9][-._a-zA-Z0-9]*$`
 	Key string `json:"key,omitempty"`
 }
 
 // ScratchVolume is empty space on the node's disk.
 type ScratchVolume struct {
-	// size at which the job is evicted.
+	// size at which the job is evicted, for instance "512Mi".
 	// +required
-	// +kubebuilder:validation:XValidation:rule="!string(self).startsWith('-')",message="must not be negative"
+	// +kubebuilder:validation:XValidation:rule="string(self) >= '1'",message="must be more than 0, and be written without '0', '.' or a sign before its first digit, for instance 512Mi"
 	Size resource.Quantity `json:"size"`
 }
 

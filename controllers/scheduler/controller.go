@@ -61,6 +61,7 @@ type Reconciler struct {
 
 	last     time.Time
 	refusals refusals
+	aside    aside
 }
 
 // +kubebuilder:rbac:groups="",resources=nodes;pods,verbs=get;list;watch
@@ -74,7 +75,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if r.Client == nil || r.Clock == nil {
 		return errors.New("the scheduler needs a client and a clock")
 	}
-	r.refusals.written = map[string]time.Time{}
+	r.refusals.written, r.aside = map[string]time.Time{}, aside{}
 	wake := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{round}
 	})
@@ -146,48 +147,61 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		return ctrl.Result{}, err
 	}
 	state := world.state(start)
+	r.aside.apply(&state, start)
 	decisions := scheduling.Decide(state.waiting, state.nodes)
-	again, err := r.commit(ctx, state, decisions)
-	if err != nil {
-		return ctrl.Result{}, err
-	}
-	if state.again > 0 && (again == 0 || state.again < again) {
-		again = state.again
-	}
-	return ctrl.Result{RequeueAfter: again}, nil
+	again := r.commit(ctx, state, decisions)
+	return ctrl.Result{RequeueAfter: sooner(again, state.again)}, nil
 }
 
 // commit writes the decisions, reservations before refusals: a job that can start is not kept waiting by the bookkeeping of
-// those that cannot.
-func (r *Reconciler) commit(ctx context.Context, state state, decisions []scheduling.Decision) (time.Duration, error) {
+// those that cannot. It returns how soon the scheduler should look again though nothing happened.
+func (r *Reconciler) commit(ctx context.Context, state state, decisions []scheduling.Decision) time.Duration {
 	now := r.Clock.Now()
-	starts := new(errgroup.Group)
-	starts.SetLimit(writers)
-	started := 0
+	var starts []scheduling.Decision
 	for _, decision := range decisions {
-		if decision.Placement == nil {
-			continue
+		if decision.Placement != nil {
+			starts = append(starts, decision)
 		}
-		started++
+	}
+	failed, again := r.writeAll(ctx, starts, now, unwritable, func(decision scheduling.Decision) error {
 		c := state.candidates[decision.Key]
 		status, err := reserve(c, decision.Placement, now)
 		if err != nil {
-			return 0, err
-		}
-		starts.Go(func() error {
-			err := r.write(ctx, c.job, status)
-			if err == nil {
-				reservations.Inc()
-			}
 			return err
-		})
-	}
-	if err := starts.Wait(); err != nil {
-		return 0, err
-	}
+		}
+		return r.write(ctx, c.job, status)
+	})
+	started := len(starts) - failed
+	reservations.Add(float64(started))
 	waitingJobs.Set(float64(len(decisions) - started))
 	if started > 0 {
 		r.refusals.lastStart = now
 	}
-	return r.refuse(ctx, state, decisions, now)
+	return sooner(again, r.refuse(ctx, state, decisions, now))
+}
+
+// writeAll writes decisions, several at the same time. A job whose decision cannot be written is put aside, with what why
+// makes of the error. It returns how many these are, and how soon the scheduler should look at them again.
+func (r *Reconciler) writeAll(ctx context.Context, decisions []scheduling.Decision, now time.Time,
+	why func(error) *scheduling.Refusal, write func(scheduling.Decision) error,
+) (failed int, again time.Duration) {
+	errs := make([]error, len(decisions))
+	writes := new(errgroup.Group)
+	writes.SetLimit(writers)
+	for i, decision := range decisions {
+		writes.Go(func() error {
+			errs[i] = write(decision)
+			return nil
+		})
+	}
+	_ = writes.Wait() // every error is kept with its job
+	for i, err := range errs {
+		if err == nil {
+			continue
+		}
+		failed++
+		again = sooner(again, r.aside.put(decisions[i].Key, why(err), now))
+		ctrl.LoggerFrom(ctx).Error(err, "a job is put aside, as what was decided on it cannot be written")
+	}
+	return failed, again
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"time"
 
-	"golang.org/x/sync/errgroup"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
@@ -104,21 +103,21 @@ func (r *refusals) choose(state state, decisions []scheduling.Decision, now time
 }
 
 // refuse writes what waiting jobs should know, and tells how soon the scheduler should look again though nothing happened.
-func (r *Reconciler) refuse(ctx context.Context, state state, decisions []scheduling.Decision, now time.Time) (time.Duration, error) {
+func (r *Reconciler) refuse(ctx context.Context, state state, decisions []scheduling.Decision, now time.Time) time.Duration {
 	chosen, left := r.refusals.choose(state, decisions, now)
-	writes := new(errgroup.Group)
-	writes.SetLimit(writers)
 	for _, decision := range chosen {
-		job := state.candidates[decision.Key].job
 		r.refusals.written[decision.Key] = now
-		writes.Go(func() error { return r.write(ctx, job, refused(job, decision, now)) })
 	}
-	err := writes.Wait()
+	nothing := func(error) *scheduling.Refusal { return nil }
+	_, again := r.writeAll(ctx, chosen, now, nothing, func(decision scheduling.Decision) error {
+		job := state.candidates[decision.Key].job
+		return r.write(ctx, job, refused(job, decision, now))
+	})
 	r.refusals.forget(state)
 	if left == 0 && len(state.waiting) > 0 {
 		left = quietRefusal
 	}
-	return left, err
+	return sooner(left, again)
 }
 
 // refused is the status of a job that waits.

@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
@@ -48,9 +49,7 @@ func (w *world) state(now time.Time) state {
 		}
 		if job.Status.RetryTime != nil {
 			if left := job.Status.RetryTime.Sub(now); left > 0 {
-				if s.again == 0 || left < s.again {
-					s.again = left
-				}
+				s.again = sooner(s.again, left)
 				continue
 			}
 		}
@@ -181,7 +180,7 @@ func amounts(replica platformv1.ReplicaResources) scheduling.Amounts {
 }
 
 // ledger is the nodes on which jobs can start, with what is free on them: what they can give, less what reservations hold,
-// less the pods of everybody else.
+// less the pods of everybody else. What the node's own pods hold, those of daemons, it can never give.
 func (w *world) ledger() []*scheduling.Node {
 	byName := map[string]*scheduling.Node{}
 	var nodes []*scheduling.Node
@@ -217,10 +216,20 @@ func (w *world) ledger() []*scheduling.Node {
 		if node == nil || !accounting.Occupies(pod) || reserved[pod.Labels[platformv1.LabelJobUID]] {
 			continue
 		}
-		node.Free = node.Free.Minus(sumOf(accounting.Requested(pod, "")))
+		holds := sumOf(accounting.Requested(pod, ""))
+		node.Free = node.Free.Minus(holds)
 		node.Pods--
+		if belongsToNode(pod) {
+			node.Allocatable = node.Allocatable.Minus(holds)
+		}
 	}
 	return nodes
+}
+
+// belongsToNode reports whether a pod is there as long as its node is: what it holds is never free for a job.
+func belongsToNode(pod *corev1.Pod) bool {
+	owner := metav1.GetControllerOf(pod)
+	return owner != nil && (owner.Kind == "DaemonSet" || owner.Kind == "Node") // static pods belong to the Node
 }
 
 func (w *world) tolerations() []corev1.Toleration {

@@ -65,7 +65,7 @@ func needsPerson(reason platformv1.JobReason) bool {
 	switch reason {
 	case platformv1.JobReasonUnschedulable, platformv1.JobReasonQuotaTooSmall, platformv1.JobReasonQuotaMissing,
 		platformv1.JobReasonPresetNotFound, platformv1.JobReasonPresetInvalid, platformv1.JobReasonSecretMissing,
-		platformv1.JobReasonClusterNotFound:
+		platformv1.JobReasonClusterNotFound, platformv1.JobReasonReservationRefused:
 		return true
 	default:
 		return false

@@ -1,6 +1,7 @@
 package integration
 
 import (
+	"fmt"
 	"strings"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -72,7 +73,8 @@ var _ = DescribeTable("What is wrong is refused at once, with the field and the 
 	Entry("job: path of the system", "Job", "", `{image: a, volumes: [{mountPath: /proc/x, scratch: {size: 1Gi}}]}`, "spec.volumes[0].mountPath", "belongs to the system"),
 	Entry("job: relative path", "Job", "", `{image: a, volumes: [{mountPath: data, scratch: {size: 1Gi}}]}`, "spec.volumes[0].mountPath", "should match"),
 	Entry("job: path with empty segments", "Job", "", `{image: a, volumes: [{mountPath: /a//b, scratch: {size: 1Gi}}]}`, "spec.volumes[0].mountPath", "empty segments"),
-	Entry("job: negative scratch space", "Job", "", `{image: a, volumes: [{mountPath: /a, scratch: {size: "-1Gi"}}]}`, "spec.volumes[0].scratch.size", "must not be negative"),
+	Entry("job: negative scratch space", "Job", "", `{image: a, volumes: [{mountPath: /a, scratch: {size: "-1Gi"}}]}`, "spec.volumes[0].scratch.size", "must be more than 0"),
+	Entry("job: no scratch space at all", "Job", "", `{image: a, volumes: [{mountPath: /a, scratch: {size: "0"}}]}`, "spec.volumes[0].scratch.size", "must be more than 0"),
 	Entry("job: 1 MB in one variable", "Job", "", `{image: a, env: [{name: A, value: `+megabyte+`}]}`, "spec.env[0].value", "may not be more than 32768"),
 	Entry("job: env too large together", "Job", "", `{image: a, env: [{name: A, value: `+megabyte[:30000]+`}, {name: B, value: `+megabyte[:30000]+`}, {name: C, value: `+megabyte[:30000]+`}]}`, "spec.env", "more than 64 KiB together"),
 	Entry("job: a variable twice", "Job", "", `{image: a, env: [{name: A, value: x}, {name: A, value: y}]}`, "spec.env[1]", "Duplicate value"),
@@ -100,6 +102,12 @@ var _ = DescribeTable("What is wrong is refused at once, with the field and the 
 	Entry("job: the key of a secret with a slash", "Job", "", `{image: a, volumes: [{mountPath: /a, secret: {name: s, key: a/b}}]}`, "spec.volumes[0].secret.key", "should match"),
 	Entry("job: a variable of a secret without a key", "Job", "", `{image: a, env: [{name: A, secret: {name: s}}]}`, "spec.env[0].secret.key", "Required value"),
 	Entry("job: relative working directory", "Job", "", `{image: a, workingDir: work}`, "spec.workingDir", "should match"),
+	Entry("job: working directory with ..", "Job", "", `{image: a, workingDir: /work/../etc}`, "spec.workingDir", "must not contain '.' or '..'"),
+	Entry("job: working directory with .", "Job", "", `{image: a, workingDir: /./work}`, "spec.workingDir", "must not contain '.' or '..'"),
+	Entry("job: a key that no secret can have", "Job", "", `{image: a, env: [{name: A, secret: {name: s, key: .}}]}`, "spec.env[0].secret.key", "should match"),
+	Entry("job: a key that leads out of its folder", "Job", "", `{image: a, volumes: [{mountPath: /a, secret: {name: s, key: ..}}]}`, "spec.volumes[0].secret.key", "should match"),
+	Entry("job: a key that begins with ..", "Job", "", `{image: a, volumes: [{mountPath: /a, secret: {name: s, key: ..data}}]}`, "spec.volumes[0].secret.key", "should match"),
+	Entry("job: command and args too large together", "Job", "", `{image: a, command: [`+strings.Repeat(megabyte[:16000]+",", 2)+`], args: [`+strings.Repeat(megabyte[:16000]+",", 3)+`]}`, "spec.command", "more than 64 KiB together"),
 	Entry("job: port 0", "Job", "", `{image: a, http: {port: 0}}`, "spec.http.port", "greater than or equal to 1"),
 	Entry("job: no schedule timeout at all", "Job", "", `{image: a, scheduleTimeoutSeconds: 0}`, "spec.scheduleTimeoutSeconds", "greater than or equal to 1"),
 	Entry("job: schedule timeout too long", "Job", "", `{image: a, scheduleTimeoutSeconds: 2592001}`, "spec.scheduleTimeoutSeconds", "less than or equal to 2592000"),
@@ -140,11 +148,35 @@ var _ = DescribeTable("What depends on the world is accepted",
 	Entry("job: more than any node has", "Job", `{image: a, resources: {cpu: 9999, memory: 999Ti, gpu: {count: 64}}}`),
 	Entry("job: shm beside a preset", "Job", `{image: a, preset: small, resources: {shm: 1Gi}}`),
 	Entry("job: always restarted within a life span", "Job", `{image: a, restart: {policy: Always}, lifeSpanSeconds: 60}`),
+	Entry("job: keys of secrets with dots", "Job", `{image: a, env: [{name: A, secret: {name: s, key: .netrc}}], volumes: [{mountPath: /a, secret: {name: s, key: a..b.c}}]}`),
+	Entry("job: a working directory with dots in it", "Job", `{image: a, workingDir: /a..b/.c}`),
+	Entry("job: command and args as large as can be", "Job", `{image: a, command: [`+strings.Repeat(megabyte[:16384]+",", 2)+`], args: [`+strings.Repeat(megabyte[:16384]+",", 2)+`]}`),
 	Entry("job: a path below /etc", "Job", `{image: a, volumes: [{mountPath: /etc/app, secret: {name: s}}]}`),
 	Entry("project: a quota that does not exist as yet", "Project", `{quota: none}`),
 	Entry("cluster: a kubeconfig that does not exist as yet", "Cluster", `{kubeconfigSecret: {name: none}}`),
 	Entry("quota: nothing", "Quota", `{nominal: {}}`),
 )
+
+var _ = It("takes a job with everything at its bounds, far below what can be stored", func() {
+	list := func(n int, item string) string { return "[" + strings.Repeat(item+",", n) + "]" }
+	numbered := func(n int, format string) string {
+		items := make([]string, n)
+		for i := range items {
+			items[i] = fmt.Sprintf(format, i)
+		}
+		return "[" + strings.Join(items, ",") + "]"
+	}
+	x := func(n int) string { return megabyte[:n] }
+	job := manifest("Job", x(40), `{image: `+x(512)+`, imagePullSecret: `+x(253)+`, description: `+x(1024)+`, workingDir: /`+x(511)+
+		`, tags: `+numbered(16, x(253)+"%03d")+`, command: `+list(64, x(512))+`, args: `+list(64, x(512))+
+		`, env: `+numbered(128, "{name: "+x(125)+"%03d, value: "+x(512)+"}")+
+		`, volumes: `+numbered(24, "{mountPath: /"+x(508)+"%03d, secret: {name: "+x(253)+", key: "+x(253)+"}}")+`}`)
+	Expect(apply(job)).To(Succeed())
+	stored, err := job.MarshalJSON()
+	Expect(err).NotTo(HaveOccurred())
+	// Its status, journal included, is less than 200 KiB, and storage takes 1.5 MB.
+	Expect(len(stored)).To(BeNumerically("<", 400<<10))
+})
 
 // full is a job with every field that cannot be changed.
 const full = `

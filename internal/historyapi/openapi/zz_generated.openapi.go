@@ -1563,7 +1563,7 @@ func schema_soma_platform_soma_api_v1alpha1_JobSpec(ref common.ReferenceCallback
 					},
 					"scheduleTimeoutSeconds": {
 						SchemaProps: spec.SchemaProps{
-							Description: "scheduleTimeoutSeconds is how long the job may wait for its start before it fails with ScheduleTimeout. It waits without end where this is not given.",
+							Description: "scheduleTimeoutSeconds is how long the job may wait for its start before it fails with ScheduleTimeout; for that of a retry, from when it is due. It waits without end where this is not given.",
 							Type:        []string{"integer"},
 							Format:      "int64",
 						},
@@ -1749,7 +1749,7 @@ func schema_soma_platform_soma_api_v1alpha1_JobStatus(ref common.ReferenceCallba
 					},
 					"runSeconds": {
 						SchemaProps: spec.SchemaProps{
-							Description: "runSeconds is how long attempts that ended ran, all together. A running attempt is not in it.",
+							Description: "runSeconds is how long attempts that ended ran, all together, each at least one second. A running attempt is not in it.",
 							Type:        []string{"integer"},
 							Format:      "int64",
 						},
@@ -2332,7 +2332,7 @@ func schema_soma_platform_soma_api_v1alpha1_QueueStatus(ref common.ReferenceCall
 					},
 					"since": {
 						SchemaProps: spec.SchemaProps{
-							Description: "since is when the job began to wait.",
+							Description: "since is when the job began to wait. A job that could not start keeps it; a retry waits from when it is due.",
 							Ref:         ref(v1.Time{}.OpenAPIModelName()),
 						},
 					},
@@ -2838,7 +2838,7 @@ func schema_soma_platform_soma_api_v1alpha1_ScratchVolume(ref common.ReferenceCa
 				Properties: map[string]spec.Schema{
 					"size": {
 						SchemaProps: spec.SchemaProps{
-							Description: "size at which the job is evicted.",
+							Description: "size at which the job is evicted, for instance \"512Mi\".",
 							Ref:         ref(resource.Quantity{}.OpenAPIModelName()),
 						},
 					},

@@ -10,6 +10,7 @@ import (
 // The words of a command.
 const (
 	wordRun    = "run"
+	wordLive   = "live"
 	wordStuck  = "stuck"
 	wordPull   = "pull"
 	wordRefuse = "refuse"
@@ -33,6 +34,14 @@ func RunFor(lasts time.Duration, codes ...int32) []string {
 
 // RunUntilEnded is the command of a container that runs until its pod is deleted.
 func RunUntilEnded() []string { return RunFor(forever, 0) }
+
+// RunAndEndWell is the command of a container that runs until its pod is deleted, and then ends with 0.
+func RunAndEndWell() []string { return []string{wordLive} }
+
+func endsWell(pod *corev1.Pod) bool {
+	command := pod.Spec.Containers[0].Command
+	return len(command) > 0 && command[0] == wordLive
+}
 
 // NeverStart is the command of a container that stays in the making.
 func NeverStart() []string { return []string{wordStuck} }
@@ -67,6 +76,9 @@ func waitingOf(pod *corev1.Pod) *corev1.ContainerStateWaiting {
 // read is how long the container of a pod runs and how it ends. A container without such a command ends well at once.
 func read(pod *corev1.Pod) (lasts time.Duration, code int32) {
 	container := pod.Spec.Containers[0]
+	if endsWell(pod) {
+		return forever, 0
+	}
 	if len(container.Command) < 3 || container.Command[0] != wordRun {
 		return 0, 0
 	}

@@ -60,6 +60,8 @@ func (k *Kubelet) step(ctx context.Context, pod *corev1.Pod) (time.Duration, err
 		return 0, nil
 	case ended || (pod.DeletionTimestamp != nil && pod.Status.Phase != corev1.PodRunning):
 		return 0, k.client.Delete(ctx, pod, client.GracePeriodSeconds(0), client.Preconditions{UID: &pod.UID})
+	case pod.DeletionTimestamp != nil && endsWell(pod):
+		return 0, k.end(ctx, pod, 0)
 	case pod.DeletionTimestamp != nil:
 		return 0, k.end(ctx, pod, terminated)
 	case pod.Spec.NodeName == "":

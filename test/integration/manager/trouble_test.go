@@ -4,6 +4,8 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	policyv1 "k8s.io/api/policy/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -39,6 +41,84 @@ var _ = Describe("What happens to a job from outside", func() {
 		runs(job)
 		Expect(harness.K8s.Delete(harness.Ctx, ptr.To(podsOf(job)[0]))).To(Succeed())
 		reaches(job, v1alpha1.JobFailed, v1alpha1.JobReasonCollected)
+	})
+
+	It("is told when its node is drained, and its end on request is no success", func() {
+		job := newJob(kubelet.RunAndEndWell())
+		submit(job)
+		runs(job)
+		pod := podsOf(job)[0]
+		Expect(harness.K8s.SubResource("eviction").Create(harness.Ctx, &pod, &policyv1.Eviction{})).To(Succeed())
+		reaches(job, v1alpha1.JobFailed, v1alpha1.JobReasonEvicted)
+	})
+
+	It("waits for the pod on a node that is lost, and is tried again only when that is gone", func() {
+		job := newJob(kubelet.RunUntilEnded(), retried(1))
+		submit(job)
+		runs(job)
+		pod := podsOf(job)[0]
+		disrupted := corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now(),
+			Reason: "DeletionByTaintManager", Message: "the node is unreachable"}
+		changeStatus(&pod, func(p *corev1.Pod) { p.Status.Conditions = append(p.Status.Conditions, disrupted) })
+		Consistently(func(g Gomega) {
+			g.Expect(harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(job), job)).To(Succeed())
+			g.Expect(state(job)).To(Equal("Running Running"))
+			g.Expect(podsOf(job)).To(HaveLen(1))
+		}, "1s").Should(Succeed())
+		// Once the node is known to be gone, the control plane ends its pods.
+		changeStatus(&pod, func(p *corev1.Pod) {
+			p.Status.Phase = corev1.PodFailed
+			p.Status.Conditions[len(p.Status.Conditions)-1].Reason = "DeletionByPodGC"
+		})
+		harness.Reaches(job, func(g Gomega, job *v1alpha1.Job) {
+			g.Expect(job.Status.Attempts).To(ConsistOf(HaveField("Reason", v1alpha1.JobReasonNodeLost)))
+		})
+		runs(job)
+		Expect(job.Status.Attempt).To(BeEquivalentTo(2))
+	})
+
+	It("says that its image is being pulled, and that a volume cannot be mounted", func() {
+		job := newJob(kubelet.NeverStart())
+		submit(job)
+		harness.Reaches(job, func(g Gomega, job *v1alpha1.Job) { g.Expect(podsOf(job)).To(HaveLen(1)) })
+		pod := podsOf(job)[0]
+		tell(&pod, "Pulling", "Pulling image")
+		reaches(job, v1alpha1.JobPending, v1alpha1.JobReasonPulling)
+		tell(&pod, "FailedMount", "no space left on device")
+		reaches(job, v1alpha1.JobPending, v1alpha1.JobReasonDiskUnavailable)
+		Expect(job.Status.Message).To(ContainSubstring("no space left on device"))
+	})
+
+	It("waits for a secret that went away as it started, and costs nothing", func() {
+		job := newJob(kubelet.NeverStart())
+		submit(job)
+		harness.Reaches(job, func(g Gomega, job *v1alpha1.Job) { g.Expect(podsOf(job)).To(HaveLen(1)) })
+		pod := podsOf(job)[0]
+		tell(&pod, "FailedMount", `MountVolume.SetUp failed for volume "volume-0" : secret "keys" not found`)
+		Eventually(func(g Gomega) {
+			g.Expect(harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(job), job)).To(Succeed())
+			g.Expect(job.Status.Attempts).To(ConsistOf(HaveField("Reason", v1alpha1.JobReasonSecretMissing)))
+		}, "60s").Should(Succeed())
+		Expect(job.Status.Phase).To(Equal(v1alpha1.JobPending))
+		Expect(job.Status.Retries).To(BeZero())
+	})
+
+	It("hurts no other where its reservation cannot be stored, and is told why", func() {
+		local := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: clusterName}}
+		preset := harness.Unique("priceless")
+		change(local, func(c *v1alpha1.Cluster) {
+			c.Spec.Prices = &v1alpha1.Prices{Currency: "EUR"}
+			c.Spec.Presets = append(c.Spec.Presets, v1alpha1.Preset{
+				Name: preset, CPU: resource.MustParse("1"), Memory: resource.MustParse("1Gi"), PricePerHour: "999999999999"})
+		})
+		DeferCleanup(func() { change(local, func(c *v1alpha1.Cluster) { c.Spec.Prices = nil }) })
+		bad := newJob(kubelet.Exit(0), gang(2), func(j *v1alpha1.Job) { j.Spec.Preset = preset })
+		good, busy := newJob(kubelet.Exit(0)), newJob(kubelet.Exit(0), cores("50"))
+		submit(bad, good, busy)
+		waits(bad, v1alpha1.JobReasonReservationRefused, "pricePerHour")
+		harness.ExpectCondition(Default, bad, v1alpha1.ConditionStalled, "True", string(v1alpha1.JobReasonReservationRefused))
+		ends(good)
+		waits(busy, v1alpha1.JobReasonUnschedulable, "")
 	})
 
 	It("is told when a name that it needs is taken", func() {
@@ -110,3 +190,22 @@ var _ = Describe("What happens to a job from outside", func() {
 		})
 	})
 })
+
+// changeStatus patches the status of a pod as it is now.
+func changeStatus(pod *corev1.Pod, set func(*corev1.Pod)) {
+	GinkgoHelper()
+	Expect(harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(pod), pod)).To(Succeed())
+	before := pod.DeepCopy()
+	set(pod)
+	Expect(harness.K8s.Status().Patch(harness.Ctx, pod, client.MergeFrom(before))).To(Succeed())
+}
+
+// tell has a node say something about a pod, as the kubelet does.
+func tell(pod *corev1.Pod, reason, message string) {
+	GinkgoHelper()
+	put(&corev1.Event{
+		ObjectMeta:     metav1.ObjectMeta{Namespace: pod.Namespace, Name: harness.Unique(pod.Name)},
+		InvolvedObject: corev1.ObjectReference{APIVersion: "v1", Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: pod.UID},
+		Reason:         reason, Message: message, FirstTimestamp: metav1.Now(), LastTimestamp: metav1.Now(), Count: 1,
+	})
+}

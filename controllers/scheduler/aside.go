@@ -1,0 +1,87 @@
+package scheduler
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/platform/refusal"
+	"github.com/soma-platform/soma/internal/scheduling"
+)
+
+const (
+	// shortestAside and longestAside bound for how long a job is put aside; it doubles in between.
+	shortestAside = time.Second
+	longestAside  = time.Minute
+	// asideWords bounds what is told of the error.
+	asideWords = 1024
+)
+
+// aside are the jobs whose decisions could not be written, by UID: each is left alone for a while, so that it hurts no other.
+// Losing it costs a try.
+type aside map[string]absence
+
+type absence struct {
+	until time.Time
+	lasts time.Duration
+	// refusal is what the job is told meanwhile; nil where another try may do.
+	refusal *scheduling.Refusal
+}
+
+// put puts a job aside, for longer each time in a row, and returns how soon the scheduler should look at it again.
+func (a aside) put(uid string, why *scheduling.Refusal, now time.Time) time.Duration {
+	lasts := min(max(2*a[uid].lasts, shortestAside), longestAside)
+	a[uid] = absence{until: now.Add(lasts), lasts: lasts, refusal: why}
+	if why != nil {
+		return pause // to tell it
+	}
+	return lasts
+}
+
+// apply takes the jobs that are aside out of a round, or has them refused, and forgets those that do not wait any more.
+func (a aside) apply(s *state, now time.Time) {
+	for uid := range a {
+		if _, waits := s.candidates[uid]; !waits {
+			delete(a, uid)
+		}
+	}
+	var waiting []*scheduling.Waiting
+	for _, job := range s.waiting {
+		left := a[job.Key].until.Sub(now)
+		if left > 0 {
+			s.again = sooner(s.again, left)
+			if a[job.Key].refusal == nil {
+				continue
+			}
+			if job.Refusal == nil {
+				job.Refusal = a[job.Key].refusal
+			}
+		}
+		waiting = append(waiting, job)
+	}
+	s.waiting = waiting
+}
+
+// unwritable is what a job is told whose reservation the API server does not take; nil where another try may do.
+func unwritable(err error) *scheduling.Refusal {
+	if !refusal.Final(err) {
+		return nil
+	}
+	words := err.Error()
+	if len(words) > asideWords {
+		words = strings.ToValidUTF8(words[:asideWords], "") + "…"
+	}
+	return &scheduling.Refusal{
+		Reason:  platformv1.JobReasonReservationRefused,
+		Message: fmt.Sprintf("the job's place cannot be recorded, and it is tried again every minute; an administrator has to look at this: %s", words),
+	}
+}
+
+// sooner is the shorter of two times to wait, where zero is for ever.
+func sooner(a, b time.Duration) time.Duration {
+	if a == 0 || (b > 0 && b < a) {
+		return b
+	}
+	return a
+}

@@ -1,0 +1,109 @@
+package scheduler
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+	clocktesting "k8s.io/utils/clock/testing"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/scheduling"
+)
+
+// writer is a client that can do nothing but write status, and fails for some jobs.
+type writer struct {
+	client.Client
+	fails   map[string]error
+	written chan string
+}
+
+func (w *writer) Status() client.SubResourceWriter { return statusWriter{writer: w} }
+
+type statusWriter struct {
+	client.SubResourceWriter
+	writer *writer
+}
+
+func (w statusWriter) Patch(_ context.Context, o client.Object, _ client.Patch, _ ...client.SubResourcePatchOption) error {
+	if err := w.writer.fails[o.GetName()]; err != nil {
+		return err
+	}
+	w.writer.written <- o.GetName()
+	return nil
+}
+
+func TestABadJobHurtsOnlyItself(t *testing.T) {
+	invalid := apierrors.NewInvalid(schema.GroupKind{Kind: "Job"}, "job", nil)
+	for name, tc := range map[string]struct {
+		err error
+		// reason that the job is told; empty where it is left alone.
+		reason platformv1.JobReason
+		again  time.Duration
+	}{
+		"a reservation that is not valid":    {invalid, platformv1.JobReasonReservationRefused, pause},
+		"a job that is too large":            {errors.New("etcdserver: request is too large"), platformv1.JobReasonReservationRefused, pause},
+		"an answer that was lost on the way": {errors.New("the connection was lost"), "", shortestAside},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &writer{fails: map[string]error{"bad": tc.err}, written: make(chan string, 10)}
+			r := &Reconciler{Client: w, Clock: clocktesting.NewFakePassiveClock(now), aside: aside{}, refusals: refusals{written: map[string]time.Time{}}}
+			newState := func() state {
+				s := state{candidates: map[string]candidate{}}
+				for _, name := range []string{"bad", "good", "waits"} {
+					job := &platformv1.Job{}
+					job.Name, job.UID = name, "job"
+					s.candidates[name] = candidate{job: job, cluster: &platformv1.Cluster{}}
+					s.waiting = append(s.waiting, &scheduling.Waiting{Key: name})
+				}
+				return s
+			}
+			place := func(key string) scheduling.Decision {
+				return scheduling.Decision{Key: key, Placement: &scheduling.Placement{Nodes: []scheduling.Share{{Node: "n", Replicas: 1}}}}
+			}
+			waits := scheduling.Decision{Key: "waits", Position: 1, Refusal: &scheduling.Refusal{Reason: platformv1.JobReasonSecretMissing}}
+			again := r.commit(t.Context(), newState(), []scheduling.Decision{place("bad"), place("good"), waits})
+			if a, b := <-w.written, <-w.written; a != "good" || b != "waits" || again != tc.again {
+				t.Errorf("wrote %s and %s, and looks again after %s", a, b, again)
+			}
+
+			s := newState()
+			r.aside.apply(&s, now)
+			reason := platformv1.JobReason("")
+			if s.waiting[0].Key == "bad" && s.waiting[0].Refusal != nil {
+				reason = s.waiting[0].Refusal.Reason
+			}
+			if reason != tc.reason || s.again != shortestAside || (reason == "") != (len(s.waiting) == 2) {
+				t.Errorf("the job is told %q and looked at after %s, %d wait", reason, s.again, len(s.waiting))
+			}
+			s = newState()
+			r.aside.apply(&s, now.Add(shortestAside))
+			if len(s.waiting) != 3 || s.waiting[0].Refusal != nil {
+				t.Error("the job is not tried again")
+			}
+		})
+	}
+}
+
+func TestAsideGrowsAndIsForgotten(t *testing.T) {
+	a := aside{}
+	last := time.Duration(0)
+	for range 10 {
+		lasts := a.put("job", nil, now)
+		if lasts < last || lasts > longestAside {
+			t.Errorf("%s after %s", lasts, last)
+		}
+		last = lasts
+	}
+	if last != longestAside {
+		t.Errorf("the longest is %s, want %s", last, longestAside)
+	}
+	a.apply(&state{}, now)
+	if len(a) != 0 {
+		t.Error("a job that does not wait any more is remembered")
+	}
+}
