@@ -43,11 +43,11 @@ func (f *submitFlags) check(c *cobra.Command) error {
 	case f.output.format != "" && f.dryRun == "" && !f.detach:
 		return usageError(c, fmt.Errorf("-o needs --detach or --dry-run: otherwise standard output is the job's"))
 	}
-	if _, cancel, err := limited(c.Context(), f.timeout); err != nil {
+	_, cancel, err := limited(c.Context(), f.timeout)
+	if err != nil {
 		return usageError(c, err)
-	} else {
-		cancel()
 	}
+	cancel()
 	return f.output.check(c)
 }
 

@@ -54,7 +54,7 @@ func (p *prober) ask(ctx context.Context, config *pgx.ConnConfig) error {
 	return nil
 }
 
-func (p *prober) close() {
+func (p *prober) close() { //nolint:contextcheck // it also says goodbye when the caller's context has ended
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	if p.connection == nil {
