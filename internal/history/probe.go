@@ -54,13 +54,10 @@ func (p *prober) ask(ctx context.Context, config *pgx.ConnConfig) error {
 	return nil
 }
 
-func (p *prober) close() { //nolint:contextcheck // it also says goodbye when the caller's context has ended
+func (p *prober) close() {
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
-	if p.connection == nil {
-		return
+	if p.connection != nil {
+		_ = p.connection.PgConn().Conn().Close() // nothing is lost with it
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), probeTimeout)
-	defer cancel()
-	_ = p.connection.Close(ctx) // nothing is lost with it
 }
