@@ -169,7 +169,8 @@ func (w *world) journal(e Event, before *v1alpha1.Job) {
 	if job.Status.Journal.Sequence < newest {
 		w.report(e, "the journal of job %s fell from %d to %d", job.Name, newest, job.Status.Journal.Sequence)
 	}
-	if job.Status.Phase != before.Status.Phase && job.Status.Journal.Sequence == newest {
+	untouched := job.Status.ObservedGeneration == -1 && newest == 0 // the schema's defaults are no transition
+	if job.Status.Phase != before.Status.Phase && job.Status.Journal.Sequence == newest && !untouched {
 		w.report(e, "job %s went from %q to %q without an entry in its journal", job.Name, before.Status.Phase, job.Status.Phase)
 	}
 	for _, t := range job.Status.Journal.Entries {

@@ -77,6 +77,13 @@ func TestCheck(t *testing.T) {
 		"a life with a retry": {story: tell().write().
 			reserve("1").pod("1", "").phase(v1alpha1.JobRunning).pod("1", corev1.PodFailed).release(v1alpha1.JobPending).
 			reserve("2").pod("2", "").phase(v1alpha1.JobRunning).pod("2", corev1.PodSucceeded).release(v1alpha1.JobSucceeded).remove()},
+		"a job as the API server makes it": {story: func() *story {
+			s := tell()
+			s.job.Status = v1alpha1.JobStatus{ObservedGeneration: -1, Phase: v1alpha1.JobPending}
+			s.write()
+			s.job.Status.ObservedGeneration = 1
+			return s.phase(v1alpha1.JobPending)
+		}()},
 		"more than the quota": {story: tell().reserve("3"), want: "exceeded quota team"},
 		"an attempt left out": {
 			story: func() *story { s := tell(); s.job.Status.Attempt = 4; return s.reserve("1") }(), want: "reserved attempt 5 after 0",
