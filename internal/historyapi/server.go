@@ -26,6 +26,7 @@ import (
 
 	api "github.com/soma-platform/soma/api/history/v1alpha1"
 	"github.com/soma-platform/soma/internal/historyapi/openapi"
+	"github.com/soma-platform/soma/internal/platform/version"
 )
 
 const (
@@ -95,7 +96,8 @@ func (o Options) config() (*genericapiserver.Config, error) {
 	config.OpenAPIConfig = genericapiserver.DefaultOpenAPIConfig(openapi.GetOpenAPIDefinitions, namer)
 	config.OpenAPIConfig.Info.Title = "Soma history"
 	config.OpenAPIV3Config = genericapiserver.DefaultOpenAPIV3Config(openapi.GetOpenAPIDefinitions, namer)
-	config.OpenAPIV3Config.Info.Title = "Soma history"
+	// Everybody may read it who may sign in: by it the command line knows which Soma the cluster has.
+	config.OpenAPIV3Config.Info.Title, config.OpenAPIV3Config.Info.Version = "Soma", version.Version
 
 	serving := options.NewSecureServingOptions()
 	serving.BindAddress, serving.BindPort = o.BindAddress, o.Port

@@ -114,6 +114,27 @@ var _ = Describe("the command line", func() {
 		Expect(none.Err).To(gbytes.Say("has no attempt 3; it had 2"))
 	})
 
+	It("finds nothing wrong where all is well, and says what to do where it is not", func(ctx context.Context) {
+		Expect(somaSays("doctor")).NotTo(ContainSubstring("PROBLEM"))
+		Expect(somaSays("doctor", "-o", "jsonpath={.findings[*].check}")).To(Equal("kubeconfig cluster Soma versions history project submission clusters\n"))
+		elsewhere := soma("doctor", "-P", "no-such-project")
+		Eventually(elsewhere).Should(gexec.Exit(1))
+		Expect(elsewhere.Out).To(gbytes.Say(`PROBLEM +project: project "no-such-project" does not exist(.|\n)*soma project ls`))
+		Expect(somaSays("version", "-o", "jsonpath={.platform}")).NotTo(Equal("\n"), "the cluster tells which Soma it has")
+	})
+
+	It("prints what was waited for, and finds a rare record by all of its tags", func(ctx context.Context) {
+		tag := "rare-" + rand.String(5)
+		var names []string
+		for _, more := range []string{"one", "two"} {
+			job := submit(ctx, shell("tagged", "true", func(j *v1alpha1.Job) { j.Spec.Tags = []string{tag, more} }))
+			Expect(somaSays("wait", "-o", "jsonpath={.status.phase}", job.Name)).To(Equal("Succeeded\n"))
+			remove(ctx, job)
+			names = append(names, job.Name)
+		}
+		Expect(somaSays("ps", "-a", "-q", "--limit", "1", "--tag", tag, "--tag", "one", "--state", "succeeded,failed")).To(Equal(names[0] + "\n"))
+	})
+
 	It("is a plugin of kubectl", func(ctx context.Context) {
 		job := submit(ctx, shell("plugin", "", func(j *v1alpha1.Job) { j.Spec.Suspend = of(true) }))
 		plugin := exec.CommandContext(ctx, program("kubectl"), "soma", "ps", "-q")
