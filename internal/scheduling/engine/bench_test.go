@@ -1,0 +1,98 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+// A large world: 5,000 nodes of 8 GPUs, 20,000 running jobs, 100,000 waiting ones in 100 quotas of 10 users each.
+const (
+	benchNodes, benchRunning, benchWaiting = 5_000, 20_000, 100_000
+	benchQuotas, benchUsers                = 100, 10
+)
+
+func largeWorld(waitingJobs int) *Engine {
+	e := New(Options{})
+	e.SetQuota(gpuQuota("all", 8*benchNodes))
+	for i := range benchQuotas {
+		e.SetQuota(child(fmt.Sprintf("q%d", i), "all", 8*benchNodes/benchQuotas))
+	}
+	for i := range benchNodes {
+		e.SetNode(gpuNode(fmt.Sprintf("n%d", i), "A100", 8, fmt.Sprintf("rack-%d", i/32)))
+	}
+	for i := range benchRunning {
+		w := benchJob(i)
+		e.SetRunning(Running{
+			Key: fmt.Sprintf("r%d", i), Quota: w.Quota, User: w.User, Replica: Amounts{MilliCPU: 1000, Memory: gib, GPUs: 2}, Model: "A100",
+			Nodes: []Share{{fmt.Sprintf("n%d", i%benchNodes), 1}}, Start: start, End: start.Add(time.Hour + time.Duration(i)*time.Second),
+		})
+	}
+	for i := range waitingJobs {
+		e.SetWaiting(benchJob(i))
+	}
+	return e
+}
+
+func benchJob(i int) Waiting {
+	gpus := []int64{1, 1, 1, 2, 4, 8}[i%6]
+	return job(fmt.Sprintf("w%06d", i), gpus, under(fmt.Sprintf("q%d", i%benchQuotas)), by(fmt.Sprintf("u%d", i/benchQuotas%benchUsers)),
+		lasts(time.Hour), after(time.Duration(i)*time.Millisecond))
+}
+
+// BenchmarkChurn is a full cluster in which jobs end and others take their places: the cost of an end and a start together.
+func BenchmarkChurn(b *testing.B) {
+	for _, waitingJobs := range []int{10_000, benchWaiting} {
+		b.Run(fmt.Sprintf("%d waiting", waitingJobs), func(b *testing.B) {
+			e := largeWorld(waitingJobs)
+			now := start.Add(time.Minute)
+			e.Decide(now)
+			keys := sortedKeys(e.running)
+			starts := 0
+			b.ResetTimer()
+			for range b.N {
+				if len(keys) == 0 {
+					b.StopTimer()
+					keys = sortedKeys(e.running)
+					b.StartTimer()
+				}
+				e.RemoveRunning(keys[0])
+				keys = keys[1:]
+				for _, s := range e.Decide(now).Starts {
+					starts++
+					e.SetWaiting(benchAgain(e, s, now))
+				}
+			}
+			b.ReportMetric(float64(starts)/b.Elapsed().Seconds(), "starts/s")
+		})
+	}
+}
+
+// benchAgain is another job like the one that started, so that as many wait as before.
+func benchAgain(e *Engine, s Start, now time.Time) Waiting {
+	r := e.running[s.Key]
+	return job(s.Key+"'", s.Nodes[0].Replicas*r.Replica.GPUs, under(r.Quota), by(r.User), lasts(time.Hour), func(w *Waiting) { w.Since = now })
+}
+
+// BenchmarkDecide is an empty cluster that is filled: the cost of a start.
+func BenchmarkDecide(b *testing.B) {
+	for range b.N {
+		b.StopTimer()
+		e := New(Options{})
+		e.SetQuota(gpuQuota("all", 8*benchNodes))
+		for i := range benchQuotas {
+			e.SetQuota(child(fmt.Sprintf("q%d", i), "all", 8*benchNodes/benchQuotas))
+		}
+		for i := range benchNodes {
+			e.SetNode(gpuNode(fmt.Sprintf("n%d", i), "A100", 8, fmt.Sprintf("rack-%d", i/32)))
+		}
+		for i := range benchWaiting {
+			e.SetWaiting(benchJob(i))
+		}
+		e.rebuild()
+		b.StartTimer()
+		began := time.Now()
+		starts := len(e.Decide(start.Add(time.Hour)).Starts)
+		b.ReportMetric(float64(starts)/time.Since(began).Seconds(), "starts/s")
+	}
+}

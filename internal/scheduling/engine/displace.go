@@ -1,0 +1,178 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// displace plans which running jobs give way to the class's job, all at once: it starts when they have ended, and it would
+// not without any one of them. The plan is empty where there is no such plan.
+func (e *Engine) displace(c *class, now time.Time) []Displacement {
+	var candidates []*victim
+	for _, r := range e.relevant(c) {
+		if r.Ending {
+			continue
+		}
+		if v := e.victim(c, r, now); v != nil {
+			candidates = append(candidates, v)
+		}
+	}
+	if len(candidates) == 0 {
+		return nil
+	}
+	// The lowest priority goes first, and of equal ones who has done the least work that would be lost.
+	slices.SortFunc(candidates, func(a, b *victim) int {
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), b.Start.Compare(a.Start), cmp.Compare(a.Key, b.Key))
+	})
+	w := whatIf{engine: e, class: c, end: c.end(now)}
+	defer w.undo()
+	for _, r := range e.byEnd.items { // what is being ended comes free without anybody else's end
+		if !r.Ending {
+			break
+		}
+		w.release(r)
+	}
+	free := len(w.released)
+	plan := e.gather(&w, candidates)
+	if plan == nil {
+		return nil
+	}
+	// Spare whom it does without, the most valuable first.
+	for i := len(plan) - 1; i >= 0; i-- {
+		rest := slices.Delete(slices.Clone(plan), i, i+1)
+		for len(w.released) > free {
+			w.takeBack()
+		}
+		for _, v := range rest {
+			w.release(v.running)
+		}
+		if w.fits() && lawful(c, rest, w.found.uses) {
+			plan = rest
+		}
+	}
+	var victims []Displacement
+	for _, v := range plan {
+		victims = append(victims, Displacement{Key: v.Key, Reclaimed: !v.lower})
+	}
+	return victims
+}
+
+// gather releases candidates until the job fits.
+func (e *Engine) gather(w *whatIf, candidates []*victim) []*victim {
+	var plan []*victim
+	for _, v := range candidates {
+		// A quota that has given back what it borrowed keeps the rest.
+		if !v.lower && !v.theirs.borrowsAny(v.uses) {
+			continue
+		}
+		w.release(v.running)
+		plan = append(plan, v)
+		if w.fits() && lawful(w.class, plan, w.found.uses) {
+			return plan
+		}
+	}
+	return nil
+}
+
+// victim is a running job that may be displaced.
+type victim struct {
+	*running
+	// lower reports that it may be for its priority, or because its turn is over; otherwise it may be because its quota has
+	// borrowed what it runs on.
+	lower bool
+	// mine and theirs are the quotas right below the nearest common one, on the side of the waiting job and of this one; nil
+	// where one of the two is above the other.
+	mine, theirs *queue
+	// borrowed reports that theirs had borrowed.
+	borrowed bool
+}
+
+// displaces reports whether jobs of the queue may displace any others at all.
+func (q *queue) displaces() bool {
+	for at := q; at != nil; at = at.parent {
+		if p := at.Preemption; p.LowerPriority != NoVictims || p.Reclaim != NoVictims || p.Quantum > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// victim says whether, and why, a running job may be displaced by the class's.
+func (e *Engine) victim(c *class, r *running, now time.Time) *victim {
+	if r.queue == nil || r.queue.root() != c.lane.queue.root() {
+		return nil
+	}
+	ran := now.Sub(r.Start)
+	for q := r.queue; q != nil; q = q.parent {
+		if ran < q.Preemption.MinRun {
+			return nil
+		}
+	}
+	v := &victim{running: r}
+	reclaims := NoVictims
+	for q := c.lane.queue; q != nil; q = q.parent {
+		p := q.Preemption
+		if reclaims == NoVictims {
+			reclaims = p.Reclaim
+		}
+		if r.queue.within(q) {
+			turnIsOver := p.Quantum > 0 && r.Preemptible && r.Priority == c.priority && ran >= p.Quantum
+			v.lower = v.lower || turnIsOver || r.Priority < c.priority && p.LowerPriority.include(r)
+		}
+	}
+	v.mine, v.theirs = sides(c.lane.queue, r.queue)
+	v.borrowed = v.theirs != nil && v.theirs.borrowsAny(r.uses)
+	if v.lower || v.borrowed && reclaims.include(r) {
+		return v
+	}
+	return nil
+}
+
+// sides are the queues right below the nearest common one on the ways to the two; nil where one is above the other.
+func sides(a, b *queue) (mine, theirs *queue) {
+	for mine = a; mine.parent != nil; mine = mine.parent {
+		for theirs = b; theirs.parent != nil; theirs = theirs.parent {
+			if mine.parent == theirs.parent && mine != theirs {
+				return mine, theirs
+			}
+		}
+	}
+	return nil, nil
+}
+
+func (q *queue) borrowsAny(all []use) bool {
+	for _, u := range all {
+		if q.borrows(u.of, 0) {
+			return true
+		}
+	}
+	return false
+}
+
+// lawful reports whether nobody in the plan could displace the job in turn. Of the jobs of another quota, those may be
+// displaced whose quota has borrowed, by one of higher priority or by one that borrows nothing; where neither quota has
+// borrowed, by one of higher priority.
+func lawful(c *class, plan []*victim, all []use) bool {
+	for _, v := range plan {
+		if v.mine == nil || v.lower && v.borrowed {
+			continue
+		}
+		for _, u := range all {
+			if v.mine.borrows(u.of, v.mine.arrives(c.lane.queue, u)) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// arrives is how much of a use by a queue below counts in this one.
+func (q *queue) arrives(from *queue, u use) (n int64) {
+	from.binds("", u, func(b bind, counted int64) {
+		if b.queue == q && b.user == "" {
+			n = counted
+		}
+	})
+	return n
+}

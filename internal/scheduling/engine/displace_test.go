@@ -1,0 +1,185 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+func policy(p Preemption) func(*Quota) { return func(q *Quota) { q.Preemption = p } }
+
+func with(q Quota, change ...func(*Quota)) Quota {
+	for _, c := range change {
+		c(&q)
+	}
+	return q
+}
+
+func of(quota string, prio int) func(*Running) {
+	return func(r *Running) { r.Quota, r.Priority = quota, prio }
+}
+
+func mayBeDisplaced(r *Running) { r.Preemptible = true }
+
+func startedAt(d time.Duration) func(*Running) { return func(r *Running) { r.Start = start.Add(d) } }
+
+func TestDisplace(t *testing.T) {
+	byPriority := policy(Preemption{LowerPriority: AnyVictims})
+	reclaim := policy(Preemption{Reclaim: AnyVictims})
+	node := gpuNode("a", "A100", 4)
+	tests := map[string]struct {
+		world []any
+		want  []string
+	}{
+		"nobody where the quota does not say so": {
+			world: []any{node, wide(), runs("low", "a", 4, 0, of("wide", -1)), job("high", 4, priority(1))},
+		},
+		"the lower priority": {
+			world: []any{node, with(wide(), byPriority), runs("low", "a", 2, 0, of("wide", -1)), runs("same", "a", 2, 0, of("wide", 1)), job("high", 2, priority(1))},
+			want:  []string{"low"},
+		},
+		"nobody for nothing": {
+			world: []any{node, with(wide(), byPriority), runs("low", "a", 2, 0, of("wide", -1)), runs("same", "a", 2, 0, of("wide", 1)), job("high", 4, priority(1))},
+		},
+		"no more than need be, and rather the one that lost least": {
+			world: []any{
+				node, with(wide(), byPriority), runs("old", "a", 2, 0, of("wide", -1), startedAt(-5*time.Hour)), runs("new", "a", 2, 0, of("wide", -1)),
+				job("high", 2, priority(1)),
+			},
+			want: []string{"new"},
+		},
+		"one large rather than also the small ones that came first into the plan": {
+			world: []any{
+				node, with(wide(), byPriority), runs("1", "a", 1, 0, of("wide", -1), startedAt(-time.Minute)), runs("2", "a", 3, 0, of("wide", -1)),
+				job("high", 3, priority(1)),
+			},
+			want: []string{"2"},
+		},
+		"only those who said so": {
+			world: []any{
+				node, with(wide(), policy(Preemption{LowerPriority: PreemptibleVictims})), runs("asked", "a", 2, 0, of("wide", -1), mayBeDisplaced), runs("not", "a", 2, 0, of("wide", -2)),
+				job("high", 2, priority(1)),
+			},
+			want: []string{"asked"},
+		},
+		"nobody who has not run for the time that is promised": {
+			world: []any{
+				node, with(wide(), policy(Preemption{LowerPriority: AnyVictims, MinRun: 2 * time.Hour})), runs("safe", "a", 2, 0, of("wide", -1)),
+				runs("not", "a", 2, 0, of("wide", -1), startedAt(-3*time.Hour)), job("high", 2, priority(1)),
+			},
+			want: []string{"not"},
+		},
+		"nobody while others are being ended for it": {
+			world: []any{
+				node, with(wide(), byPriority), runs("ending", "a", 2, 0, of("wide", -1), func(r *Running) { r.Ending = true }), runs("low", "a", 2, 0, of("wide", -1)),
+				job("high", 2, priority(1)),
+			},
+		},
+		"whoever borrowed what is one's own": {
+			world: []any{
+				node, gpuQuota("all", 0), child("mine", "all", 2, reclaim), child("theirs", "all", 2), runs("1", "a", 2, 0, of("theirs", 0)),
+				runs("2", "a", 2, 0, of("theirs", 0), startedAt(-time.Minute)), job("waits", 2, under("mine")),
+			},
+			want: []string{"2"},
+		},
+		"not those on what is their own": {
+			world: []any{
+				node, gpuQuota("all", 0), child("mine", "all", 2, reclaim), child("theirs", "all", 4), runs("1", "a", 4, 0, of("theirs", 0)), job("waits", 2, under("mine")),
+			},
+		},
+		"not by borrowing oneself": {
+			world: []any{
+				node, gpuQuota("all", 0), child("mine", "all", 1, reclaim), child("theirs", "all", 3), runs("1", "a", 4, 0, of("theirs", 0)), job("waits", 2, under("mine")),
+			},
+		},
+		"a turn that is over": {
+			world: []any{
+				node, with(wide(), policy(Preemption{Quantum: time.Hour})), runs("1", "a", 2, 0, mayBeDisplaced, startedAt(-2*time.Hour)), runs("2", "a", 2, 0, startedAt(-9*time.Hour)),
+				job("waits", 2),
+			},
+			want: []string{"1"},
+		},
+		"a turn that is not": {
+			world: []any{node, with(wide(), policy(Preemption{Quantum: time.Hour})), runs("1", "a", 4, 0, mayBeDisplaced, startedAt(-time.Minute)), job("waits", 2)},
+		},
+		"for a gang on several nodes at once": {
+			world: []any{
+				node, gpuNode("b", "A100", 4), with(wide(), byPriority), runs("1", "a", 4, 0, of("wide", -1)), runs("2", "b", 1, 0, of("wide", -1)), runs("3", "b", 3, 0, of("wide", 1)),
+				job("gang", 1, replicas(5), priority(1)),
+			},
+			want: []string{"1", "2"},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			e := engineWith(tc.world...)
+			d := e.Decide(start)
+			var got []string
+			for _, v := range d.Displaced {
+				got = append(got, v.Key)
+			}
+			slices.Sort(got)
+			if diff := cmp.Diff(tc.want, got); diff != "" {
+				t.Error(diff)
+			}
+			if again := e.Decide(start.Add(time.Second)); len(again.Displaced) > 0 {
+				t.Errorf("and %v a moment later", again.Displaced)
+			}
+			for _, key := range got {
+				e.RemoveRunning(key)
+			}
+			if started := e.Decide(start.Add(time.Minute)).Starts; len(got) > 0 && len(started) != 1 {
+				t.Errorf("they ended for nothing: %v", started)
+			}
+		})
+	}
+}
+
+// Without new jobs and without ends there is an end to displacing: nobody is displaced by whom they displaced, on any way.
+func TestNoPingPong(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		quotas := drawQuotas(t)
+		e := New(Options{})
+		for i := range quotas {
+			quotas[i].Preemption = Preemption{
+				LowerPriority: Victims(rapid.IntRange(0, 2).Draw(t, "lower")), Reclaim: Victims(rapid.IntRange(0, 2).Draw(t, "reclaim")),
+			}
+			e.SetQuota(quotas[i])
+		}
+		for i := range rapid.IntRange(1, 3).Draw(t, "nodes") {
+			e.SetNode(drawNode(t, fmt.Sprintf("n%d", i)))
+		}
+		jobs := map[string]Waiting{}
+		for i := range rapid.IntRange(1, 8).Draw(t, "jobs") {
+			w := drawJob(t, fmt.Sprintf("j%d", i), quotas, start)
+			w.Span = 0
+			jobs[w.Key] = w
+		}
+		now := start
+		keys := sortedKeys(jobs)
+		displaced := 0
+		for round := 0; round < 200; round++ {
+			if round < len(keys) { // they come one after another, so that the later ones displace
+				e.SetWaiting(jobs[keys[round]])
+			}
+			d := e.Decide(now)
+			now = now.Add(time.Minute)
+			if len(d.Starts) == 0 && len(d.Displaced) == 0 && round >= len(keys) {
+				return
+			}
+			for _, v := range d.Displaced {
+				displaced++
+				w := jobs[v.Key]
+				w.Since = now
+				jobs[v.Key] = w
+				e.RemoveRunning(v.Key)
+				e.SetWaiting(w)
+			}
+		}
+		t.Fatalf("still displacing after 200 rounds: %d times", displaced)
+	})
+}

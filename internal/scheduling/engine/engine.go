@@ -1,0 +1,376 @@
+// Package engine decides which waiting jobs start now, on which nodes, and which running jobs give way to them.
+//
+// It is pure: what the world looks like goes in, decisions come out, and the same history of calls gives the same
+// decisions. An Engine keeps a ledger of what is held of quotas and nodes, brought up to date by what changed and never
+// copied: a what-if releases jobs in the ledger itself and takes them back. Waiting jobs that are alike are looked at once,
+// and those that cannot start are not looked at again until there is more of what they lack.
+package engine
+
+import (
+	"cmp"
+	"reflect"
+	"slices"
+	"time"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// Options bound the engine's work.
+type Options struct {
+	// Reservations is for how many waiting jobs of a quota tree others are held back, so that they start at last; none where
+	// it is negative, 4 where it is 0.
+	Reservations int
+	// Patience is how long a job waits before others are held back for it, or displaced by it.
+	Patience time.Duration
+}
+
+// Engine decides. It is for one goroutine at a time.
+type Engine struct {
+	options Options
+	quotas  map[string]Quota
+	queues  map[string]*queue
+	top     *queue
+	models  modelIndex
+	nodes   map[string]*node
+	groups  []*group
+	running map[string]*running
+	byEnd   sortedBy[*running]
+	waiting map[string]*waiting
+	// heads are the classes with a reservation, hungry the trees in which another class may get one.
+	heads   []*class
+	hungry  map[*queue]struct{}
+	patient sortedBy[patience]
+	classes int
+	// stale reports that the tree of quotas has to be made anew.
+	stale bool
+	aged  time.Time
+}
+
+// New makes an engine that knows of nothing.
+func New(options Options) *Engine {
+	if options.Reservations == 0 {
+		options.Reservations = 4
+	}
+	return &Engine{
+		options: options, quotas: map[string]Quota{}, queues: map[string]*queue{}, nodes: map[string]*node{},
+		running: map[string]*running{}, byEnd: sortedBy[*running]{compare: compareEnds}, waiting: map[string]*waiting{},
+		hungry: map[*queue]struct{}{}, patient: sortedBy[patience]{compare: comparePatience}, stale: true,
+	}
+}
+
+// Running is a job that holds a reservation.
+type Running struct {
+	Key   string
+	Quota string
+	User  string
+	// Priority and Preemptible say whom it gives way to.
+	Priority    int
+	Preemptible bool
+	// Replica is what each replica holds, Model of which model its GPUs are.
+	Replica Amounts
+	Model   string
+	Nodes   []Share
+	// Start is when it was given its reservation.
+	Start time.Time
+	// End is when it will have ended at the latest; zero where that is not known.
+	End time.Time
+	// Ending jobs are being ended: what they hold is free in a moment.
+	Ending bool
+}
+
+// running is a job in the ledger.
+type running struct {
+	Running
+	queue *queue
+	uses  []use
+	on    []share
+}
+
+// compareEnds puts first what is free first: jobs that are being ended, then by the latest time of their end, then those of
+// which it is not known, the oldest first.
+func compareEnds(a, b *running) int {
+	return cmp.Or(compareBool(b.Ending, a.Ending), compareBool(a.End.IsZero(), b.End.IsZero()), a.End.Compare(b.End),
+		a.Start.Compare(b.Start), cmp.Compare(a.Key, b.Key))
+}
+
+// SetQuota adds a quota or changes it.
+func (e *Engine) SetQuota(q Quota) {
+	if old, known := e.quotas[q.Name]; known && reflect.DeepEqual(old, q) {
+		return
+	}
+	e.quotas[q.Name] = q
+	e.stale = true
+}
+
+// RemoveQuota takes a quota out. Jobs that wait under it are told so.
+func (e *Engine) RemoveQuota(name string) {
+	delete(e.quotas, name)
+	e.stale = true
+}
+
+// SetNode adds a node or changes it.
+func (e *Engine) SetNode(n Node) {
+	n.Allocatable.Pods = max(n.Allocatable.Pods, 0)
+	if old := e.nodes[n.Name]; old != nil {
+		if slices.Equal(old.Domains, n.Domains) && old.kind() == n.kind() && old.Allocatable == n.Allocatable {
+			if old.Foreign != n.Foreign {
+				old.take(n.Foreign.Minus(old.Foreign))
+				old.Foreign = n.Foreign
+				e.freedOn(old)
+			}
+			return
+		}
+		e.RemoveNode(n.Name)
+	}
+	e.model(n.GPUModel)
+	added := &node{Node: n, free: n.Allocatable.Minus(n.Foreign)}
+	e.nodes[n.Name] = added
+	added.group = e.group(n.kind())
+	at, _ := slices.BinarySearchFunc(added.group.nodes, n.Name, func(n *node, name string) int { return cmp.Compare(n.Name, name) })
+	added.group.nodes = slices.Insert(added.group.nodes, at, added)
+	added.group.sizes[n.Allocatable]++
+	added.group.bucket(added).insert(added)
+	for _, r := range e.running {
+		for _, s := range r.Nodes {
+			if s.Node == n.Name {
+				r.on = append(r.on, share{added, s.Replicas})
+				added.take(r.Replica.Times(s.Replicas))
+			}
+		}
+	}
+	e.freedOn(added)
+	if len(added.group.nodes) == 1 {
+		e.reconsider(&added.group.kind)
+	} else {
+		e.reconsider(nil)
+	}
+}
+
+// RemoveNode takes a node out, or marks that no job may start on it. Jobs that run there go on.
+func (e *Engine) RemoveNode(name string) {
+	old := e.nodes[name]
+	if old == nil {
+		return
+	}
+	delete(e.nodes, name)
+	old.group.bucket(old).remove(old)
+	at, _ := slices.BinarySearchFunc(old.group.nodes, name, func(n *node, name string) int { return cmp.Compare(n.Name, name) })
+	old.group.nodes = slices.Delete(old.group.nodes, at, at+1)
+	if old.group.sizes[old.Allocatable]--; old.group.sizes[old.Allocatable] == 0 {
+		delete(old.group.sizes, old.Allocatable)
+	}
+	for _, head := range e.heads {
+		if head.reservation.on([]share{{node: old}}) {
+			head.makeReady()
+		}
+	}
+	for _, r := range e.running {
+		r.on = slices.DeleteFunc(r.on, func(s share) bool { return s.node == old })
+	}
+	e.reconsider(nil)
+}
+
+// group is the group of nodes of a kind.
+func (e *Engine) group(k kind) *group {
+	for _, g := range e.groups {
+		if g.kind == k {
+			return g
+		}
+	}
+	g := &group{kind: k, sizes: map[Amounts]int64{}}
+	e.groups = append(e.groups, g)
+	slices.SortFunc(e.groups, compareKinds)
+	return g
+}
+
+// SetRunning adds a job that holds a reservation, or changes it.
+func (e *Engine) SetRunning(r Running) {
+	e.RemoveWaiting(r.Key)
+	if old := e.running[r.Key]; old != nil {
+		if same(&old.Running, &r) {
+			return
+		}
+		e.RemoveRunning(r.Key)
+	}
+	r.Replica.Pods = 1
+	e.admit(&running{Running: r})
+}
+
+func same(a, b *Running) bool {
+	return a.Quota == b.Quota && a.User == b.User && a.Priority == b.Priority && a.Preemptible == b.Preemptible && a.Model == b.Model &&
+		a.Replica.MilliCPU == b.Replica.MilliCPU && a.Replica.Memory == b.Replica.Memory && a.Replica.GPUs == b.Replica.GPUs &&
+		slices.Equal(a.Nodes, b.Nodes) && a.Start.Equal(b.Start) && a.End.Equal(b.End) && a.Ending == b.Ending
+}
+
+// admit counts a job in.
+func (e *Engine) admit(r *running) {
+	total := Amounts{}
+	for _, s := range r.Nodes {
+		total = total.Plus(r.Replica.Times(s.Replicas))
+		if n := e.nodes[s.Node]; n != nil {
+			r.on = append(r.on, share{n, s.Replicas})
+		}
+	}
+	r.uses = uses(total, e.model(r.Model))
+	r.queue = e.queues[r.Quota]
+	e.running[r.Key] = r
+	e.byEnd.insert(r)
+	e.hold(r)
+	if r.queue != nil {
+		r.queue.lane(r.User).touch()
+	}
+}
+
+// RemoveRunning takes a job out that has released its reservation.
+func (e *Engine) RemoveRunning(key string) {
+	r := e.running[key]
+	if r == nil {
+		return
+	}
+	delete(e.running, key)
+	e.byEnd.remove(r)
+	e.release(r)
+	if r.queue != nil {
+		r.queue.lane(r.User).touch()
+		r.queue.freed(r.User)
+	}
+	for _, s := range r.on {
+		e.freedOn(s.node)
+	}
+	e.renew(r)
+}
+
+// hold counts what a job holds in, release out. Nobody is woken: both are used to try things out as well.
+func (e *Engine) hold(r *running) {
+	if r.queue != nil {
+		r.queue.hold(r.User, r.uses)
+	}
+	for _, s := range r.on {
+		s.node.take(r.Replica.Times(s.replicas))
+	}
+}
+
+func (e *Engine) release(r *running) {
+	if r.queue != nil {
+		r.queue.release(r.User, r.uses)
+	}
+	for _, s := range r.on {
+		s.node.take(r.Replica.Times(-s.replicas))
+	}
+}
+
+// model is the dimension of a GPU model. One that is new to the engine gets its bounds in every quota.
+func (e *Engine) model(name string) dimension {
+	known := len(e.models.names)
+	d := e.models.of(name)
+	if len(e.models.names) > known && e.top != nil {
+		e.measure()
+	}
+	return d
+}
+
+// SetWaiting adds a job that wants to start, or changes it.
+func (e *Engine) SetWaiting(w Waiting) {
+	w.Replica.Pods = 1
+	if old := e.waiting[w.Key]; old != nil {
+		if old.User == w.User && old.Quota == w.Quota && old.Since.Equal(w.Since) && old.shape() == w.shape() {
+			return
+		}
+		e.RemoveWaiting(w.Key)
+	}
+	e.RemoveRunning(w.Key)
+	added := &waiting{Waiting: w}
+	e.waiting[w.Key] = added
+	if !e.stale {
+		e.enqueue(added)
+	}
+}
+
+// enqueue puts a job into its lane.
+func (e *Engine) enqueue(w *waiting) {
+	q := e.queues[w.Quota]
+	if q == nil {
+		return
+	}
+	q.order.insert(w)
+	l := q.lane(w.User)
+	s := w.shape()
+	c := l.classes[s]
+	if c == nil {
+		e.classes++
+		c = &class{shape: s, lane: l, id: e.classes, index: -1, jobs: sortedBy[*waiting]{compare: inOrder}}
+		l.classes[s] = c
+	}
+	w.class = c
+	c.jobs.insert(w)
+	switch {
+	case len(c.jobs.items) == 1:
+		c.makeReady()
+	case c.index >= 0:
+		c.reorder()
+	default:
+		c.untold = append(c.untold, w.Key) // it waits for what those before it wait for
+	}
+}
+
+// RemoveWaiting takes out a job that does not want to start any more.
+func (e *Engine) RemoveWaiting(key string) {
+	w := e.waiting[key]
+	if w == nil {
+		return
+	}
+	delete(e.waiting, key)
+	if w.class != nil {
+		e.dequeue(w)
+	}
+}
+
+func (e *Engine) dequeue(w *waiting) {
+	c := w.class
+	c.lane.queue.order.remove(w)
+	if len(c.jobs.items) > 1 {
+		c.jobs.remove(w)
+		if c.index >= 0 {
+			c.reorder()
+		}
+		return
+	}
+	c.setAside()
+	c.unpark()
+	c.jobs.remove(w)
+	delete(c.lane.classes, c.shape)
+	if e.dropReservation(c) != nil {
+		e.released(c)
+	}
+	c.wakeHeldBack()
+}
+
+// Refusal is why a job does not start.
+type Refusal struct {
+	Reason  platformv1.JobReason
+	Message string
+}
+
+// Refusal tells why a waiting job does not start, and its place in its queue, from 1; nil while it was not looked at.
+func (e *Engine) Refusal(key string) (*Refusal, int32) {
+	w := e.waiting[key]
+	if w == nil {
+		return nil, 0
+	}
+	if w.class == nil {
+		return &Refusal{platformv1.JobReasonQuotaMissing, "the quota " + w.Quota + " does not exist"}, 1
+	}
+	if w.class.verdict.Reason == "" {
+		return nil, 0
+	}
+	return &w.class.verdict, int32(w.class.lane.queue.order.rank(w)) + 1 //nolint:gosec // there are not so many jobs
+}
+
+// First visits the first jobs of every queue in order, at most so many of each.
+func (e *Engine) First(n int, visit func(key string, position int32)) {
+	for _, q := range e.queues {
+		for i, w := range q.order.items[:min(n, len(q.order.items))] {
+			visit(w.Key, int32(i)+1) //nolint:gosec // n is small
+		}
+	}
+}

@@ -1,0 +1,393 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+	"time"
+
+	"pgregory.net/rapid"
+)
+
+// model is a slow and plain account of what the engine should know: the world is a few maps, and every sum is made anew.
+type model struct {
+	quotas  map[string]Quota
+	nodes   map[string]Node
+	running map[string]Running
+	waiting map[string]Waiting
+}
+
+func newModel() *model {
+	return &model{quotas: map[string]Quota{}, nodes: map[string]Node{}, running: map[string]Running{}, waiting: map[string]Waiting{}}
+}
+
+// engine is a new engine that is told of the model's world.
+func (m *model) engine(o Options) *Engine {
+	e := New(o)
+	for _, name := range sortedKeys(m.quotas) {
+		e.SetQuota(m.quotas[name])
+	}
+	for _, name := range sortedKeys(m.nodes) {
+		e.SetNode(m.nodes[name])
+	}
+	for _, key := range sortedKeys(m.running) {
+		e.SetRunning(m.running[key])
+	}
+	for _, key := range sortedKeys(m.waiting) {
+		e.SetWaiting(m.waiting[key])
+	}
+	return e
+}
+
+// start moves a job from those that wait to those that run.
+func (m *model) start(s Start, now time.Time) {
+	w := m.waiting[s.Key]
+	delete(m.waiting, s.Key)
+	r := Running{
+		Key: w.Key, Quota: w.Quota, User: w.User, Priority: w.Priority, Preemptible: w.Preemptible, Replica: w.Replica, Model: s.Model,
+		Nodes: s.Nodes, Start: now,
+	}
+	if w.Span > 0 {
+		r.End = now.Add(w.Span)
+	}
+	m.running[s.Key] = r
+}
+
+func gpusOf(r Running) int64 {
+	n := int64(0)
+	for _, s := range r.Nodes {
+		n += s.Replicas * r.Replica.GPUs
+	}
+	return n
+}
+
+// The bounds of the tree for GPUs, straight from their definition in the documentation of Kueue's cohorts: what a quota may
+// use is what it has left of what it does not lend, and what its parent may use beyond that, within the borrowing limit.
+func (m *model) subtree(name string) int64 {
+	sum := *m.quotas[name].Nominal.GPUs
+	for _, child := range m.quotas {
+		if child.Parent == name {
+			sum += min(m.subtree(child.Name), orUnlimited(child.Lending.GPUs))
+		}
+	}
+	return sum
+}
+
+func orUnlimited(n *int64) int64 {
+	if n == nil {
+		return unlimited
+	}
+	return *n
+}
+
+func (m *model) local(name string) int64 {
+	q := m.quotas[name]
+	if q.Parent == "" {
+		return 0
+	}
+	return max(0, m.subtree(name)-orUnlimited(q.Lending.GPUs))
+}
+
+func (m *model) used(name string) int64 {
+	sum := int64(0)
+	for _, r := range m.running {
+		if r.Quota == name {
+			sum += gpusOf(r)
+		}
+	}
+	for _, child := range m.quotas {
+		if child.Parent == name {
+			sum += max(0, m.used(child.Name)-m.local(child.Name))
+		}
+	}
+	return sum
+}
+
+func (m *model) available(name string) int64 {
+	q := m.quotas[name]
+	if q.Parent == "" {
+		return m.subtree(name) - m.used(name)
+	}
+	local := max(0, m.local(name)-m.used(name))
+	fromParent := m.available(q.Parent)
+	if q.Borrowing.GPUs != nil {
+		stored := m.subtree(name) - m.local(name)
+		usedThere := max(0, m.used(name)-m.local(name))
+		fromParent = min(fromParent, stored-usedThere+*q.Borrowing.GPUs)
+	}
+	return local + max(0, fromParent)
+}
+
+// check fails where something is given away twice, a gang is not whole, or a start is not within the quotas.
+func (m *model) check(t *rapid.T, starts []Start, now time.Time) {
+	for _, s := range starts {
+		w, waits := m.waiting[s.Key]
+		if !waits {
+			t.Fatalf("%s starts and does not wait", s.Key)
+		}
+		placed := int64(0)
+		for _, share := range s.Nodes {
+			placed += share.Replicas
+		}
+		if placed != w.Replicas {
+			t.Fatalf("%s: %d of %d replicas placed", s.Key, placed, w.Replicas)
+		}
+		if asks := placed * w.Replica.GPUs; asks > 0 && asks > m.available(w.Quota) {
+			t.Fatalf("%s takes %d GPUs of %s, which may use %d", s.Key, asks, w.Quota, m.available(w.Quota))
+		}
+		m.start(s, now)
+	}
+	free := map[string]Amounts{}
+	for name, n := range m.nodes {
+		free[name] = n.Allocatable.Minus(n.Foreign)
+	}
+	for _, r := range m.running {
+		for _, s := range r.Nodes {
+			free[s.Node] = free[s.Node].Minus(r.Replica.Times(s.Replicas))
+		}
+	}
+	for _, s := range starts {
+		for _, share := range s.Nodes {
+			asked := m.running[s.Key].Replica
+			if left := free[share.Node]; asked.GPUs > 0 && left.GPUs < 0 || left.MilliCPU < 0 || left.Memory < 0 {
+				t.Fatalf("node %s was given away twice: %+v is left", share.Node, left)
+			}
+		}
+	}
+}
+
+// Draws of the world's parts.
+
+func drawQuotas(t *rapid.T) []Quota {
+	n := rapid.IntRange(1, 5).Draw(t, "quotas")
+	quotas := make([]Quota, n)
+	optional := func(name string) *int64 {
+		if rapid.Bool().Draw(t, name+" set") {
+			return limit(rapid.Int64Range(0, 8).Draw(t, name))
+		}
+		return nil
+	}
+	for i := range quotas {
+		q := gpuQuota(fmt.Sprintf("q%d", i), rapid.Int64Range(0, 12).Draw(t, "nominal"))
+		if i > 0 {
+			if parent := rapid.IntRange(-1, i-1).Draw(t, "parent"); parent >= 0 {
+				q.Parent = fmt.Sprintf("q%d", parent)
+				q.Borrowing.GPUs, q.Lending.GPUs = optional("borrowing"), optional("lending")
+			}
+		}
+		q.Weight = rapid.Int64Range(1, 3).Draw(t, "weight")
+		if rapid.Bool().Draw(t, "per user") {
+			q.PerUser.GPUs = limit(rapid.Int64Range(1, 8).Draw(t, "per user GPUs"))
+		}
+		quotas[i] = q
+	}
+	return quotas
+}
+
+func drawNode(t *rapid.T, name string) Node {
+	model := rapid.SampledFrom([]string{"A100", "H100"}).Draw(t, "model")
+	return gpuNode(name, model, rapid.Int64Range(1, 8).Draw(t, "gpus"), rapid.SampledFrom([]string{"rack-1", "rack-2"}).Draw(t, "rack"))
+}
+
+func drawJob(t *rapid.T, key string, quotas []Quota, now time.Time) Waiting {
+	w := job(key, rapid.Int64Range(0, 4).Draw(t, "job gpus"), replicas(rapid.Int64Range(1, 3).Draw(t, "replicas")))
+	w.Quota = rapid.SampledFrom(quotas).Draw(t, "quota").Name
+	w.User = rapid.SampledFrom([]string{"carol", "dave"}).Draw(t, "user")
+	w.Priority = rapid.IntRange(-1, 1).Draw(t, "priority")
+	w.Since = now
+	w.Span = rapid.SampledFrom([]time.Duration{0, time.Minute, time.Hour}).Draw(t, "span")
+	w.Preemptible = rapid.Bool().Draw(t, "preemptible")
+	if w.Replica.GPUs > 0 {
+		w.Models = rapid.SampledFrom([][]string{nil, {"A100"}, {"H100", "A100"}}).Draw(t, "models")
+	}
+	return w
+}
+
+// life draws a world and what happens in it, step by step, and calls after each decision.
+func life(t *rapid.T, o Options, decided func(e *Engine, m *model, d Decisions, now time.Time)) {
+	m := newModel()
+	quotas := drawQuotas(t)
+	for _, q := range quotas {
+		m.quotas[q.Name] = q
+	}
+	for i := range rapid.IntRange(1, 4).Draw(t, "nodes") {
+		n := drawNode(t, fmt.Sprintf("n%d", i))
+		m.nodes[n.Name] = n
+	}
+	e := m.engine(o)
+	now := start
+	for step := range rapid.IntRange(1, 25).Draw(t, "steps") {
+		now = now.Add(time.Duration(rapid.IntRange(1, 100).Draw(t, "seconds")) * time.Second)
+		switch rapid.IntRange(0, 9).Draw(t, "what") {
+		case 0: // a node comes or changes
+			n := drawNode(t, fmt.Sprintf("n%d", rapid.IntRange(0, 4).Draw(t, "node")))
+			m.nodes[n.Name] = n
+			e.SetNode(n)
+		case 1: // a node goes
+			name := fmt.Sprintf("n%d", rapid.IntRange(0, 4).Draw(t, "node"))
+			delete(m.nodes, name)
+			e.RemoveNode(name)
+		case 2: // a quota changes
+			q := rapid.SampledFrom(quotas).Draw(t, "which")
+			q.Nominal.GPUs = limit(rapid.Int64Range(0, 12).Draw(t, "new nominal"))
+			m.quotas[q.Name] = q
+			e.SetQuota(q)
+		case 3, 4, 5: // a job ends
+			if len(m.running) > 0 {
+				key := rapid.SampledFrom(sortedKeys(m.running)).Draw(t, "ends")
+				delete(m.running, key)
+				e.RemoveRunning(key)
+			}
+		case 6: // a job is cancelled
+			if len(m.waiting) > 0 {
+				key := rapid.SampledFrom(sortedKeys(m.waiting)).Draw(t, "cancelled")
+				delete(m.waiting, key)
+				e.RemoveWaiting(key)
+			}
+		default: // jobs come
+			for i := range rapid.IntRange(1, 3).Draw(t, "jobs") {
+				w := drawJob(t, fmt.Sprintf("j%d-%d", step, i), quotas, now)
+				m.waiting[w.Key] = w
+				e.SetWaiting(w)
+			}
+		}
+		d := e.Decide(now)
+		decided(e, m, d, now)
+	}
+}
+
+// An engine that was told what changed, step by step, gives nothing away twice and exceeds no quota; it never leaves a job
+// waiting that an engine which is told everything anew would start; and every waiting job has a reason.
+func TestNothingIsForgotten(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		o := Options{Reservations: -1}
+		life(t, o, func(e *Engine, m *model, d Decisions, now time.Time) {
+			m.check(t, d.Starts, now)
+			if again := m.engine(o).Decide(now); len(again.Starts) > 0 {
+				t.Fatalf("%s waits, and a new engine starts it", again.Starts[0].Key)
+			}
+			expectReasons(t, e, m)
+		})
+	})
+}
+
+// The same with reservations, where who is held back for whom depends on what was decided before.
+func TestReservationsGiveNothingAwayTwice(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		life(t, Options{}, func(e *Engine, m *model, d Decisions, now time.Time) {
+			m.check(t, d.Starts, now)
+			expectReasons(t, e, m)
+			if len(e.heads) > 0 {
+				return
+			}
+			if again := m.engine(Options{}).Decide(now); len(again.Starts) > 0 {
+				t.Fatalf("%s waits for nobody, and a new engine starts it", again.Starts[0].Key)
+			}
+		})
+	})
+}
+
+func expectReasons(t *rapid.T, e *Engine, m *model) {
+	for key := range m.waiting {
+		if refusal, position := e.Refusal(key); refusal == nil || refusal.Reason == "" || position < 1 {
+			t.Fatalf("%s waits and nobody says why", key)
+		}
+	}
+}
+
+// What was tried out leaves no trace in the ledger.
+func TestTheLedgerIsTheSumOfWhatRuns(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		life(t, Options{}, func(e *Engine, m *model, d Decisions, now time.Time) {
+			m.check(t, d.Starts, now)
+			fresh := m.engine(Options{})
+			fresh.rebuild()
+			for name, q := range e.queues {
+				for d := range firstModel {
+					if got, want := q.used.at(d), fresh.queues[name].used.at(d); got != want {
+						t.Fatalf("quota %s uses %d of dimension %d, want %d", name, got, d, want)
+					}
+				}
+			}
+			for name, n := range e.nodes {
+				if n.free != fresh.nodes[name].free {
+					t.Fatalf("node %s has %+v free, want %+v", name, n.free, fresh.nodes[name].free)
+				}
+				if !slices.Contains(n.group.bucket(n).items, n) {
+					t.Fatalf("node %s is not where it is looked for", name)
+				}
+			}
+		})
+	})
+}
+
+// A use fits exactly where it is within what the quota may use.
+func TestSlackIsWhatIsAvailable(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		life(t, Options{Reservations: -1}, func(e *Engine, m *model, d Decisions, now time.Time) {
+			m.check(t, d.Starts, now)
+			for name, q := range e.queues {
+				available := m.available(name)
+				for n := max(1, available-2); n < available+3; n++ {
+					left, _ := q.slack("nobody", use{dimGPUs, n})
+					if q.users != nil && n > q.bounds[dimGPUs].user {
+						continue
+					}
+					tooMuchForUser := false
+					for at := q; at != nil; at = at.parent {
+						tooMuchForUser = tooMuchForUser || at.users != nil && n > at.bounds[dimGPUs].user
+					}
+					if !tooMuchForUser && (left >= 0) != (n <= available) {
+						t.Fatalf("%d of %s: %d left, %d available", n, name, left, available)
+					}
+				}
+			}
+		})
+	})
+}
+
+// The order in which the world is listed does not matter.
+func TestOrderOfListingDoesNotMatter(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		quotas := drawQuotas(t)
+		m := newModel()
+		for _, q := range quotas {
+			m.quotas[q.Name] = q
+		}
+		for i := range 3 {
+			n := drawNode(t, fmt.Sprintf("n%d", i))
+			m.nodes[n.Name] = n
+		}
+		for i := range rapid.IntRange(1, 12).Draw(t, "jobs") {
+			w := drawJob(t, fmt.Sprintf("j%02d", i), quotas, start)
+			m.waiting[w.Key] = w
+		}
+		one := New(Options{})
+		backwards := New(Options{})
+		nodes, jobs, names := sortedKeys(m.nodes), sortedKeys(m.waiting), sortedKeys(m.quotas)
+		for _, key := range jobs {
+			one.SetWaiting(m.waiting[key])
+		}
+		for _, key := range nodes {
+			one.SetNode(m.nodes[key])
+		}
+		for _, key := range names {
+			one.SetQuota(m.quotas[key])
+		}
+		for _, keys := range [][]string{nodes, jobs, names} {
+			slices.Reverse(keys)
+		}
+		for _, key := range names {
+			backwards.SetQuota(m.quotas[key])
+		}
+		for _, key := range nodes {
+			backwards.SetNode(m.nodes[key])
+		}
+		for _, key := range jobs {
+			backwards.SetWaiting(m.waiting[key])
+		}
+		if a, b := fmt.Sprint(one.Decide(start).Starts), fmt.Sprint(backwards.Decide(start).Starts); a != b {
+			t.Fatalf("the order of listing changed the decisions:\n%s\n%s", a, b)
+		}
+	})
+}

@@ -1,0 +1,134 @@
+package engine
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Node is one node on which jobs may start.
+type Node struct {
+	Name string
+	// Cluster and Pool that the node is in.
+	Cluster, Pool string
+	// GPUModel of the node's GPUs; empty where it has none.
+	GPUModel string
+	// Domains are the topology domains that the node is in, the widest first.
+	Domains []string
+	// Spot nodes can be taken away at any time.
+	Spot bool
+	// GPUOnly nodes take no jobs without GPUs.
+	GPUOnly bool
+	// Allocatable is what the node can give to jobs at all.
+	Allocatable Amounts
+	// Foreign is what the pods of others hold.
+	Foreign Amounts
+}
+
+// kind is all of a node that matters to which jobs may run on it.
+type kind struct {
+	cluster, pool, model string
+	spot, gpuOnly, gpus  bool
+}
+
+func (n *Node) kind() kind {
+	return kind{n.Cluster, n.Pool, n.GPUModel, n.Spot, n.GPUOnly, n.Allocatable.GPUs > 0}
+}
+
+// node is a node with what is free on it.
+type node struct {
+	Node
+	free  Amounts
+	group *group
+	// holds are what reservations leave of the node to others.
+	holds []*hold
+}
+
+// hold is what a reservation leaves of a node to others, from a time on.
+type hold struct {
+	on   *node
+	from time.Time
+	left Amounts
+}
+
+// available is what the node can give to a job that has ended by then.
+func (n *node) available(end time.Time) Amounts {
+	free := n.free
+	for _, h := range n.holds {
+		if end.After(h.from) {
+			free = free.least(h.left)
+		}
+	}
+	return free
+}
+
+// group is the nodes of one kind, those with as many free GPUs together: so the node that a job fills best is found without
+// a look at all of them.
+type group struct {
+	kind
+	nodes []*node
+	// sizes is how many nodes there are of each size.
+	sizes  map[Amounts]int64
+	byFree []sortedBy[*node]
+	park   park
+}
+
+func (g *group) bucket(n *node) *sortedBy[*node] {
+	gpus := max(n.free.GPUs, 0)
+	for int64(len(g.byFree)) <= gpus {
+		g.byFree = append(g.byFree, sortedBy[*node]{compare: byFree})
+	}
+	return &g.byFree[gpus]
+}
+
+func byFree(a, b *node) int {
+	return cmp.Or(cmp.Compare(a.free.MilliCPU, b.free.MilliCPU), cmp.Compare(a.free.Memory, b.free.Memory), cmp.Compare(a.Name, b.Name))
+}
+
+// take changes what is free on the node.
+func (n *node) take(amounts Amounts) {
+	n.group.bucket(n).remove(n)
+	n.free = n.free.Minus(amounts)
+	n.group.bucket(n).insert(n)
+}
+
+// bestFit is the node of the group on which the least is left after the need; nil where it fits nowhere.
+func (g *group) bestFit(need Amounts, end time.Time) *node {
+	for gpus := need.GPUs; gpus < int64(len(g.byFree)); gpus++ {
+		bucket := g.byFree[gpus].items
+		from, _ := slices.BinarySearchFunc(bucket, need.MilliCPU, func(n *node, cpu int64) int {
+			if n.free.MilliCPU < cpu {
+				return -1
+			}
+			return 1
+		})
+		for _, n := range bucket[from:] {
+			if need.Fits(n.available(end)) {
+				return n
+			}
+		}
+	}
+	return nil
+}
+
+// takes reports whether jobs of the class, with GPUs of the model, may run on nodes of the kind.
+func (k *kind) takes(c *class, model string) bool {
+	switch {
+	case k.spot && !c.spot:
+		return false
+	case c.cluster != "" && k.cluster != c.cluster:
+		return false
+	case c.pools != "" && !slices.Contains(strings.Split(c.pools, ","), k.pool):
+		return false
+	case c.replica.GPUs == 0:
+		return !k.gpuOnly
+	}
+	return k.gpus && k.model == model
+}
+
+// compareKinds puts nodes without GPUs first: jobs that need none keep off the others. Nodes that stay go before spot nodes.
+func compareKinds(a, b *group) int {
+	return cmp.Or(compareBool(a.gpus, b.gpus), compareBool(a.spot, b.spot), cmp.Compare(a.cluster, b.cluster), cmp.Compare(a.pool, b.pool),
+		cmp.Compare(a.model, b.model), compareBool(a.gpuOnly, b.gpuOnly))
+}

@@ -1,0 +1,178 @@
+package engine
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// runs is a job that runs on a node until a time after the start of the test; without end where that is 0.
+func runs(key, node string, gpus int64, until time.Duration, change ...func(*Running)) Running {
+	r := Running{
+		Key: key, Quota: "wide", User: "somebody", Replica: Amounts{MilliCPU: 1000, Memory: gib, GPUs: gpus}, Model: "A100",
+		Nodes: []Share{{node, 1}}, Start: start.Add(-time.Hour),
+	}
+	if until > 0 {
+		r.End = start.Add(until)
+	}
+	for _, c := range change {
+		c(&r)
+	}
+	return r
+}
+
+func TestBackfill(t *testing.T) {
+	two := []any{wide(), gpuNode("a", "A100", 4), gpuNode("b", "A100", 4)}
+	tests := map[string]struct {
+		world []any
+		want  map[string]string
+	}{
+		// The first example of Slurm's documentation of its backfill plug-in: a job that ends before those ahead of it can start
+		// may start now.
+		"small jobs fill the gap before a large one if they end in time": {
+			world: []any{runs("r", "a", 4, time.Hour), job("1-large", 4, replicas(2)), job("2-short", 4, lasts(time.Hour)), job("3-long", 4, lasts(2*time.Hour))},
+			want:  map[string]string{"1-large": queued(), "2-short": "b", "3-long": queued()},
+		},
+		"a job whose end is not known is not in time": {
+			world: []any{runs("r", "a", 4, time.Hour), job("1-large", 4, replicas(2)), job("2-unknown", 1)},
+			want:  map[string]string{"1-large": queued(), "2-unknown": queued()},
+		},
+		"nobody waits for nodes that a large job will not need": {
+			world: []any{gpuNode("c", "A100", 4), runs("r", "a", 4, time.Hour), runs("s", "b", 4, 2*time.Hour), job("1-large", 4, replicas(2)), job("2-long", 4, lasts(9*time.Hour))},
+			want:  map[string]string{"1-large": queued(), "2-long": queued()},
+		},
+		"what a large job leaves of its nodes is free to all": {
+			world: []any{runs("r", "a", 4, time.Hour), job("1-large", 3, replicas(2)), job("2-small", 1), job("3-small", 1)},
+			want:  map[string]string{"1-large": queued(), "2-small": "b", "3-small": queued()},
+		},
+		"where no end is known, the nodes of those who run longest are kept": {
+			world: []any{runs("r", "a", 4, 0), job("1-large", 4, replicas(2)), job("2-unknown", 1), job("3-known", 1, lasts(100*time.Hour))},
+			want:  map[string]string{"1-large": queued(), "2-unknown": queued(), "3-known": "b"},
+		},
+		"a quota is kept like nodes": {
+			world: []any{gpuQuota("small", 4), runs("r", "a", 2, time.Hour, func(r *Running) { r.Quota = "small" }), job("1-large", 4, under("small")), job("2-long", 2, under("small"), lasts(2*time.Hour)), job("3-short", 2, under("small"), lasts(time.Hour)), job("4-other", 2)},
+			want:  map[string]string{"1-large": exceeded(), "2-long": queued(), "3-short": "b", "4-other": "a"},
+		},
+		"those that are being ended are as good as gone": {
+			world: []any{runs("r", "a", 4, 0, func(r *Running) { r.Ending = true }), job("1-large", 4, replicas(2)), job("2-short", 1, lasts(time.Second))},
+			want:  map[string]string{"1-large": queued(), "2-short": queued()},
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			e := engineWith(append(two, tc.world...)...)
+			if diff := cmp.Diff(tc.want, outcome(e, e.Decide(start))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestPatience(t *testing.T) {
+	e := New(Options{Patience: time.Minute})
+	tell(e, wide(), gpuNode("a", "A100", 4), runs("r", "a", 1, time.Hour), job("1-large", 4), job("2-small", 1))
+	d := e.Decide(start)
+	if diff := cmp.Diff(map[string]string{"1-large": queued(), "2-small": "a"}, outcome(e, d)); diff != "" {
+		t.Error(diff)
+	}
+	if !d.Again.Equal(start.Add(time.Minute)) {
+		t.Errorf("wants to decide again at %s", d.Again)
+	}
+	e.Decide(start.Add(time.Minute))
+	tell(e, job("3-small", 1, after(time.Minute)))
+	if diff := cmp.Diff(map[string]string{"1-large": queued(), "3-small": queued()}, outcome(e, e.Decide(start.Add(time.Minute)))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestForecast(t *testing.T) {
+	e := engineWith(wide(), gpuNode("a", "A100", 4), runs("r", "a", 4, time.Hour),
+		job("1", 4, lasts(time.Hour)), job("2", 4), job("3-never", 4))
+	e.Decide(start)
+	want := map[string]time.Time{"1": start.Add(time.Hour), "2": start.Add(2 * time.Hour)}
+	if diff := cmp.Diff(want, e.Forecast(start, 10, 24*time.Hour)); diff != "" {
+		t.Error(diff)
+	}
+	if len(e.running) != 1 || len(e.waiting) != 3 {
+		t.Error("the forecast changed what is")
+	}
+}
+
+// simulation plays an engine forward in time, with jobs that end when they say at the latest.
+type simulation struct {
+	*Engine
+	t       *rapid.T
+	now     time.Time
+	ends    map[string]time.Time
+	started map[string]time.Time
+}
+
+// decide carries decisions out; displaced jobs go back to the queue at once.
+func (s *simulation) decide(jobs map[string]Waiting) {
+	for _, start := range s.Decide(s.now).Starts {
+		s.started[start.Key] = s.now
+		if span := jobs[start.Key].Span; span > 0 {
+			s.ends[start.Key] = s.now.Add(span)
+		}
+	}
+}
+
+// A job that fits starts at last, however many smaller ones come after it: once it is the first in the queue, after no more
+// than the longest life span of the jobs that run.
+func TestNobodyStarves(t *testing.T) {
+	const longest = time.Hour
+	rapid.Check(t, func(t *rapid.T) {
+		s := &simulation{t: t, Engine: New(Options{}), now: start, ends: map[string]time.Time{}, started: map[string]time.Time{}}
+		nodes := rapid.IntRange(1, 4).Draw(t, "nodes")
+		for i := range nodes {
+			s.SetNode(gpuNode(fmt.Sprintf("n%d", i), "A100", 4))
+		}
+		s.SetQuota(gpuQuota("wide", int64(4*nodes)))
+		jobs := map[string]Waiting{}
+		submit := func(w Waiting) {
+			jobs[w.Key] = w
+			s.SetWaiting(w)
+		}
+		small := func(i int) Waiting {
+			span := time.Duration(rapid.IntRange(1, 60).Draw(t, "minutes")) * time.Minute
+			return job(fmt.Sprintf("small-%03d", i), rapid.Int64Range(1, 3).Draw(t, "gpus"), after(s.now.Sub(start)), lasts(span))
+		}
+		for i := range 2 * nodes {
+			submit(small(i))
+		}
+		s.decide(jobs)
+		s.now = s.now.Add(time.Second)
+		submitted := s.now
+		large := job("large", 4, replicas(int64(nodes)), after(time.Second), lasts(longest))
+		submit(large)
+		// Another wave of small jobs for every one that ends.
+		for i := 100; i < 400; i++ {
+			submit(small(i))
+			s.decide(jobs)
+			if at, done := s.started["large"]; done {
+				ahead := time.Duration(2*nodes) * longest // who was before it in the queue, one after another at worst
+				if wait := at.Sub(submitted); wait > ahead+longest {
+					t.Fatalf("it waited for %s", wait)
+				}
+				return
+			}
+			next := time.Time{}
+			for _, end := range s.ends {
+				if next.IsZero() || end.Before(next) {
+					next = end
+				}
+			}
+			s.now = next
+			for key, end := range s.ends {
+				if !end.After(s.now) {
+					s.RemoveRunning(key)
+					delete(s.ends, key)
+				}
+			}
+		}
+		t.Fatalf("it did not start by %s", s.now)
+	})
+}

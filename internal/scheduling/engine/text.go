@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"fmt"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// text says which bound is in use.
+func (b bindNeed) text(models *modelIndex) string {
+	held, limit := b.held()
+	return fmt.Sprintf("%s is in use: the job asks for %s, %s of %s are held", b.name(), amountOf(b.of, b.need, models),
+		number(b.of, held), amountOf(b.of, limit, models))
+}
+
+// neverText says which bound a job exceeds even when nothing is held.
+func (b bind) neverText(total Amounts, models *modelIndex) string {
+	_, limit := b.held()
+	asks := map[dimension]int64{dimCPU: total.MilliCPU, dimMemory: total.Memory, dimJobs: 1}
+	need, ok := asks[b.of]
+	if !ok {
+		need = total.GPUs
+	}
+	return fmt.Sprintf("%s can never start this job: it asks for %s, the limit is %s", b.name(), amountOf(b.of, need, models), amountOf(b.of, limit, models))
+}
+
+func (b bind) name() string {
+	if b.user != "" {
+		return fmt.Sprintf("the share of user %q in quota %q", b.user, b.queue.Name)
+	}
+	return fmt.Sprintf("quota %q", b.queue.Name)
+}
+
+func (b bind) held() (held, limit int64) {
+	if b.user != "" {
+		return b.queue.usedBy(b.user).at(b.of), b.queue.bounds[b.of].user
+	}
+	return b.queue.used.at(b.of), b.queue.bounds[b.of].most
+}
+
+func amountOf(d dimension, n int64, models *modelIndex) string {
+	switch d {
+	case dimCPU:
+		return number(d, n) + " cpu"
+	case dimMemory:
+		return number(d, n) + " GiB of memory"
+	case dimGPUs:
+		return number(d, n) + " GPUs"
+	case dimJobs:
+		return number(d, n) + " running jobs"
+	}
+	return number(d, n) + " GPUs of " + models.name(d)
+}
+
+func number(d dimension, n int64) string {
+	switch d {
+	case dimCPU:
+		return fmt.Sprintf("%g", float64(n)/1000)
+	case dimMemory:
+		return fmt.Sprintf("%.4g", float64(n)/(1<<30))
+	}
+	return fmt.Sprint(n)
+}
+
+// heldBackFor says that a job could start and does not, so that another one starts at last.
+func heldBackFor(head *class) Refusal {
+	message := "others before it in the queue would have to wait longer if it started"
+	if r := head.reservation; r.at != never {
+		message += fmt.Sprintf("; they start at %s at the latest", r.at.UTC().Format("2006-01-02 15:04:05 MST"))
+	}
+	return Refusal{platformv1.JobReasonQueued, message}
+}
+
+func (e *Engine) whyNever(c *class, model string) string {
+	if len(e.nodes) == 0 {
+		return "the cluster has no node on which a job can start"
+	}
+	largest, slots := Amounts{}, int64(0)
+	groups := e.groupsFor(c, model)
+	for _, g := range groups {
+		for size, nodes := range g.sizes {
+			largest = largest.most(size)
+			slots += nodes * c.replica.count(size)
+		}
+	}
+	switch {
+	case largest == Amounts{} && model != "":
+		return fmt.Sprintf("no node that the job may use has GPUs of the model %q", model)
+	case largest == Amounts{}:
+		return "there is no node that the job may use"
+	case slots >= c.replicas:
+		return fmt.Sprintf("no topology domain has room for all %d replicas even when it is empty", c.replicas)
+	case slots > 0:
+		return fmt.Sprintf("%d replicas start together, and the cluster has room for %d even when it is empty", c.replicas, slots)
+	}
+	return fmt.Sprintf("a replica asks for %s; the largest that a node can give is %s", describe(c.replica), describe(largest))
+}
+
+func (e *Engine) whyBusy(c *class, model string) string {
+	free := int64(0)
+	for _, g := range e.groupsFor(c, model) {
+		for _, n := range g.nodes {
+			free += c.replica.count(n.free)
+		}
+	}
+	if c.replicas > 1 {
+		return fmt.Sprintf("waiting for others to end: there is room for %d of %d replicas, which start together", free, c.replicas)
+	}
+	what := describe(c.replica)
+	if model != "" {
+		what += " of " + model
+	}
+	return "waiting for others to end: no node has " + what + " free"
+}
+
+func describe(a Amounts) string {
+	text := fmt.Sprintf("%g cpu, %.4g GiB memory", float64(a.MilliCPU)/1000, float64(a.Memory)/(1<<30))
+	if a.GPUs > 0 {
+		text += fmt.Sprintf(", %d GPUs", a.GPUs)
+	}
+	return text
+}

@@ -1,0 +1,135 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"time"
+)
+
+// rebuild makes the tree of quotas anew where one of them changed, with all that is held and waits.
+func (e *Engine) rebuild() {
+	if !e.stale {
+		return
+	}
+	e.stale = false
+	previous := e.queues
+	e.queues, e.heads, e.hungry, e.patient.items = map[string]*queue{}, nil, map[*queue]struct{}{}, nil
+	e.top = e.queue(Quota{})
+	for name, quota := range e.quotas {
+		q := e.queue(quota)
+		if old := previous[name]; old != nil {
+			q.past, q.at = old.past, old.at
+		}
+		e.queues[name] = q
+	}
+	for _, name := range sortedKeys(e.queues) {
+		e.join(e.queues[name])
+	}
+	for _, quota := range e.quotas {
+		e.knowModels(&quota)
+	}
+	e.measure()
+	for _, n := range e.nodes {
+		n.holds = nil
+	}
+	for _, g := range e.groups {
+		g.park = park{}
+	}
+	for _, r := range e.running {
+		if r.queue = e.queues[r.Quota]; r.queue != nil {
+			r.queue.hold(r.User, r.uses)
+		}
+	}
+	for _, w := range e.waiting {
+		w.class = nil
+		e.enqueue(w)
+	}
+	for _, q := range e.queues {
+		for user, l := range q.lanes {
+			if old := previous[q.Name]; old != nil && old.lanes[user] != nil {
+				l.past, l.at = old.lanes[user].past, old.lanes[user].at
+			}
+			l.touch()
+		}
+	}
+}
+
+func (e *Engine) queue(quota Quota) *queue {
+	q := &queue{
+		Quota: quota, lanes: map[string]*lane{}, order: sortedBy[*waiting]{compare: inOrder}, blocked: map[*class]struct{}{}, parks: map[bind]*park{},
+	}
+	q.contender = contender{index: -1, name: quota.Name, queue: q}
+	if !quota.PerUser.none() {
+		q.users = map[string]*vector{}
+	}
+	return q
+}
+
+// join gives the queue its place in the tree.
+func (e *Engine) join(q *queue) {
+	q.up = e.top
+	if q.Parent == "" {
+		return
+	}
+	parent := e.queues[q.Parent]
+	if parent == nil {
+		q.broken = fmt.Sprintf("quota %q borrows from quota %q, which does not exist", q.Name, q.Parent)
+		return
+	}
+	seen := map[string]bool{q.Name: true}
+	for at := q.Parent; at != ""; at = e.quotas[at].Parent {
+		if seen[at] {
+			q.broken = fmt.Sprintf("the parents of quota %q go in a circle", q.Name)
+			return
+		}
+		seen[at] = true
+	}
+	q.parent, q.up = parent, parent
+	parent.children = append(parent.children, q)
+}
+
+func (e *Engine) knowModels(q *Quota) {
+	for _, limits := range []*Limits{&q.Nominal, &q.Borrowing, &q.Lending, &q.PerUser} {
+		for _, model := range sortedKeys(limits.Models) {
+			e.models.of(model)
+		}
+	}
+}
+
+// measure derives the bounds of every queue.
+func (e *Engine) measure() {
+	for _, q := range e.queues {
+		if q.parent == nil {
+			q.measure(int(firstModel)+len(e.models.names), &e.models)
+		}
+	}
+}
+
+// age brings past use up to now, once a second at most: all of it fades alike.
+func (e *Engine) age(now time.Time) {
+	if now.Sub(e.aged) < time.Second {
+		return
+	}
+	e.aged = now
+	for _, q := range e.queues {
+		halfLife := q.root().HalfLife
+		if halfLife == 0 {
+			continue
+		}
+		q.usage.age(now, halfLife)
+		for _, l := range q.lanes {
+			l.usage.age(now, halfLife)
+			l.touch()
+		}
+		q.touch()
+	}
+}
+
+func sortedKeys[V any](m map[string]V) []string {
+	keys := make([]string, 0, len(m))
+	for key := range m {
+		keys = append(keys, key)
+	}
+	slices.Sort(keys)
+	return keys
+}

@@ -1,0 +1,174 @@
+package engine
+
+import (
+	"cmp"
+	"container/heap"
+	"strings"
+	"time"
+)
+
+// Waiting is a job that wants to start.
+type Waiting struct {
+	// Key tells the job from all others; it is the last word in the order.
+	Key  string
+	User string
+	// Quota is the name of the quota that the job counts against.
+	Quota string
+	// Priority orders waiting jobs: the higher goes first.
+	Priority int
+	// Overdue jobs were displaced and have waited for longer than they should: they go before others of their priority.
+	Overdue bool
+	// Since is when the job began to wait.
+	Since time.Time
+	Request
+	// Span is how long the job runs at most, its grace to end included; 0 where that is not known.
+	Span time.Duration
+	// Preemptible jobs may be displaced where their quota says that those who say so may be.
+	Preemptible bool
+}
+
+// Request is what a job asks for.
+type Request struct {
+	// Replica is what each replica asks for.
+	Replica Amounts
+	// Replicas is how many start together or not at all.
+	Replicas int64
+	// Models are the GPU models that the job takes, the best first; any where there are none.
+	Models []string
+	// Cluster and Pools are where the job may run, the best pool first; anywhere where they are not given.
+	Cluster string
+	Pools   []string
+	// Spot reports that the job may run on nodes that can be taken away.
+	Spot bool
+	// Within is the number of levels of topology, from the widest, whose domain all replicas must share. They are placed as
+	// near to each other as is possible in any case.
+	Within int
+}
+
+// waiting is a job in the queue.
+type waiting struct {
+	Waiting
+	class *class
+}
+
+// shape is all of a job that matters to whether and where it starts: of jobs of the same shape in a lane, the engine looks
+// at the first.
+type shape struct {
+	priority               int
+	overdue                bool
+	replica                Amounts
+	replicas               int64
+	models, cluster, pools string
+	spot                   bool
+	within                 int
+	span                   time.Duration
+	preemptible            bool
+}
+
+func (w *Waiting) shape() shape {
+	return shape{
+		priority: w.Priority, overdue: w.Overdue, replica: w.Replica, replicas: w.Replicas, models: strings.Join(w.Models, ","),
+		cluster: w.Cluster, pools: strings.Join(w.Pools, ","), spot: w.Spot, within: w.Within, span: w.Span,
+		preemptible: w.Preemptible,
+	}
+}
+
+// inOrder compares two jobs of one queue: priority, overdue, submission.
+func inOrder(a, b *waiting) int {
+	return cmp.Or(cmp.Compare(b.Priority, a.Priority), compareBool(b.Overdue, a.Overdue), a.Since.Compare(b.Since), cmp.Compare(a.Key, b.Key))
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case a:
+		return 1
+	}
+	return -1
+}
+
+// class is the waiting jobs of one shape in one lane.
+type class struct {
+	shape
+	lane *lane
+	id   int
+	jobs sortedBy[*waiting]
+	// index is the class's place among those that are ready; -1 while it waits for something.
+	index int
+	// parked is where the class waits.
+	parked []place
+	// verdict is why it waits, busy whether for others to end.
+	verdict Refusal
+	busy    bool
+	// untold are jobs that came while it waited.
+	untold []string
+	// reservation is what others are held back for; nil for most.
+	reservation *reservation
+	// patient reports that it waits before others are held back for it.
+	patient bool
+	// heldBack are the classes that wait for this one's reservation.
+	heldBack map[*class]struct{}
+}
+
+func (c *class) first() *waiting { return c.jobs.items[0] }
+
+// lane is the waiting jobs of one user in one queue.
+type lane struct {
+	contender
+	usage
+	queue   *queue
+	user    string
+	classes map[shape]*class
+	ready   readyClasses
+}
+
+// readyClasses is a heap of classes by their first job.
+type readyClasses []*class
+
+func (r readyClasses) Len() int           { return len(r) }
+func (r readyClasses) Less(i, j int) bool { return inOrder(r[i].first(), r[j].first()) < 0 }
+func (r readyClasses) Swap(i, j int) {
+	r[i], r[j] = r[j], r[i]
+	r[i].index, r[j].index = i, j
+}
+func (r *readyClasses) Push(x any) {
+	c := x.(*class)
+	c.index = len(*r)
+	*r = append(*r, c)
+}
+func (r *readyClasses) Pop() any {
+	last := (*r)[len(*r)-1]
+	(*r)[len(*r)-1] = nil
+	*r = (*r)[:len(*r)-1]
+	last.index = -1
+	return last
+}
+
+// lane is the user's own queue within the queue.
+func (q *queue) lane(user string) *lane {
+	l := q.lanes[user]
+	if l == nil {
+		l = &lane{queue: q, user: user, classes: map[shape]*class{}}
+		l.contender = contender{up: q, index: -1, name: user, lane: l}
+		q.lanes[user] = l
+	}
+	return l
+}
+
+// makeReady puts the class among those that are looked at.
+func (c *class) makeReady() {
+	c.unpark()
+	if c.index < 0 && len(c.jobs.items) > 0 {
+		heap.Push(&c.lane.ready, c)
+		c.lane.touch()
+	}
+}
+
+// setAside takes the class out of those that are looked at.
+func (c *class) setAside() {
+	if c.index >= 0 {
+		heap.Remove(&c.lane.ready, c.index)
+		c.lane.touch()
+	}
+}
