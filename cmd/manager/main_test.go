@@ -15,6 +15,7 @@ import (
 	"github.com/go-logr/logr"
 	appsv1 "k8s.io/api/apps/v1"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	coordinationv1 "k8s.io/api/coordination/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -171,11 +172,31 @@ func (f *fixture) token(t *testing.T, name string, roles ...string) string {
 			t.Fatal(err)
 		}
 	}
+	if len(roles) > 0 {
+		f.knowsRight(t, "system:serviceaccount:"+account.Namespace+":"+name)
+	}
 	request := &authenticationv1.TokenRequest{}
 	if err := f.server.Client.SubResource("token").Create(t.Context(), account, request); err != nil {
 		t.Fatal(err)
 	}
 	return request.Status.Token
+}
+
+// knowsRight waits until the API server knows that a user may read metrics: the manager remembers for a while that one may not.
+func (f *fixture) knowsRight(t *testing.T, user string) {
+	t.Helper()
+	f.eventually(t, "the right to read metrics", func(ctx context.Context) error {
+		review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+			User: user, NonResourceAttributes: &authorizationv1.NonResourceAttributes{Path: "/metrics", Verb: "get"},
+		}}
+		if err := f.server.Client.Create(ctx, review); err != nil {
+			return err
+		}
+		if !review.Status.Allowed {
+			return fmt.Errorf("%s may not: %s", user, review.Status.Reason)
+		}
+		return nil
+	})
 }
 
 func (f *fixture) eventually(t *testing.T, what string, attempt func(context.Context) error) {
@@ -187,8 +208,11 @@ func (f *fixture) eventually(t *testing.T, what string, attempt func(context.Con
 			return false, fmt.Errorf("the manager ended: %w", err)
 		default:
 		}
-		last = attempt(ctx)
-		return last == nil, nil
+		err := attempt(ctx)
+		if ctx.Err() == nil {
+			last = err // not that time is up, but what was seen before
+		}
+		return err == nil, nil
 	})
 	if err != nil {
 		t.Fatalf("%s: not seen: %v: %v", what, err, last)
