@@ -123,7 +123,7 @@ func (b bind) room() int64 {
 	return b.queue.bounds[b.of].most - b.queue.used.at(b.of)
 }
 
-// bind visits every bound on a use by a job of the user in the queue, with what of the use counts there.
+// binds visits every bound on a use by a job of the user in the queue, with what of the use counts there.
 func (q *queue) binds(user string, u use, visit func(at bind, n int64)) {
 	n := u.n
 	for node := q; node != nil; node = node.parent {
