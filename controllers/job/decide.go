@@ -255,9 +255,22 @@ func (d *decider) begin(seen workload.Observation, reason platformv1.JobReason, 
 func (d *decider) ending(seen workload.Observation) {
 	if len(seen.Alive) > 0 {
 		d.kill = append(d.kill, seen.Alive...)
+		d.lingering(seen.Alive)
 		return
 	}
 	d.close(seen, d.status.Reservation.Ending, d.status.Reservation.EndingMessage)
+}
+
+// lingering tells what is waited for where the pods take longer to end than they should.
+func (d *decider) lingering(pods []*corev1.Pod) {
+	for _, p := range pods {
+		why, left := workload.Lingering(p, d.now)
+		d.later(left)
+		if why != "" {
+			d.status.Message = bounded(d.status.Reservation.EndingMessage + "; " + why)
+			return
+		}
+	}
 }
 
 func (d *decider) later(after time.Duration) {

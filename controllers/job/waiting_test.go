@@ -1,6 +1,7 @@
 package job
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -104,6 +105,41 @@ func TestASlowStartSaysWhatItWaitsFor(t *testing.T) {
 			got := decide(facts{job: reserved(), pods: []*corev1.Pod{slow}, events: map[types.UID][]corev1.Event{"slow": tc.events}, now: at(tc.now).Time})
 			if describe(got) != tc.want || got.again != tc.again {
 				t.Errorf("got %q, looked at again after %s; want %q after %s", describe(got), got.again, tc.want, tc.again)
+			}
+		})
+	}
+}
+
+func TestAnEndThatTakesLongSaysWhatItWaitsFor(t *testing.T) {
+	const asked = "cancelled by bob"
+	// The pod was asked to end in second 10 and has 30 seconds to do so.
+	told := func(p *corev1.Pod) *corev1.Pod {
+		deadline := at(40)
+		p.DeletionTimestamp, p.DeletionGracePeriodSeconds = &deadline, new(int64(30))
+		return p
+	}
+	tests := map[string]struct {
+		pod   *corev1.Pod
+		now   int
+		want  string
+		again time.Duration
+	}{
+		"before the pod is asked":         {runs(0), 10, "", 0},
+		"a program has its time":          {told(runs(0)), 39, "", 11 * time.Second},
+		"a node does not answer":          {told(runs(0)), 50, "has not ended pod", 0},
+		"what never ran ends at once":     {told(waits("ContainerCreating", "")), 11, "", time.Second},
+		"an image is pulled nevertheless": {told(waits("ContainerCreating", "")), 12, "still preparing pod", 0},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			tc.pod.Spec.NodeName = "n1"
+			job := reserved(ending(platformv1.JobReasonUserRequested))
+			job.Status.Reservation.EndingMessage = asked
+			job.Status.Message = asked
+			got := decide(facts{job: job, pods: []*corev1.Pod{tc.pod}, now: at(tc.now).Time})
+			if !strings.HasPrefix(got.status.Message, asked) || !strings.Contains(got.status.Message, tc.want) ||
+				(tc.want == "") != (got.status.Message == asked) || got.again != tc.again {
+				t.Errorf("message %q, looked at again after %s; want %q after %s", got.status.Message, got.again, tc.want, tc.again)
 			}
 		})
 	}

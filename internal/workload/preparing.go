@@ -2,6 +2,7 @@ package workload
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -64,6 +65,35 @@ func prepared(events []corev1.Event) (platformv1.JobReason, string, time.Time) {
 // secretMessage says what to do about a secret or key that the node did not find.
 func secretMessage(words string) string {
 	return joined("a secret or key that the job names does not exist; add it, and the job starts by itself", words)
+}
+
+const (
+	// unstartedGrace is how long a node may take to end a pod none of whose containers has started.
+	unstartedGrace = 2 * time.Second
+	// endGrace is how long a node may take to end a pod beyond the time that the pod itself was given.
+	endGrace = 10 * time.Second
+)
+
+// Lingering says why a pod that was asked to end is still there, once that takes longer than it should; before that it is
+// empty, and left is when that will be.
+func Lingering(p *corev1.Pod, now time.Time) (why string, left time.Duration) {
+	if p.DeletionTimestamp == nil || Ended(p) {
+		return "", 0
+	}
+	due := p.DeletionTimestamp.Add(endGrace)
+	why = fmt.Sprintf("node %s has not ended pod %s: if it does not answer, it has to come back or to be removed", p.Spec.NodeName, p.Name)
+	if Preparing(p) {
+		var grace time.Duration
+		if p.DeletionGracePeriodSeconds != nil {
+			grace = time.Duration(*p.DeletionGracePeriodSeconds) * time.Second
+		}
+		due = p.DeletionTimestamp.Add(unstartedGrace - grace)
+		why = fmt.Sprintf("node %s is still preparing pod %s, and does not interrupt the pull of an image", p.Spec.NodeName, p.Name)
+	}
+	if left = due.Sub(now); left > 0 {
+		return "", left
+	}
+	return why, 0
 }
 
 func firstSeen(e *corev1.Event) time.Time {

@@ -40,11 +40,13 @@ var _ = Describe("an image", Label("registry"), Ordered, func() {
 		}
 	})
 
-	It("is pulled no longer when the job is cancelled, and it tells by whom", func(ctx context.Context) {
-		job := submit(ctx, of("pulling", from.address+endlessImage))
-		Eventually(from.asked(ctx)).Should(ContainSubstring("GET /v2/endless/blobs/"))
+	It("that is being pulled when the job is cancelled holds its place for as long as the node pulls, which is told", func(ctx context.Context) {
+		job := submit(ctx, of("pulling", from.address+brokenImage))
+		Eventually(from.asked(ctx)).Should(ContainSubstring("GET /v2/broken/blobs/"))
 		Expect(status(ctx, job)()).To(And(phaseIs(v1alpha1.JobPending), HaveField("Reservation", Not(BeNil()))))
 		change(ctx, as("e2e-bob"), job, `{"spec":{"cancel":true,"cancelledBy":"mallory"}}`)
+		Eventually(status(ctx, job)).WithTimeout(seconds).Should(And(reasonIs(v1alpha1.JobReasonTerminating),
+			HaveField("Reservation", Not(BeNil())), saying("cancelled by e2e-bob"), saying("still preparing pod")))
 		Expect(finish(ctx, job)).To(And(phaseIs(v1alpha1.JobCancelled), reasonIs(v1alpha1.JobReasonUserRequested), saying("e2e-bob")))
 		Eventually(livingPods(ctx, job)).Should(BeZero())
 	})

@@ -19,8 +19,8 @@ import (
 const (
 	// secretImage is refused to everybody.
 	secretImage = "/secret:1"
-	// endlessImage has a layer that never ends.
-	endlessImage = "/endless:1"
+	// brokenImage has a layer that takes half a minute and then breaks off.
+	brokenImage = "/broken:1"
 )
 
 // registryScript answers one request of a container runtime and tells it in the pod's log.
@@ -39,9 +39,9 @@ file() { # TYPE FILE [DIGEST]
 case $path in
 /v2/) answer '200 OK' application/json 0 ;;
 /v2/secret/*) answer '401 Unauthorized' application/json 0 ;;
-/v2/endless/manifests/*) file application/vnd.oci.image.manifest.v1+json /registry/manifest "$MANIFEST" ;;
-/v2/endless/blobs/"$CONFIG") file application/octet-stream /registry/config ;;
-/v2/endless/blobs/*) answer '200 OK' application/octet-stream 1048576; printf begin; exec sleep 3600 ;;
+/v2/broken/manifests/*) file application/vnd.oci.image.manifest.v1+json /registry/manifest "$MANIFEST" ;;
+/v2/broken/blobs/"$CONFIG") file application/octet-stream /registry/config ;;
+/v2/broken/blobs/*) answer '200 OK' application/octet-stream 1048576; printf begin; exec sleep 30 ;;
 *) answer '404 Not Found' application/json 0 ;;
 esac
 `
@@ -61,11 +61,11 @@ func startRegistry(ctx context.Context) registry {
 	DeferCleanup(func(ctx context.Context) { Expect(k8s.Delete(ctx, namespace)).To(Succeed()) })
 
 	digest := func(text string) string { return fmt.Sprintf("sha256:%x", sha256.Sum256([]byte(text))) }
-	config := fmt.Sprintf(`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[%q]}}`, digest("endless"))
+	config := fmt.Sprintf(`{"architecture":"amd64","os":"linux","rootfs":{"type":"layers","diff_ids":[%q]}}`, digest("broken"))
 	manifest := fmt.Sprintf(`{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json",`+
 		`"config":{"mediaType":"application/vnd.oci.image.config.v1+json","digest":%q,"size":%d},`+
 		`"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar","digest":%q,"size":1048576}]}`,
-		digest(config), len(config), digest("endless"))
+		digest(config), len(config), digest("broken"))
 	files := &corev1.ConfigMap{
 		ObjectMeta: metav1.ObjectMeta{Namespace: r.namespace, Name: "registry"},
 		Data:       map[string]string{"answer": registryScript, "config": config, "manifest": manifest},
