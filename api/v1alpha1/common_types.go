@@ -75,6 +75,7 @@ type GPUModelAmount struct {
 // Journal is an object's own record of what happened to it, until the history has it. The controllers append to it in the
 // same write that makes the transition, so that no transition can be seen without its entry; the recorder copies entries
 // to PostgreSQL, exactly once by (UID, sequence).
+// +structType=atomic
 type Journal struct {
 	// sequence is the number of the newest transition, from 1.
 	// +optional
@@ -89,8 +90,7 @@ type Journal struct {
 
 	// entries are the newest transitions, oldest first.
 	// +optional
-	// +listType=map
-	// +listMapKey=sequence
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=24
 	Entries []Transition `json:"entries,omitempty"`
 }

@@ -151,6 +151,8 @@ const (
 )
 
 // JobStatus is what became of a job. It is derived from what exists; nothing in it is remembered that could be seen.
+// Its parts have one writer and are atomic: the API server keeps no account of who owns which of their fields, which would
+// be half of a job's size.
 type JobStatus struct {
 	// observedGeneration is the generation of the spec that this status describes.
 	// +optional
@@ -171,10 +173,12 @@ type JobStatus struct {
 
 	// queue says where a waiting job stands.
 	// +optional
+	// +structType=atomic
 	Queue *QueueStatus `json:"queue,omitempty"`
 
 	// reservation that the job holds: it is committed before any pod exists and released when every pod has ended.
 	// +optional
+	// +structType=atomic
 	Reservation *Reservation `json:"reservation,omitempty"`
 
 	// preset that the job runs with, also where it was chosen for it.
@@ -220,8 +224,7 @@ type JobStatus struct {
 
 	// attempts are the newest attempts, oldest first.
 	// +optional
-	// +listType=map
-	// +listMapKey=number
+	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
 	Attempts []Attempt `json:"attempts,omitempty"`
 
@@ -232,6 +235,7 @@ type JobStatus struct {
 
 	// cost of the attempts that ended.
 	// +optional
+	// +structType=atomic
 	Cost *Cost `json:"cost,omitempty"`
 
 	// conditions: Ready, Reconciling, Stalled, Reserved, Complete, Failed.
@@ -289,8 +293,7 @@ type Reservation struct {
 
 	// nodes on which the replicas run, with the ranks on each.
 	// +required
-	// +listType=map
-	// +listMapKey=node
+	// +listType=atomic
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=256
 	Nodes []NodeShare `json:"nodes"`

@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"fmt"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,6 +14,10 @@ import (
 	"github.com/soma-platform/soma/internal/platform/refusal"
 	"github.com/soma-platform/soma/internal/workload"
 )
+
+// freshReservation is how old a reservation may be whose pods are made without reading it again. In so short a time no other
+// manager can have taken over, and this one sees its own writes.
+const freshReservation = 2 * time.Second
 
 // act does what the plan asks for besides the status.
 func (r *Reconciler) act(ctx context.Context, job *platformv1.Job, plan plan) error {
@@ -36,15 +41,18 @@ func (r *Reconciler) act(ctx context.Context, job *platformv1.Job, plan plan) er
 	return nil
 }
 
-// createPods makes the pods of the reservation. The reservation is read from the API server itself just before: a cache
-// may show one that was released.
-func (r *Reconciler) createPods(ctx context.Context, cached *platformv1.Job) error {
-	job := &platformv1.Job{}
-	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(cached), job); err != nil {
-		return client.IgnoreNotFound(err)
-	}
-	if !sameReservation(job, cached) {
-		return nil
+// createPods makes the pods of the reservation. Unless it is fresh, it is read from the API server itself just before: a
+// cache may show one that was released. What shows a fresh one is no older than that.
+func (r *Reconciler) createPods(ctx context.Context, job *platformv1.Job) error {
+	if age := r.Clock.Since(job.Status.Reservation.Time.Time); age < 0 || age > freshReservation {
+		cached := job
+		job = &platformv1.Job{}
+		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(cached), job); err != nil {
+			return client.IgnoreNotFound(err)
+		}
+		if !sameReservation(job, cached) {
+			return nil
+		}
 	}
 	cluster := &platformv1.Cluster{}
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: job.Status.Reservation.Cluster}, cluster); err != nil {

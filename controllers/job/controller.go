@@ -129,7 +129,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 func (r *Reconciler) collect(ctx context.Context, job *platformv1.Job) (facts, error) {
 	f := facts{job: job, now: r.Clock.Now()}
 	pods := &corev1.PodList{}
-	err := r.Client.List(ctx, pods, client.InNamespace(job.Namespace), client.MatchingFields{podsByJob: string(job.UID)}, client.UnsafeDisableDeepCopy)
+	// Not to wait for what other workers write is worth more than to see each pod at once: names make a second one impossible.
+	err := r.Client.List(ctx, pods, client.InNamespace(job.Namespace), client.MatchingFields{podsByJob: string(job.UID)},
+		client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
 	if err != nil {
 		return f, fmt.Errorf("list the pods of job %s/%s: %w", job.Namespace, job.Name, err)
 	}

@@ -31,7 +31,7 @@ import (
 const (
 	// writers is how many decisions are written at the same time.
 	writers = 16
-	// pause is the least time between two rounds: changes that come together are looked at together.
+	// pause is the least time between the beginnings of two rounds: changes that come together are looked at together.
 	pause = 25 * time.Millisecond
 )
 
@@ -88,22 +88,25 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&platformv1.Quota{}, wake, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&platformv1.Cluster{}, wake).
 		Watches(&corev1.Node{}, wake, builder.WithPredicates(nodeChanges())).
-		Watches(&corev1.Pod{}, wake, builder.WithPredicates(podChanges())).
+		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.wakeForPod), builder.WithPredicates(podChanges())).
 		Watches(secrets, wake, builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
 		Complete(r)
 }
 
-// jobChanges passes on what may start a job or free what it held.
+// jobChanges passes on what may start a job or frees what it held. What the scheduler itself did is no news to it.
 func jobChanges() predicate.Predicate {
 	return predicate.Funcs{
-		CreateFunc: func(event.CreateEvent) bool { return true },
 		UpdateFunc: func(e event.UpdateEvent) bool {
 			before, okBefore := e.ObjectOld.(*platformv1.Job)
 			after, okAfter := e.ObjectNew.(*platformv1.Job)
-			return !okBefore || !okAfter || waits(after) != waits(before) || before.Generation != after.Generation ||
-				(before.Status.Reservation != nil) != (after.Status.Reservation != nil) ||
+			return !okBefore || !okAfter || before.Generation != after.Generation || (waits(after) && !waits(before)) ||
+				(before.Status.Reservation != nil && after.Status.Reservation == nil) ||
 				before.Status.Journal.Recorded != after.Status.Journal.Recorded
+		},
+		DeleteFunc: func(e event.DeleteEvent) bool {
+			job, ok := e.Object.(*platformv1.Job)
+			return !ok || !job.Status.Phase.Finished()
 		},
 	}
 }
@@ -119,7 +122,7 @@ func nodeChanges() predicate.Predicate {
 	}}
 }
 
-// podChanges passes on pods that take or free room: the jobs' own are seen through their jobs, except the last of them.
+// podChanges passes on pods that take or free room.
 func podChanges() predicate.Predicate {
 	return predicate.Funcs{
 		CreateFunc: func(e event.CreateEvent) bool { return e.Object.GetLabels()[platformv1.LabelJobUID] == "" },
@@ -129,7 +132,24 @@ func podChanges() predicate.Predicate {
 			return !okBefore || !okAfter || workload.Ended(before) != workload.Ended(after) ||
 				(after.Labels[platformv1.LabelJobUID] == "" && before.Spec.NodeName != after.Spec.NodeName)
 		},
+		DeleteFunc: func(e event.DeleteEvent) bool {
+			pod, ok := e.Object.(*corev1.Pod)
+			return !ok || !workload.Ended(pod)
+		},
 	}
+}
+
+// wakeForPod asks for a round, but not for a pod of a job that holds a reservation: that counts until the job gives it back.
+func (r *Reconciler) wakeForPod(ctx context.Context, o client.Object) []reconcile.Request {
+	if owner := metav1.GetControllerOf(o); owner != nil && o.GetLabels()[platformv1.LabelJobUID] == string(owner.UID) {
+		job := &platformv1.Job{}
+		err := r.Client.Get(ctx, client.ObjectKey{Namespace: o.GetNamespace(), Name: owner.Name}, job,
+			client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
+		if err == nil && job.UID == owner.UID && job.Status.Reservation != nil {
+			return nil
+		}
+	}
+	return []reconcile.Request{round}
 }
 
 // Reconcile is one round: look, decide, write.
@@ -138,10 +158,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		return ctrl.Result{RequeueAfter: left}, nil
 	}
 	start := r.Clock.Now()
-	defer func() {
-		r.last = r.Clock.Now()
-		roundSeconds.Observe(r.last.Sub(start).Seconds())
-	}()
+	r.last = start
+	defer func() { roundSeconds.Observe(r.Clock.Since(start).Seconds()) }()
 	world, err := r.look(ctx)
 	if err != nil {
 		return ctrl.Result{}, err

@@ -15,7 +15,7 @@ const (
 	refusalsPerRound = 2 * writers
 	// placesWhileBusy is how many places in the queue are written each second while jobs start: every write that tells one
 	// job its place is one that starts no other.
-	placesWhileBusy = 8
+	placesWhileBusy = 4
 	// watchedPositions is how many waiting jobs have their place kept current; the rest have it from when they were first told
 	// or when their reason changed.
 	watchedPositions = 20

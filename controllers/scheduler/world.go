@@ -35,10 +35,14 @@ func (r *Reconciler) look(ctx context.Context) (*world, error) {
 	var clusters platformv1.ClusterList
 	var nodes corev1.NodeList
 	var pods corev1.PodList
-	for _, list := range []client.ObjectList{&jobs, &projects, &quotas, &clusters, &nodes, &pods} {
+	for _, list := range []client.ObjectList{&jobs, &projects, &quotas, &clusters, &nodes} {
 		if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, fmt.Errorf("list %T: %w", list, err)
 		}
+	}
+	// Pods that are on their way to the cache count by the reservation that they were made under.
+	if err := r.Client.List(ctx, &pods, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+		return nil, fmt.Errorf("list pods: %w", err)
 	}
 	secrets := &metav1.PartialObjectMetadataList{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))

@@ -1623,7 +1623,7 @@ func schema_soma_platform_soma_api_v1alpha1_JobStatus(ref common.ReferenceCallba
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "JobStatus is what became of a job. It is derived from what exists; nothing in it is remembered that could be seen.",
+				Description: "JobStatus is what became of a job. It is derived from what exists; nothing in it is remembered that could be seen. Its parts have one writer and are atomic: the API server keeps no account of who owns which of their fields, which would be half of a job's size.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"observedGeneration": {
@@ -1655,12 +1655,22 @@ func schema_soma_platform_soma_api_v1alpha1_JobStatus(ref common.ReferenceCallba
 						},
 					},
 					"queue": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-map-type": "atomic",
+							},
+						},
 						SchemaProps: spec.SchemaProps{
 							Description: "queue says where a waiting job stands.",
 							Ref:         ref(apiv1alpha1.QueueStatus{}.OpenAPIModelName()),
 						},
 					},
 					"reservation": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-map-type": "atomic",
+							},
+						},
 						SchemaProps: spec.SchemaProps{
 							Description: "reservation that the job holds: it is committed before any pod exists and released when every pod has ended.",
 							Ref:         ref(apiv1alpha1.Reservation{}.OpenAPIModelName()),
@@ -1729,10 +1739,7 @@ func schema_soma_platform_soma_api_v1alpha1_JobStatus(ref common.ReferenceCallba
 					"attempts": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{
-								"x-kubernetes-list-map-keys": []interface{}{
-									"number",
-								},
-								"x-kubernetes-list-type": "map",
+								"x-kubernetes-list-type": "atomic",
 							},
 						},
 						SchemaProps: spec.SchemaProps{
@@ -1755,6 +1762,11 @@ func schema_soma_platform_soma_api_v1alpha1_JobStatus(ref common.ReferenceCallba
 						},
 					},
 					"cost": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-map-type": "atomic",
+							},
+						},
 						SchemaProps: spec.SchemaProps{
 							Description: "cost of the attempts that ended.",
 							Ref:         ref(apiv1alpha1.Cost{}.OpenAPIModelName()),
@@ -1820,10 +1832,7 @@ func schema_soma_platform_soma_api_v1alpha1_Journal(ref common.ReferenceCallback
 					"entries": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{
-								"x-kubernetes-list-map-keys": []interface{}{
-									"sequence",
-								},
-								"x-kubernetes-list-type": "map",
+								"x-kubernetes-list-type": "atomic",
 							},
 						},
 						SchemaProps: spec.SchemaProps{
@@ -1838,6 +1847,11 @@ func schema_soma_platform_soma_api_v1alpha1_Journal(ref common.ReferenceCallback
 							},
 						},
 					},
+				},
+			},
+			VendorExtensible: spec.VendorExtensible{
+				Extensions: spec.Extensions{
+					"x-kubernetes-map-type": "atomic",
 				},
 			},
 		},
@@ -2672,10 +2686,7 @@ func schema_soma_platform_soma_api_v1alpha1_Reservation(ref common.ReferenceCall
 					"nodes": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{
-								"x-kubernetes-list-map-keys": []interface{}{
-									"node",
-								},
-								"x-kubernetes-list-type": "map",
+								"x-kubernetes-list-type": "atomic",
 							},
 						},
 						SchemaProps: spec.SchemaProps{
