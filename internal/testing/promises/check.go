@@ -29,7 +29,8 @@ type Event struct {
 
 // Check replays the events in the order of their revisions and returns an error that names every broken promise, or nil:
 //
-//   - no new reservation exceeds its quota (I2), and every one is for all replicas of its job;
+//   - no new reservation exceeds its quota or one above it, or takes what another does not lend (I2), and every one is for
+//     all replicas of its job;
 //   - a pod is made only while its job holds the reservation of the pod's attempt (I3);
 //   - pods of two attempts are never alive together, and a reservation is released only when no pod of it is alive (I4);
 //   - a job that ended stays as it ended, and is removed only then;
@@ -137,25 +138,7 @@ func (w *world) reservation(e Event, before *v1alpha1.Job) {
 		w.report(e, "job %s reserved from quota %s, which does not exist", job.Name, reservation.Quota)
 		return
 	}
-	var cpu, memory, gpus, jobs int64
-	for _, other := range w.jobs {
-		r := other.Status.Reservation
-		if r == nil || r.Quota != reservation.Quota {
-			continue
-		}
-		n := replicas(r)
-		cpu += n * r.Replica.CPU.MilliValue()
-		memory += n * r.Replica.Memory.Value()
-		gpus += n * int64(r.Replica.GPUs)
-		jobs++
-	}
-	nominal := quota.Spec.Nominal
-	exceeded := cpu > nominal.CPU.MilliValue() || memory > nominal.Memory.Value() ||
-		(nominal.GPUs == nil && gpus > 0 && len(nominal.GPUModels) == 0) || (nominal.GPUs != nil && gpus > int64(*nominal.GPUs)) ||
-		(nominal.RunningJobs != nil && jobs > int64(*nominal.RunningJobs))
-	if exceeded {
-		w.report(e, "job %s exceeded quota %s: %d jobs hold %dm cpu, %d bytes, %d GPUs", job.Name, quota.Name, jobs, cpu, memory, gpus)
-	}
+	w.limits(e, quota)
 }
 
 func (w *world) journal(e Event, before *v1alpha1.Job) {

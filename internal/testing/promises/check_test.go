@@ -68,6 +68,21 @@ func (s *story) pod(attempt string, phase corev1.PodPhase) *story {
 
 func (s *story) remove() *story { return s.add(Event{Job: s.job.DeepCopy(), Deleted: true}) }
 
+func cores(n string) *v1alpha1.ResourceAmounts {
+	cpu := resource.MustParse(n)
+	return &v1alpha1.ResourceAmounts{CPU: &cpu}
+}
+
+// below puts the quota, of 2 cores, below another, beside one of so many cores.
+func (s *story) below(cpu string, lends, borrows *v1alpha1.ResourceAmounts) *story {
+	quota := func(name, parent string, nominal v1alpha1.ResourceAmounts) *v1alpha1.Quota {
+		return &v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.QuotaSpec{Parent: parent, Nominal: nominal}}
+	}
+	team, beside := quota("team", "all", s.events[0].Quota.Spec.Nominal), quota("beside", "all", *cores(cpu))
+	team.Spec.Borrowing, beside.Spec.Lending = borrows, lends
+	return s.add(Event{Quota: quota("all", "", v1alpha1.ResourceAmounts{})}).add(Event{Quota: beside}).add(Event{Quota: team})
+}
+
 func TestCheck(t *testing.T) {
 	tests := map[string]struct {
 		story *story
@@ -84,7 +99,11 @@ func TestCheck(t *testing.T) {
 			s.job.Status.ObservedGeneration = 1
 			return s.phase(v1alpha1.JobPending)
 		}()},
-		"more than the quota": {story: tell().reserve("3"), want: "exceeded quota team"},
+		"more than the quota":       {story: tell().reserve("3"), want: "exceeded quota team"},
+		"borrowed":                  {story: tell().below("1", nil, nil).reserve("3")},
+		"more than may be borrowed": {story: tell().below("1", nil, cores("1")).reserve("4"), want: "exceeded quota team"},
+		"more than all have":        {story: tell().below("0", nil, nil).reserve("3"), want: "exceeded quota all"},
+		"what is not lent":          {story: tell().below("2", cores("1"), nil).reserve("4"), want: "does not lend"},
 		"an attempt left out": {
 			story: func() *story { s := tell(); s.job.Status.Attempt = 4; return s.reserve("1") }(), want: "reserved attempt 5 after 0",
 		},
