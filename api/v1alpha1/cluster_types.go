@@ -60,6 +60,31 @@ type ClusterSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
 	Tolerations []Toleration `json:"tolerations,omitempty"`
+
+	// topology is the levels of the network by which nodes are near to each other or far, the widest first: for instance
+	// blocks, racks and NVLink domains.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	Topology []TopologyLevel `json:"topology,omitempty"`
+}
+
+// TopologyLevel is a level of the network.
+type TopologyLevel struct {
+	// name by which jobs refer to the level, for instance "rack".
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`
+	Name string `json:"name"`
+
+	// nodeLabel whose value on a node names the domain that the node is in.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=316
+	NodeLabel string `json:"nodeLabel"`
 }
 
 // KubeconfigSecret names a kubeconfig within a secret.

@@ -5,7 +5,8 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
-// GPUs is a number of whole GPUs, of one model or of any.
+// GPUs is a number of whole GPUs, of one model, of one out of several, or of any.
+// +kubebuilder:validation:XValidation:rule="!has(self.model) || !has(self.models)",message="give a model, or several in the order in which they are preferred, not both",fieldPath=".models"
 type GPUs struct {
 	// count is the number of GPUs.
 	// +required
@@ -19,6 +20,16 @@ type GPUs struct {
 	// +kubebuilder:validation:MaxLength=63
 	// +kubebuilder:validation:Pattern=`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`
 	Model string `json:"model,omitempty"`
+
+	// models are the GPU models of which one will do, the best first. All replicas get the same.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:Pattern=`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`
+	Models []string `json:"models,omitempty"`
 }
 
 // ResourceAmounts is an amount of every resource that Soma accounts for.

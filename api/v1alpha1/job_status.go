@@ -261,6 +261,10 @@ type QueueStatus struct {
 	// since is when the job began to wait. A job that could not start keeps it; a retry waits from when it is due.
 	// +optional
 	Since *metav1.Time `json:"since,omitempty"`
+
+	// displaced is when the job gave way to another, where it waits for that reason.
+	// +optional
+	Displaced *metav1.Time `json:"displaced,omitempty"`
 }
 
 // Reservation is the right of one attempt to use resources of the quota and places on nodes.
@@ -302,9 +306,18 @@ type Reservation struct {
 	// +required
 	Replica ReplicaResources `json:"replica"`
 
+	// queuedSince is since when the job had waited for this attempt: its place in the queue, should it have to give way.
+	// +optional
+	QueuedSince *metav1.Time `json:"queuedSince,omitempty"`
+
 	// startTime is when every replica ran.
 	// +optional
 	StartTime *metav1.Time `json:"startTime,omitempty"`
+
+	// displacedFor is the job, by namespace and name, to which this attempt has to give way.
+	// +optional
+	// +kubebuilder:validation:MaxLength=320
+	DisplacedFor string `json:"displacedFor,omitempty"`
 
 	// ending is why the attempt is being ended, once that is decided and while its pods still are.
 	// +optional

@@ -113,6 +113,15 @@ type JobSpec struct {
 	// +kubebuilder:validation:Maximum=256
 	Replicas *int32 `json:"replicas,omitempty"`
 
+	// placement says on which nodes the job may run; on any with room for it where it is not given.
+	// +optional
+	Placement *Placement `json:"placement,omitempty"`
+
+	// preemptible allows that the job is made to give way to others where its quota says that such jobs do. It goes back to
+	// its place in the queue and starts anew as its next attempt.
+	// +optional
+	Preemptible *bool `json:"preemptible,omitempty"`
+
 	// priority among waiting jobs: those of higher priority start first. Normal where it is not given.
 	// +optional
 	Priority JobPriority `json:"priority,omitempty"`
@@ -233,6 +242,30 @@ type JobResources struct {
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="quantity(string(self)).isGreaterThan(quantity('0'))",message="must be more than 0"
 	SHM *resource.Quantity `json:"shm,omitempty"`
+}
+
+// Placement says on which nodes a job may run.
+// +kubebuilder:validation:MinProperties=1
+type Placement struct {
+	// pools in which the job may run, the best first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	Pools []string `json:"pools,omitempty"`
+
+	// spot allows nodes that can be taken away at any time.
+	// +optional
+	Spot *bool `json:"spot,omitempty"`
+
+	// within is the level of the cluster's topology of which all replicas must be in one domain, for instance "rack". They
+	// are placed as near to each other as is possible in any case.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	Within string `json:"within,omitempty"`
 }
 
 // Volume is something that a job sees at a path: a secret of the project, or empty scratch space.

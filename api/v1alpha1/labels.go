@@ -16,6 +16,8 @@ const (
 	LabelSecret = GroupName + "/secret"
 	// LabelPool on a node names the pool that the node belongs to.
 	LabelPool = GroupName + "/pool"
+	// LabelSpot marks, with the value "true", a node that can be taken away at any time.
+	LabelSpot = GroupName + "/spot"
 
 	// AnnotationReservation on a pod is the resourceVersion of the job in which the pod's reservation was found committed.
 	AnnotationReservation = GroupName + "/reservation"

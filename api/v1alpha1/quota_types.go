@@ -17,6 +17,7 @@ const (
 )
 
 // QuotaSpec is what a quota grants.
+// +kubebuilder:validation:XValidation:rule="has(self.parent) || !(has(self.borrowing) || has(self.lending))",message="only a quota with a parent borrows and lends",fieldPath=".parent"
 type QuotaSpec struct {
 	// description for people.
 	// +optional
@@ -24,16 +25,106 @@ type QuotaSpec struct {
 	// +kubebuilder:validation:MaxLength=1024
 	Description string `json:"description,omitempty"`
 
-	// nominal is what all jobs under this quota may hold at the same time. Of cpu, memory and GPUs, what is not given here
-	// may not be used.
+	// parent is the quota that this one belongs to: what its members do not use, others of them may borrow. A quota without
+	// one has its own and no more.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Parent string `json:"parent,omitempty"`
+
+	// nominal is what all jobs under this quota may hold at the same time, what the quotas below it lend coming on top. Of cpu,
+	// memory and GPUs, what is not given here the quota has none of.
 	// +required
 	Nominal ResourceAmounts `json:"nominal"`
+
+	// borrowing is what jobs under this quota may hold beyond that, while others under the parent leave it free. What is not
+	// given here is bounded by what the parent has.
+	// +optional
+	Borrowing *ResourceAmounts `json:"borrowing,omitempty"`
+
+	// lending is what of this quota's own others under the parent may hold while it is free. What is not given here is lent
+	// as a whole.
+	// +optional
+	Lending *ResourceAmounts `json:"lending,omitempty"`
 
 	// perUser is what the jobs of one user under this quota may hold at the same time. What is not given here is limited by
 	// nominal alone.
 	// +optional
 	PerUser *ResourceAmounts `json:"perUser,omitempty"`
+
+	// fairShare says who goes first where several want what there is.
+	// +optional
+	FairShare *FairShare `json:"fairShare,omitempty"`
+
+	// preemption says which running jobs give way to waiting ones of this quota and those below it. None do where it is not
+	// given.
+	// +optional
+	Preemption *Preemption `json:"preemption,omitempty"`
 }
+
+// FairShare says who goes first where several want what there is: who has the least of what is due to them.
+// +kubebuilder:validation:MinProperties=1
+type FairShare struct {
+	// weight of this quota against the others of the same parent, in what is borrowed; 1 where it is not given.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=1000
+	Weight *int32 `json:"weight,omitempty"`
+
+	// halfLifeSeconds is after how long half of what was used is forgotten. It counts for the whole tree and is given at its
+	// root. Without it, what was used in the past does not count.
+	// +optional
+	// +kubebuilder:validation:Minimum=60
+	// +kubebuilder:validation:Maximum=31536000
+	HalfLifeSeconds *int64 `json:"halfLifeSeconds,omitempty"`
+}
+
+// Preemption says which running jobs give way to waiting ones. A job that gives way is told to end, gets its time to do so, and
+// goes back to its place in the queue.
+// +kubebuilder:validation:MinProperties=1
+type Preemption struct {
+	// lowerPriority is which jobs of lower priority give way, under the same quota or below it; Never where it is not given.
+	// +optional
+	LowerPriority Victims `json:"lowerPriority,omitempty"`
+
+	// reclaim is which jobs of other quotas give way that run on what this quota has lent; Never where it is not given.
+	// +optional
+	Reclaim Victims `json:"reclaim,omitempty"`
+
+	// quantumSeconds is how long a preemptible job runs before another of the same priority may take its turn. Turns are not
+	// taken where it is not given.
+	// +optional
+	// +kubebuilder:validation:Minimum=60
+	// +kubebuilder:validation:Maximum=31536000
+	QuantumSeconds *int64 `json:"quantumSeconds,omitempty"`
+
+	// longestWaitSeconds is how long a job that gave way waits before it goes ahead of others of its priority; 2 hours where
+	// it is not given.
+	// +optional
+	// +kubebuilder:validation:Minimum=60
+	// +kubebuilder:validation:Maximum=31536000
+	LongestWaitSeconds *int64 `json:"longestWaitSeconds,omitempty"`
+
+	// minimumRunSeconds is for how long a job under this quota does not give way once it has started.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=31536000
+	MinimumRunSeconds *int64 `json:"minimumRunSeconds,omitempty"`
+}
+
+// Victims is a set of jobs that may have to give way.
+// +kubebuilder:validation:Enum=Never;Preemptible;Any
+type Victims string
+
+// The sets of jobs that may have to give way.
+const (
+	// VictimsNever: none.
+	VictimsNever Victims = "Never"
+	// VictimsPreemptible: jobs that say of themselves that they may be preempted.
+	VictimsPreemptible Victims = "Preemptible"
+	// VictimsAny: all.
+	VictimsAny Victims = "Any"
+)
 
 // QuotaStatus is what is in use of a quota.
 type QuotaStatus struct {
@@ -107,6 +198,7 @@ type UserUsage struct {
 // +kubebuilder:printcolumn:name="Used Memory",type=string,JSONPath=`.status.used.memory`,priority=1
 // +kubebuilder:printcolumn:name="Age",type=date,JSONPath=`.metadata.creationTimestamp`
 // +kubebuilder:validation:XValidation:rule="self.metadata.name.size() <= 63",message="a quota's name has at most 63 characters"
+// +kubebuilder:validation:XValidation:rule="!has(self.spec.parent) || self.spec.parent != self.metadata.name",message="a quota is not its own parent"
 type Quota struct {
 	metav1.TypeMeta `json:",inline"`
 	// metadata of the object.

@@ -41,6 +41,11 @@ func (in EnvVar) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in FairShare) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.FairShare"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in GPUModelAmount) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.GPUModelAmount"
 }
@@ -101,8 +106,18 @@ func (in NodeShare) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Placement) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.Placement"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Pool) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.Pool"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Preemption) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.Preemption"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -203,6 +218,11 @@ func (in SecretVolume) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Toleration) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.Toleration"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in TopologyLevel) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.TopologyLevel"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

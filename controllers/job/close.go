@@ -35,9 +35,16 @@ func (d *decider) close(seen workload.Observation, reason platformv1.JobReason, 
 		d.markRunning(seen) // it ran so briefly that it was never seen running
 	}
 	d.account(seen, reason, ran, finished)
+	reservation := d.status.Reservation
 	d.status.Reservation = nil
 
 	switch reason {
+	case platformv1.JobReasonPreempted:
+		if reservation.DisplacedFor != "" {
+			d.giveWay(reservation, message)
+			return
+		}
+		d.failed(seen, reason, message, ran)
 	case platformv1.JobReasonCompleted:
 		if d.restartPolicy() == platformv1.RestartAlways && d.timeToRun() {
 			d.followAfterPause(platformv1.JobReasonRestarting, "the job is always restarted")
@@ -53,6 +60,13 @@ func (d *decider) close(seen workload.Observation, reason platformv1.JobReason, 
 	default:
 		d.failed(seen, reason, message, ran)
 	}
+}
+
+// giveWay puts a job that had to give way back to its place in the queue. It costs nothing of its budget.
+func (d *decider) giveWay(reservation *platformv1.Reservation, message string) {
+	displaced := metav1.NewTime(d.now)
+	d.status.Queue = &platformv1.QueueStatus{Since: reservation.QueuedSince, Displaced: &displaced}
+	d.requeue(displaced, platformv1.JobReasonPreempted, message)
 }
 
 // failed decides whether a failed attempt is followed by another. An attempt that never ran for reasons that are not its
@@ -134,10 +148,14 @@ func (d *decider) suspend(message string) {
 // requeue puts the job back among those that wait: in the place that it had, if it did not run since, or as one that waits
 // from then on.
 func (d *decider) requeue(since metav1.Time, reason platformv1.JobReason, message string) {
-	if d.status.Queue != nil && d.status.Queue.Since != nil {
-		since = *d.status.Queue.Since
+	queue := &platformv1.QueueStatus{Since: &since}
+	if known := d.status.Queue; known != nil {
+		queue.Displaced = known.Displaced
+		if known.Since != nil {
+			queue.Since = known.Since
+		}
 	}
-	d.status.Queue = &platformv1.QueueStatus{Since: &since}
+	d.status.Queue = queue
 	d.enter(platformv1.JobPending, reason, message, d.now, nil)
 }
 
@@ -189,8 +207,12 @@ func (d *decider) scheduleTimeLeft() (time.Duration, bool) {
 		return 0, false
 	}
 	since := d.job.CreationTimestamp.Time
-	if d.status.Queue != nil && d.status.Queue.Since != nil {
-		since = d.status.Queue.Since.Time
+	switch queue := d.status.Queue; {
+	case queue == nil:
+	case queue.Displaced != nil:
+		since = queue.Displaced.Time
+	case queue.Since != nil:
+		since = queue.Since.Time
 	}
 	return since.Add(time.Duration(*d.job.Spec.ScheduleTimeoutSeconds) * time.Second).Sub(d.now), true
 }

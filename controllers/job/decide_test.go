@@ -302,3 +302,28 @@ func TestAContainerThatNeverStartedDidNotRun(t *testing.T) {
 		t.Errorf("started %v, ran %d s, cost %v", got.status.StartTime, got.status.RunSeconds, got.status.Cost)
 	}
 }
+
+// A job that has to give way goes back to its place, at no cost; what was asked of it meanwhile is done next.
+func TestGivingWay(t *testing.T) {
+	displaced := func(j *platformv1.Job) {
+		since := at(-90)
+		j.Status.Reservation.DisplacedFor, j.Status.Reservation.QueuedSince = "vision/other", &since
+		j.Status.Reservation.Ending = platformv1.JobReasonPreempted
+	}
+	got := decide(facts{job: running(displaced), pods: []*corev1.Pod{runs(0)}, now: at(50).Time})
+	if describe(got) != "Running/Creating held kill=1" {
+		t.Errorf("while its pod ends: %s", describe(got))
+	}
+	got = decide(facts{job: running(displaced, timeout(60)), pods: []*corev1.Pod{ended(0, 137, "Error", "")}, now: at(50).Time})
+	queue := got.status.Queue
+	if describe(got) != "Pending/Preempted" || queue == nil || !queue.Since.Time.Equal(at(-90).Time) || !queue.Displaced.Time.Equal(at(50).Time) {
+		t.Errorf("when its pod has ended: %s, %+v", describe(got), queue)
+	}
+	if got.status.Retries != 0 || got.status.RetryTime != nil || len(got.status.Attempts) != 1 {
+		t.Errorf("it costs retries: %+v", got.status)
+	}
+	again := waiting(timeout(60), func(j *platformv1.Job) { j.Status = got.status })
+	if next := decide(facts{job: again, now: at(60).Time}); next.again != 50*time.Second {
+		t.Errorf("its time to start again is over in %s, want 50 s", next.again)
+	}
+}

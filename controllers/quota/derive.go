@@ -24,20 +24,32 @@ const (
 	namedInMessages = 4
 )
 
-// usage is what is in use of a quota.
+// usage is what is in use of a quota and those below it.
 type usage struct {
 	held     accounting.Sum
 	users    map[string]*accounting.Sum
 	projects int32
 	waiting  int32
+	// below are the quotas below it.
+	below []*v1alpha1.Quota
 }
 
-// usageOf derives the usage of a quota from the reservations of all jobs. It changes neither list.
-func usageOf(quota string, jobs []v1alpha1.Job, projects []v1alpha1.Project) usage {
+// usageOf derives the usage of a quota from the reservations of all jobs. It changes none of the lists.
+func usageOf(quota string, quotas []v1alpha1.Quota, jobs []v1alpha1.Job, projects []v1alpha1.Project) usage {
 	result := usage{users: map[string]*accounting.Sum{}}
+	counts := map[string]bool{quota: true}
+	for found := true; found; { // a level of the tree each time
+		found = false
+		for i := range quotas {
+			if q := &quotas[i]; counts[q.Spec.Parent] && !counts[q.Name] {
+				counts[q.Name], found = true, true
+				result.below = append(result.below, q)
+			}
+		}
+	}
 	under := map[string]bool{}
 	for i := range projects {
-		if projects[i].Spec.Quota == quota {
+		if counts[projects[i].Spec.Quota] {
 			under[projects[i].Name] = true
 			result.projects++
 		}
@@ -45,7 +57,7 @@ func usageOf(quota string, jobs []v1alpha1.Job, projects []v1alpha1.Project) usa
 	for i := range jobs {
 		job := &jobs[i]
 		switch reservation := job.Status.Reservation; {
-		case reservation != nil && reservation.Quota == quota:
+		case reservation != nil && counts[reservation.Quota]:
 			held := accounting.Held(reservation)
 			result.held.Add(held)
 			user := cmp.Or(job.Spec.SubmittedBy, unknownUser)
@@ -93,7 +105,10 @@ func derive(quota *v1alpha1.Quota, found usage, now time.Time) {
 
 // exceeded tells whether more is held than is granted, to all or to single users.
 func exceeded(quota *v1alpha1.Quota, found usage) metav1.Condition {
-	over := found.held.Over(quota.Spec.Nominal, true)
+	var over []string
+	if quota.Spec.Parent == "" && len(found.below) == 0 { // what may be borrowed depends on what others hold
+		over = found.held.Over(quota.Spec.Nominal, true)
+	}
 	if perUser := quota.Spec.PerUser; perUser != nil {
 		for _, name := range byUsage(found.users) {
 			for _, what := range found.users[name].Over(*perUser, false) {

@@ -53,13 +53,37 @@ func TestUsageOf(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			found := usageOf("q", test.jobs, projects)
+			found := usageOf("q", nil, test.jobs, projects)
 			got := fmt.Sprintf("%d %s %s %d %d %d", found.held.Jobs, found.held.CPU.String(), found.held.Memory.String(),
 				found.held.GPUs, found.waiting, len(found.users))
 			if got != test.want || found.projects != 1 {
 				t.Errorf("usage = %q of %d projects, want %q of 1", got, found.projects, test.want)
 			}
 		})
+	}
+}
+
+// A quota tells what is held and waited for below it as well.
+func TestUsageOfATree(t *testing.T) {
+	quotas := []v1alpha1.Quota{{}, {}, {}, {}}
+	for i, names := range [][2]string{{"team", "all"}, {"all", ""}, {"person", "team"}, {"else", "other"}} {
+		quotas[i].Name, quotas[i].Spec.Parent = names[0], names[1]
+	}
+	projects := []v1alpha1.Project{{ObjectMeta: metav1.ObjectMeta{Name: "vision"}, Spec: v1alpha1.ProjectSpec{Quota: "person"}}}
+	jobs := []v1alpha1.Job{
+		testJob("vision", "a", v1alpha1.JobRunning, "person", 1, 1, ""), testJob("vision", "a", v1alpha1.JobRunning, "team", 1, 2, ""),
+		testJob("vision", "a", v1alpha1.JobRunning, "else", 1, 4, ""), testJob("vision", "a", v1alpha1.JobPending, "", 1, 0, ""),
+	}
+	for name, want := range map[string]string{"all": "3 GPUs, 1 waits, 1 project", "team": "3 GPUs, 1 waits, 1 project", "person": "1 GPUs, 1 waits, 1 project", "else": "4 GPUs, 0 waits, 0 project"} {
+		found := usageOf(name, quotas, jobs, projects)
+		if got := fmt.Sprintf("%d GPUs, %d waits, %d project", found.held.GPUs, found.waiting, found.projects); got != want {
+			t.Errorf("quota %s: %s, want %s", name, got, want)
+		}
+	}
+	circle := []v1alpha1.Quota{quotas[0], quotas[1]}
+	circle[1].Spec.Parent = "team"
+	if found := usageOf("all", circle, jobs, projects); found.held.GPUs != 2 {
+		t.Errorf("in a circle: %d GPUs", found.held.GPUs)
 	}
 }
 
@@ -95,7 +119,7 @@ func TestExceeded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			quota := &v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: "q", Generation: 1}}
 			quota.Spec = v1alpha1.QuotaSpec{Nominal: test.nominal, PerUser: test.perUser}
-			derive(quota, usageOf("q", []v1alpha1.Job{
+			derive(quota, usageOf("q", nil, []v1alpha1.Job{
 				testJob("vision", "alice", v1alpha1.JobRunning, "q", 2, 2, "A100"),
 				testJob("vision", "bob", v1alpha1.JobRunning, "q", 2, 2, "H100"),
 			}, nil), time.Unix(1000, 0))
@@ -115,7 +139,7 @@ func TestUsersAreBoundedAndSorted(t *testing.T) {
 	for i := range maxUsers + 6 {
 		jobs = append(jobs, testJob("vision", fmt.Sprintf("user-%02d", i), v1alpha1.JobRunning, "q", 1, int32(i/2), ""))
 	}
-	list := users(usageOf("q", jobs, nil).users)
+	list := users(usageOf("q", nil, jobs, nil).users)
 	if len(list) != maxUsers {
 		t.Fatalf("%d users, want %d", len(list), maxUsers)
 	}

@@ -51,7 +51,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Quota{}, builder.WithPredicates(predicate.Or(
 			predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: recorded}))).
 		Watches(&v1alpha1.Job{}, debounce.Events(r.Interval, r.byJob), builder.WithPredicates(predicate.Funcs{UpdateFunc: usageChanged})).
-		Watches(&v1alpha1.Project{}, debounce.Events(r.Interval, byProject), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Project{}, debounce.Events(r.Interval, r.byProject), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Complete(r)
 }
 
@@ -72,12 +72,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err := r.Client.List(ctx, &jobs, client.UnsafeDisableDeepCopy); err != nil {
 		return ctrl.Result{}, fmt.Errorf("list the jobs under quota %q: %w", quota.Name, err)
 	}
+	var quotas v1alpha1.QuotaList
+	if err := r.Client.List(ctx, &quotas, client.UnsafeDisableDeepCopy); err != nil {
+		return ctrl.Result{}, fmt.Errorf("list the quotas below quota %q: %w", quota.Name, err)
+	}
 	var projects v1alpha1.ProjectList
 	if err := r.Client.List(ctx, &projects, client.UnsafeDisableDeepCopy); err != nil {
 		return ctrl.Result{}, fmt.Errorf("list the projects under quota %q: %w", quota.Name, err)
 	}
 	after := quota.DeepCopy()
-	derive(after, usageOf(quota.Name, jobs.Items, projects.Items), r.Clock.Now())
+	derive(after, usageOf(quota.Name, quotas.Items, jobs.Items, projects.Items), r.Clock.Now())
 	_, err := patch.Status(ctx, r.Client, quota, after)
 	return patch.Result(err)
 }
@@ -90,28 +94,37 @@ func (r *Reconciler) byJob(ctx context.Context, object client.Object) []reconcil
 	}
 	var requests []reconcile.Request
 	if job.Status.Reservation != nil {
-		requests = append(requests, named(job.Status.Reservation.Quota)...)
+		requests = append(requests, r.upFrom(ctx, job.Status.Reservation.Quota)...)
 	}
 	project := &v1alpha1.Project{}
-	if err := r.Client.Get(ctx, types.NamespacedName{Name: job.Namespace}, project); err == nil {
-		requests = append(requests, named(project.Spec.Quota)...)
+	if err := r.Client.Get(ctx, types.NamespacedName{Name: job.Namespace}, project, client.UnsafeDisableDeepCopy); err == nil {
+		requests = append(requests, r.upFrom(ctx, project.Spec.Quota)...)
 	}
 	return requests
 }
 
-func byProject(_ context.Context, object client.Object) []reconcile.Request {
+func (r *Reconciler) byProject(ctx context.Context, object client.Object) []reconcile.Request {
 	project, ok := object.(*v1alpha1.Project)
 	if !ok {
 		return nil
 	}
-	return named(project.Spec.Quota)
+	return r.upFrom(ctx, project.Spec.Quota)
 }
 
-func named(quota string) []reconcile.Request {
-	if quota == "" {
-		return nil
+// upFrom names a quota and those above it. Parents that go in a circle are each named once.
+func (r *Reconciler) upFrom(ctx context.Context, name string) []reconcile.Request {
+	var requests []reconcile.Request
+	seen := map[string]bool{"": true}
+	for !seen[name] {
+		seen[name] = true
+		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
+		quota := &v1alpha1.Quota{}
+		if err := r.Client.Get(ctx, types.NamespacedName{Name: name}, quota, client.UnsafeDisableDeepCopy); err != nil {
+			break
+		}
+		name = quota.Spec.Parent
 	}
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: quota}}}
+	return requests
 }
 
 // usageChanged lets through the updates of jobs that change what is held or waited for.

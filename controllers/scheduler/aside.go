@@ -46,19 +46,19 @@ func (a aside) apply(s *state, now time.Time) {
 			delete(a, uid)
 		}
 	}
-	var waiting []*scheduling.Waiting
-	for _, job := range s.waiting {
-		left := a[job.Key].until.Sub(now)
-		if left > 0 {
+	var waiting []*candidate
+	for _, c := range s.waiting {
+		put := a[c.key()]
+		if left := put.until.Sub(now); left > 0 {
 			s.again = sooner(s.again, left)
-			if a[job.Key].refusal == nil {
+			if put.refusal == nil {
 				continue
 			}
-			if job.Refusal == nil {
-				job.Refusal = a[job.Key].refusal
+			if c.refusal == nil {
+				c.refusal = put.refusal
 			}
 		}
-		waiting = append(waiting, job)
+		waiting = append(waiting, c)
 	}
 	s.waiting = waiting
 }

@@ -8,6 +8,7 @@ import (
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+	"k8s.io/apimachinery/pkg/types"
 	clocktesting "k8s.io/utils/clock/testing"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -53,20 +54,21 @@ func TestABadJobHurtsOnlyItself(t *testing.T) {
 			w := &writer{fails: map[string]error{"bad": tc.err}, written: make(chan string, 10)}
 			r := &Reconciler{Client: w, Clock: clocktesting.NewFakePassiveClock(now), aside: aside{}, refusals: refusals{written: map[string]time.Time{}}}
 			newState := func() state {
-				s := state{candidates: map[string]candidate{}}
+				s := state{candidates: map[string]*candidate{}}
 				for _, name := range []string{"bad", "good", "waits"} {
 					job := &platformv1.Job{}
-					job.Name, job.UID = name, "job"
-					s.candidates[name] = candidate{job: job, cluster: &platformv1.Cluster{}}
-					s.waiting = append(s.waiting, &scheduling.Waiting{Key: name})
+					job.Name, job.UID = name, types.UID(name)
+					c := &candidate{job: job, cluster: &platformv1.Cluster{}}
+					s.candidates[name] = c
+					s.waiting = append(s.waiting, c)
 				}
 				return s
 			}
-			place := func(key string) scheduling.Decision {
-				return scheduling.Decision{Key: key, Placement: &scheduling.Placement{Nodes: []scheduling.Share{{Node: "n", Replicas: 1}}}}
+			place := func(key string) decision {
+				return decision{key: key, placement: &scheduling.Placement{Nodes: []scheduling.Share{{Node: "n", Replicas: 1}}}}
 			}
-			waits := scheduling.Decision{Key: "waits", Position: 1, Refusal: &scheduling.Refusal{Reason: platformv1.JobReasonSecretMissing}}
-			again := r.commit(t.Context(), newState(), []scheduling.Decision{place("bad"), place("good"), waits})
+			waits := decision{key: "waits", position: 1, reason: platformv1.JobReasonSecretMissing, words: func() string { return "" }}
+			again := r.commit(t.Context(), newState(), []decision{place("bad"), place("good"), waits})
 			if a, b := <-w.written, <-w.written; a != "good" || b != "waits" || again != tc.again {
 				t.Errorf("wrote %s and %s, and looks again after %s", a, b, again)
 			}
@@ -74,15 +76,15 @@ func TestABadJobHurtsOnlyItself(t *testing.T) {
 			s := newState()
 			r.aside.apply(&s, now)
 			reason := platformv1.JobReason("")
-			if s.waiting[0].Key == "bad" && s.waiting[0].Refusal != nil {
-				reason = s.waiting[0].Refusal.Reason
+			if s.waiting[0].key() == "bad" && s.waiting[0].refusal != nil {
+				reason = s.waiting[0].refusal.Reason
 			}
 			if reason != tc.reason || s.again != shortestAside || (reason == "") != (len(s.waiting) == 2) {
 				t.Errorf("the job is told %q and looked at after %s, %d wait", reason, s.again, len(s.waiting))
 			}
 			s = newState()
 			r.aside.apply(&s, now.Add(shortestAside))
-			if len(s.waiting) != 3 || s.waiting[0].Refusal != nil {
+			if len(s.waiting) != 3 || s.waiting[0].refusal != nil {
 				t.Error("the job is not tried again")
 			}
 		})

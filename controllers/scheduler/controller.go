@@ -3,8 +3,10 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -33,6 +35,14 @@ const (
 	writers = 16
 	// pause is the least time between the beginnings of two rounds: changes that come together are looked at together.
 	pause = 25 * time.Millisecond
+	// startsPerRound bounds how long a round takes: what changed meanwhile is not seen before its end.
+	startsPerRound = 8 * writers
+	// patience is how long a job waits before others are held back for it, so that it starts at last: most start sooner, and
+	// what is held back is not used meanwhile. urgency is how long it waits before others give way to it.
+	patience = 5 * time.Minute
+	urgency  = 5 * time.Second
+	// renewal is how often it is worked out anew when a job that others are held back for can start.
+	renewal = 5 * time.Second
 )
 
 var (
@@ -46,10 +56,13 @@ var (
 	reservations = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "soma_scheduler_reservations_total", Help: "Reservations that were committed.",
 	})
+	displacements = prometheus.NewCounter(prometheus.CounterOpts{
+		Name: "soma_scheduler_displacements_total", Help: "Running jobs that were made to give way to others.",
+	})
 )
 
 func init() {
-	metrics.Registry.MustRegister(waitingJobs, roundSeconds, reservations)
+	metrics.Registry.MustRegister(waitingJobs, roundSeconds, reservations, displacements)
 }
 
 // Reconciler runs the rounds.
@@ -59,6 +72,7 @@ type Reconciler struct {
 	// Clock tells the time.
 	Clock clock.PassiveClock
 
+	engine   *scheduling.Engine
 	last     time.Time
 	refusals refusals
 	aside    aside
@@ -75,6 +89,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if r.Client == nil || r.Clock == nil {
 		return errors.New("the scheduler needs a client and a clock")
 	}
+	r.engine = scheduling.New(scheduling.Options{Patience: patience, Urgency: urgency, Renewal: renewal})
 	r.refusals.written, r.aside = map[string]time.Time{}, aside{}
 	wake := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{round}
@@ -166,24 +181,71 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	}
 	state := world.state(start)
 	r.aside.apply(&state, start)
-	decisions := scheduling.Decide(state.waiting, state.nodes)
-	again := r.commit(ctx, state, decisions)
+	state.ask()
+	r.engine.Update(state.world)
+	decided := r.engine.Decide(start)
+	if !decided.Again.IsZero() {
+		state.again = sooner(state.again, max(decided.Again.Sub(start), pause))
+	}
+	again := r.commit(ctx, state, r.decisions(state, decided))
+	again = sooner(again, r.makeRoom(ctx, world, state, decided.Displaced))
 	return ctrl.Result{RequeueAfter: sooner(again, state.again)}, nil
+}
+
+// decision is what becomes of a waiting job: a placement, or a refusal and the place in the queue.
+type decision struct {
+	key       string
+	placement *scheduling.Placement
+	reason    platformv1.JobReason
+	// words tell a person of the reason. They are made only where they are needed.
+	words    func() string
+	position int32
+}
+
+// decisions is what becomes of every waiting job: those that start, and the others by their places.
+func (r *Reconciler) decisions(state state, decided scheduling.Decisions) []decision {
+	all := make([]decision, 0, len(state.waiting))
+	starts := map[string]bool{}
+	for i := range decided.Starts {
+		start := &decided.Starts[i]
+		starts[start.Key] = true
+		all = append(all, decision{key: start.Key, placement: &start.Placement})
+	}
+	for _, c := range state.waiting {
+		d := decision{key: c.key()}
+		if refusal := c.refusal; refusal != nil {
+			d.reason, d.words = refusal.Reason, func() string { return refusal.Message }
+		} else if !starts[d.key] {
+			d.reason, d.position = r.engine.Reason(d.key)
+			d.words = func() string { return r.engine.Message(d.key) }
+		}
+		if d.reason != "" {
+			all = append(all, d)
+		}
+	}
+	slices.SortStableFunc(all[len(decided.Starts):], func(a, b decision) int {
+		return cmp.Or(cmp.Compare(a.position, b.position), cmp.Compare(a.key, b.key))
+	})
+	return all
 }
 
 // commit writes the decisions, reservations before refusals: a job that can start is not kept waiting by the bookkeeping of
 // those that cannot. It returns how soon the scheduler should look again though nothing happened.
-func (r *Reconciler) commit(ctx context.Context, state state, decisions []scheduling.Decision) time.Duration {
+func (r *Reconciler) commit(ctx context.Context, state state, decisions []decision) time.Duration {
 	now := r.Clock.Now()
-	var starts []scheduling.Decision
-	for _, decision := range decisions {
-		if decision.Placement != nil {
-			starts = append(starts, decision)
+	var starts []decision
+	for _, d := range decisions {
+		if d.placement != nil {
+			starts = append(starts, d)
 		}
 	}
-	failed, again := r.writeAll(ctx, starts, now, unwritable, func(decision scheduling.Decision) error {
-		c := state.candidates[decision.Key]
-		status, err := reserve(c, decision.Placement, now)
+	more := time.Duration(0)
+	if len(starts) > startsPerRound { // those after them are decided anew
+		starts, more = starts[:startsPerRound], pause
+	}
+	failed, again := r.writeAll(ctx, starts, now, unwritable, func(d decision) error {
+		c := state.candidates[d.key]
+		status, err := reserve(c, d.placement, now)
 		if err != nil {
 			return err
 		}
@@ -195,20 +257,38 @@ func (r *Reconciler) commit(ctx context.Context, state state, decisions []schedu
 	if started > 0 {
 		r.refusals.lastStart = now
 	}
-	return sooner(again, r.refuse(ctx, state, decisions, now))
+	return sooner(sooner(again, more), r.refuse(ctx, state, decisions, now))
+}
+
+// makeRoom writes which running jobs give way. It returns how soon the scheduler should look again though nothing happened.
+func (r *Reconciler) makeRoom(ctx context.Context, world *world, state state, displaced []scheduling.Displacement) (again time.Duration) {
+	now := r.Clock.Now()
+	for _, d := range displaced {
+		job, other := world.holder(d.Key), state.candidates[d.For]
+		if job == nil || other == nil {
+			continue
+		}
+		if err := r.write(ctx, job, displace(job, d, other.job, now)); err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "a job that should give way goes on")
+			again = sooner(again, shortestAside)
+			continue
+		}
+		displacements.Inc()
+	}
+	return again
 }
 
 // writeAll writes decisions, several at the same time. A job whose decision cannot be written is put aside, with what why
 // makes of the error. It returns how many these are, and how soon the scheduler should look at them again.
-func (r *Reconciler) writeAll(ctx context.Context, decisions []scheduling.Decision, now time.Time,
-	why func(error) *scheduling.Refusal, write func(scheduling.Decision) error,
+func (r *Reconciler) writeAll(ctx context.Context, decisions []decision, now time.Time,
+	why func(error) *scheduling.Refusal, write func(decision) error,
 ) (failed int, again time.Duration) {
 	errs := make([]error, len(decisions))
 	writes := new(errgroup.Group)
 	writes.SetLimit(writers)
-	for i, decision := range decisions {
+	for i, d := range decisions {
 		writes.Go(func() error {
-			errs[i] = write(decision)
+			errs[i] = write(d)
 			return nil
 		})
 	}
@@ -218,7 +298,7 @@ func (r *Reconciler) writeAll(ctx context.Context, decisions []scheduling.Decisi
 			continue
 		}
 		failed++
-		again = sooner(again, r.aside.put(decisions[i].Key, why(err), now))
+		again = sooner(again, r.aside.put(decisions[i].key, why(err), now))
 		ctrl.LoggerFrom(ctx).Error(err, "a job is put aside, as what was decided on it cannot be written")
 	}
 	return failed, again

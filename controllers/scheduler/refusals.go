@@ -43,22 +43,29 @@ const (
 )
 
 // tells compares a refusal with what the job's status says.
-func (r *refusals) tells(job *platformv1.Job, decision scheduling.Decision, now time.Time) news {
-	status, refusal := &job.Status, decision.Refusal
+func (r *refusals) tells(job *platformv1.Job, d decision, now time.Time) news {
+	status := &job.Status
 	told := status.ObservedGeneration >= 0 && status.Queue != nil
 	switch {
-	case status.Reason != refusal.Reason:
+	case status.Reason != d.reason && !(told && busy(status.Reason) && busy(d.reason)):
 		return newReason
 	case !told:
 		return newPlace
-	case status.Queue.Position == decision.Position && status.Message == refusal.Message:
-		return nothingNew
-	case decision.Position > watchedPositions && status.Queue.Position > watchedPositions:
-		return nothingNew
 	case now.Sub(r.written[string(job.UID)]) < quietRefusal:
+		return nothingNew
+	case status.Reason != d.reason:
+		return newPlace
+	case d.position > watchedPositions && status.Queue.Position > watchedPositions:
+		return nothingNew
+	case status.Queue.Position == d.position && status.Message == d.words():
 		return nothingNew
 	}
 	return newPlace
+}
+
+// busy reports whether a reason is that others have to end, which nobody has to act upon.
+func busy(reason platformv1.JobReason) bool {
+	return reason == platformv1.JobReasonQueued || reason == platformv1.JobReasonQuotaExceeded
 }
 
 // places is how many places in the queue may be written now.
@@ -74,17 +81,17 @@ func (r *refusals) places(now time.Time) int {
 
 // choose picks the refusals that are written now: reasons first, then places, in the order of the queue. Left reports how
 // soon those that were not picked want another round; zero if there are none.
-func (r *refusals) choose(state state, decisions []scheduling.Decision, now time.Time) (chosen []scheduling.Decision, left time.Duration) {
-	var reasons, places []scheduling.Decision
-	for _, decision := range decisions {
-		if decision.Refusal == nil {
+func (r *refusals) choose(state state, decisions []decision, now time.Time) (chosen []decision, left time.Duration) {
+	var reasons, places []decision
+	for _, d := range decisions {
+		if d.reason == "" {
 			continue
 		}
-		switch r.tells(state.candidates[decision.Key].job, decision, now) {
+		switch r.tells(state.candidates[d.key].job, d, now) {
 		case newReason:
-			reasons = append(reasons, decision)
+			reasons = append(reasons, d)
 		case newPlace:
-			places = append(places, decision)
+			places = append(places, d)
 		}
 	}
 	if len(reasons) > refusalsPerRound {
@@ -103,15 +110,15 @@ func (r *refusals) choose(state state, decisions []scheduling.Decision, now time
 }
 
 // refuse writes what waiting jobs should know, and tells how soon the scheduler should look again though nothing happened.
-func (r *Reconciler) refuse(ctx context.Context, state state, decisions []scheduling.Decision, now time.Time) time.Duration {
+func (r *Reconciler) refuse(ctx context.Context, state state, decisions []decision, now time.Time) time.Duration {
 	chosen, left := r.refusals.choose(state, decisions, now)
-	for _, decision := range chosen {
-		r.refusals.written[decision.Key] = now
+	for _, d := range chosen {
+		r.refusals.written[d.key] = now
 	}
 	nothing := func(error) *scheduling.Refusal { return nil }
-	_, again := r.writeAll(ctx, chosen, now, nothing, func(decision scheduling.Decision) error {
-		job := state.candidates[decision.Key].job
-		return r.write(ctx, job, refused(job, decision, now))
+	_, again := r.writeAll(ctx, chosen, now, nothing, func(d decision) error {
+		job := state.candidates[d.key].job
+		return r.write(ctx, job, refused(job, d, now))
 	})
 	r.refusals.forget(state)
 	if left == 0 && len(state.waiting) > 0 {
@@ -121,11 +128,15 @@ func (r *Reconciler) refuse(ctx context.Context, state state, decisions []schedu
 }
 
 // refused is the status of a job that waits.
-func refused(job *platformv1.Job, decision scheduling.Decision, now time.Time) platformv1.JobStatus {
+func refused(job *platformv1.Job, d decision, now time.Time) platformv1.JobStatus {
 	status := *job.Status.DeepCopy()
 	since := metav1.NewTime(since(job))
-	status.Queue = &platformv1.QueueStatus{Position: decision.Position, Since: &since}
-	status.Phase, status.Reason, status.Message = platformv1.JobPending, decision.Refusal.Reason, decision.Refusal.Message
+	queue := &platformv1.QueueStatus{Position: d.position, Since: &since}
+	if status.Queue != nil {
+		queue.Displaced = status.Queue.Displaced
+	}
+	status.Queue = queue
+	status.Phase, status.Reason, status.Message = platformv1.JobPending, d.reason, d.words()
 	if status.Journal.Sequence == 0 {
 		status.Journal.Append(platformv1.Transition{
 			Time: metav1.NewMicroTime(now), Phase: string(status.Phase), Reason: string(status.Reason),

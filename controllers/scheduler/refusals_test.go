@@ -8,13 +8,12 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
-	"github.com/soma-platform/soma/internal/scheduling"
 )
 
 var now = time.Date(2026, 11, 24, 12, 0, 0, 0, time.UTC)
 
-func queued(position int32, message string) scheduling.Decision {
-	return scheduling.Decision{Key: "job", Position: position, Refusal: &scheduling.Refusal{Reason: platformv1.JobReasonQueued, Message: message}}
+func queued(position int32, message string) decision {
+	return decision{key: "job", position: position, reason: platformv1.JobReasonQueued, words: func() string { return message }}
 }
 
 // waiting is a job that was told its place.
@@ -30,10 +29,10 @@ func TestTells(t *testing.T) {
 	fresh := waiting(0, "")
 	fresh.Status.Queue, fresh.Status.ObservedGeneration = nil, -1
 	missing := queued(1, "no secret")
-	missing.Refusal.Reason = platformv1.JobReasonSecretMissing
+	missing.reason = platformv1.JobReasonSecretMissing
 	for name, test := range map[string]struct {
 		job      *platformv1.Job
-		decision scheduling.Decision
+		decision decision
 		written  time.Duration // ago
 		want     news
 	}{
@@ -77,25 +76,25 @@ func TestChoose(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := refusals{written: map[string]time.Time{}, lastStart: now.Add(-test.lastStart), lastPlaces: now.Add(-test.lastPlaces)}
-			s := state{candidates: map[string]candidate{}}
-			var decisions []scheduling.Decision
+			s := state{candidates: map[string]*candidate{}}
+			var decisions []decision
 			for i := range test.places + test.reasons { // the reasons are last in the queue
 				job := waiting(0, "")
 				job.UID = types.UID(fmt.Sprint(i))
-				decision := queued(int32(i+1), "m") //nolint:gosec // small
+				d := queued(int32(i+1), "m") //nolint:gosec // small
 				if i >= test.places {
-					decision.Refusal = &scheduling.Refusal{Reason: platformv1.JobReasonPresetNotFound}
+					d.reason = platformv1.JobReasonPresetNotFound
 				} else {
 					job.Status.Queue = nil
 				}
-				decision.Key = string(job.UID)
-				s.candidates[decision.Key] = candidate{job: job}
-				decisions = append(decisions, decision)
+				d.key = string(job.UID)
+				s.candidates[d.key] = &candidate{job: job}
+				decisions = append(decisions, d)
 			}
 			chosen, left := r.choose(s, decisions, now)
 			reasons := 0
-			for _, decision := range chosen {
-				if decision.Refusal.Reason != platformv1.JobReasonQueued {
+			for _, d := range chosen {
+				if d.reason != platformv1.JobReasonQueued {
 					reasons++
 				}
 			}

@@ -4,11 +4,13 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
@@ -21,27 +23,43 @@ import (
 // and the job's last one must find a place, also when the history is away.
 const journalReserve = 6
 
+// defaultLongestWait is how long a job waits that gave way, where its quotas do not say; maxDepth bounds how far up is looked.
+const (
+	defaultLongestWait = 2 * time.Hour
+	maxDepth           = 64
+)
+
+// margin is what an attempt takes beyond its life span at most: to start, and to end.
+const margin = time.Minute
+
 // candidate is a waiting job with what it would start as.
 type candidate struct {
 	job     *platformv1.Job
 	quota   string
 	cluster *platformv1.Cluster
 	request workload.Request
+	// refusal is why the job cannot start whatever is free; nil where that is for the engine to say.
+	refusal *scheduling.Refusal
+	// overdue reports that the job gave way to another and has waited for longer than it should.
+	overdue bool
 }
 
-// state is the world in the words of the engine.
+func (c *candidate) key() string { return string(c.job.UID) }
+
+// state is the world in the words of the engine, and the jobs that wait in it.
 type state struct {
-	waiting    []*scheduling.Waiting
-	nodes      []*scheduling.Node
-	candidates map[string]candidate
+	world      scheduling.World
+	waiting    []*candidate
+	candidates map[string]*candidate
 	// again is when a job that waits before its retry is due; zero for none.
 	again time.Duration
 }
 
 func (w *world) state(now time.Time) state {
-	s := state{candidates: map[string]candidate{}}
-	quotas := w.held()
-	s.nodes = w.ledger()
+	s := state{
+		world:      scheduling.World{Quotas: w.tree(), Nodes: w.ledger(), Running: w.running()},
+		candidates: map[string]*candidate{},
+	}
 	alive := w.alivePods()
 	for _, job := range w.jobs {
 		if !waits(job) || alive[string(job.UID)] {
@@ -53,11 +71,21 @@ func (w *world) state(now time.Time) state {
 				continue
 			}
 		}
-		waiting, c := w.candidate(job, quotas)
-		s.waiting = append(s.waiting, waiting)
-		s.candidates[waiting.Key] = c
+		c := w.candidate(job)
+		s.again = sooner(s.again, w.setOverdue(c, now))
+		s.waiting = append(s.waiting, c)
+		s.candidates[c.key()] = c
 	}
 	return s
+}
+
+// ask tells the engine of the jobs for which nothing but room is missing.
+func (s *state) ask() {
+	for _, c := range s.waiting {
+		if c.refusal == nil {
+			s.world.Waiting = append(s.world.Waiting, c.asks())
+		}
+	}
 }
 
 // waits reports whether a job wants a reservation.
@@ -66,14 +94,11 @@ func waits(job *platformv1.Job) bool {
 		job.DeletionTimestamp == nil && !job.Spec.CancelRequested() && !job.Spec.SuspendRequested()
 }
 
-func (w *world) candidate(job *platformv1.Job, quotas map[string]*scheduling.Quota) (*scheduling.Waiting, candidate) {
-	waiting := &scheduling.Waiting{
-		Key: string(job.UID), Priority: job.Spec.Priority, Since: since(job), User: job.Spec.SubmittedBy,
-	}
-	c := candidate{job: job}
-	refuse := func(reason platformv1.JobReason, format string, args ...any) (*scheduling.Waiting, candidate) {
-		waiting.Refusal = &scheduling.Refusal{Reason: reason, Message: fmt.Sprintf(format, args...)}
-		return waiting, c
+func (w *world) candidate(job *platformv1.Job) *candidate {
+	c := &candidate{job: job}
+	refuse := func(reason platformv1.JobReason, format string, args ...any) *candidate {
+		c.refusal = &scheduling.Refusal{Reason: reason, Message: fmt.Sprintf(format, args...)}
+		return c
 	}
 
 	project := w.projects[job.Namespace]
@@ -83,23 +108,19 @@ func (w *world) candidate(job *platformv1.Job, quotas map[string]*scheduling.Quo
 	if project.Spec.Quota == "" {
 		return refuse(platformv1.JobReasonQuotaMissing, "project %q has no quota, so nothing may run in it; an administrator sets spec.quota of the project", project.Name)
 	}
-	waiting.Quota = quotas[project.Spec.Quota]
-	if waiting.Quota == nil {
+	if quota := w.quotas[project.Spec.Quota]; quota == nil || quota.DeletionTimestamp != nil {
 		return refuse(platformv1.JobReasonQuotaMissing, "quota %q of project %q does not exist, so nothing may run in it", project.Spec.Quota, project.Name)
 	}
 	c.quota = project.Spec.Quota
-	cluster, refusal := w.cluster(job)
-	if refusal != nil {
-		waiting.Refusal = refusal
-		return waiting, c
+	if c.cluster, c.refusal = w.cluster(job); c.refusal != nil {
+		return c
 	}
-	c.cluster = cluster
 	for _, name := range workload.SecretNames(&job.Spec) {
 		if !w.secrets[client.ObjectKey{Namespace: job.Namespace, Name: name}] {
 			return refuse(platformv1.JobReasonSecretMissing, "secret %q does not exist in project %q, or has no label %s=%s", name, job.Namespace, platformv1.LabelSecret, platformv1.SecretLabelValue)
 		}
 	}
-	request, unresolved := workload.Resolve(&job.Spec, &cluster.Spec)
+	request, unresolved := workload.Resolve(&job.Spec, &c.cluster.Spec)
 	if unresolved != nil {
 		return refuse(unresolved.Reason, "%s", unresolved.Message)
 	}
@@ -107,9 +128,92 @@ func (w *world) candidate(job *platformv1.Job, quotas map[string]*scheduling.Quo
 		return refuse(platformv1.JobReasonHistoryBacklog, "the history has not taken up what happened to the job; its next attempt waits for that")
 	}
 	c.request = request
-	waiting.Replica = amounts(request.Replica)
-	waiting.Model, waiting.Replicas = request.Replica.GPUModel, int64(request.Replicas)
-	return waiting, c
+	if unknown := unknownLevel(job, &c.cluster.Spec); unknown != "" {
+		return refuse(platformv1.JobReasonUnschedulable, "%s", unknown)
+	}
+	return c
+}
+
+// setOverdue says whether a job that gave way goes ahead of others by now, or in how long it will.
+func (w *world) setOverdue(c *candidate, now time.Time) (left time.Duration) {
+	queue := c.job.Status.Queue
+	if c.refusal != nil || queue == nil || queue.Displaced == nil {
+		return 0
+	}
+	left = queue.Displaced.Add(w.longestWait(c.quota)).Sub(now)
+	c.overdue = left <= 0
+	return max(left, 0)
+}
+
+// longestWait is how long a job under the quota waits at most, before it goes ahead of others, once it gave way: as the
+// quota says, or the nearest above it that does.
+func (w *world) longestWait(name string) time.Duration {
+	for range maxDepth {
+		q := w.quotas[name]
+		if q == nil {
+			break
+		}
+		if p := q.Spec.Preemption; p != nil && p.LongestWaitSeconds != nil {
+			return time.Duration(*p.LongestWaitSeconds) * time.Second
+		}
+		name = q.Spec.Parent
+	}
+	return defaultLongestWait
+}
+
+// unknownLevel says that the cluster does not know the level of topology that the job names, if so.
+func unknownLevel(job *platformv1.Job, cluster *platformv1.ClusterSpec) string {
+	if job.Spec.Placement == nil || job.Spec.Placement.Within == "" {
+		return ""
+	}
+	var names []string
+	for _, level := range cluster.Topology {
+		if level.Name == job.Spec.Placement.Within {
+			return ""
+		}
+		names = append(names, level.Name)
+	}
+	if len(names) == 0 {
+		return fmt.Sprintf("the job asks to be within one %q, and the cluster tells nothing of its topology; leave placement.within out", job.Spec.Placement.Within)
+	}
+	return fmt.Sprintf("the cluster's topology has no level %q; it has: %s", job.Spec.Placement.Within, strings.Join(names, ", "))
+}
+
+// asks is what the job asks of the engine.
+func (c *candidate) asks() scheduling.Waiting {
+	w := scheduling.Waiting{
+		Key: c.key(), User: c.job.Spec.SubmittedBy, Quota: c.quota, Priority: priority(c.job), Since: since(c.job), Span: span(c.job),
+		Request: scheduling.Request{Replica: amounts(c.request.Replica), Replicas: int64(c.request.Replicas)},
+	}
+	w.Models = c.request.Models
+	if placement := c.job.Spec.Placement; placement != nil {
+		w.Pools, w.Spot = placement.Pools, ptr.Deref(placement.Spot, false)
+		w.Within = 1 + slices.IndexFunc(c.cluster.Spec.Topology, func(l platformv1.TopologyLevel) bool { return l.Name == placement.Within })
+	}
+	w.Preemptible, w.Overdue = preemptible(c.job), c.overdue
+	return w
+}
+
+func preemptible(job *platformv1.Job) bool { return ptr.Deref(job.Spec.Preemptible, false) }
+
+// priority is the job's as a number.
+func priority(job *platformv1.Job) int {
+	switch job.Spec.Priority {
+	case platformv1.PriorityHigh:
+		return 1
+	case platformv1.PriorityLow:
+		return -1
+	default:
+		return 0
+	}
+}
+
+// span is for how long an attempt that starts now holds what it is given, at most; 0 where the job says nothing of it.
+func span(job *platformv1.Job) time.Duration {
+	if job.Spec.LifeSpanSeconds == nil {
+		return 0
+	}
+	return time.Duration(*job.Spec.LifeSpanSeconds-job.Status.RunSeconds)*time.Second + margin
 }
 
 // since is when the job began to wait.
@@ -143,84 +247,109 @@ func (w *world) cluster(job *platformv1.Job) (*platformv1.Cluster, *scheduling.R
 	}
 }
 
-// held is every quota with what reservations hold of it. It is counted anew each time from the jobs themselves: a counter
-// could drift.
-func (w *world) held() map[string]*scheduling.Quota {
-	quotas := map[string]*scheduling.Quota{}
+// tree is every quota.
+func (w *world) tree() []scheduling.Quota {
+	var quotas []scheduling.Quota
 	for name, q := range w.quotas {
 		if q.DeletionTimestamp != nil {
 			continue
 		}
-		quotas[name] = &scheduling.Quota{
-			Name: name, Nominal: scheduling.NominalLimits(q.Spec.Nominal), PerUser: scheduling.PerUserLimits(q.Spec.PerUser),
+		spec := &q.Spec
+		quota := scheduling.Quota{
+			Name: name, Parent: spec.Parent, Nominal: scheduling.NominalLimits(spec.Nominal), PerUser: scheduling.ReadLimits(spec.PerUser),
+			Borrowing: scheduling.ReadLimits(spec.Borrowing), Lending: scheduling.ReadLimits(spec.Lending),
 		}
-	}
-	for _, job := range w.jobs {
-		reservation := job.Status.Reservation
-		if reservation == nil {
-			continue
+		if share := spec.FairShare; share != nil {
+			quota.Weight = int64(ptr.Deref(share.Weight, 1))
+			quota.HalfLife = seconds(share.HalfLifeSeconds)
 		}
-		if q := quotas[reservation.Quota]; q != nil {
-			q.Hold(job.Spec.SubmittedBy, amounts(reservation.Replica).Times(replicas(reservation)), reservation.Replica.GPUModel)
+		if p := spec.Preemption; p != nil {
+			quota.Preemption = scheduling.Preemption{
+				LowerPriority: victims[p.LowerPriority], Reclaim: victims[p.Reclaim], Quantum: seconds(p.QuantumSeconds), MinRun: seconds(p.MinimumRunSeconds),
+			}
 		}
+		quotas = append(quotas, quota)
 	}
 	return quotas
 }
 
-func replicas(reservation *platformv1.Reservation) int64 {
-	n := int64(0)
-	for _, share := range reservation.Nodes {
-		n += int64(share.Replicas)
+// victims are the engine's words for the API's.
+var victims = map[platformv1.Victims]scheduling.Victims{
+	platformv1.VictimsPreemptible: scheduling.PreemptibleVictims,
+	platformv1.VictimsAny:         scheduling.AnyVictims,
+}
+
+func seconds(n *int64) time.Duration { return time.Duration(ptr.Deref(n, 0)) * time.Second }
+
+// running is every job that holds a reservation. What is held is the sum of these: a counter could drift.
+func (w *world) running() []scheduling.Running {
+	var all []scheduling.Running
+	for _, job := range w.jobs {
+		held := job.Status.Reservation
+		if held == nil {
+			continue
+		}
+		r := scheduling.Running{
+			Key: string(job.UID), Quota: held.Quota, User: job.Spec.SubmittedBy, Priority: priority(job), Preemptible: preemptible(job), Replica: amounts(held.Replica),
+			Model: held.Replica.GPUModel, Start: held.Time.Time, Ending: held.Ending != "",
+		}
+		for _, share := range held.Nodes {
+			r.Nodes = append(r.Nodes, scheduling.Share{Node: share.Node, Replicas: int64(share.Replicas)})
+		}
+		if most := span(job); most > 0 {
+			r.End = r.Start.Add(most)
+			if held.StartTime != nil {
+				r.End = held.StartTime.Add(most)
+			}
+		}
+		all = append(all, r)
 	}
-	return n
+	return all
 }
 
 func amounts(replica platformv1.ReplicaResources) scheduling.Amounts {
 	return scheduling.Amounts{MilliCPU: replica.CPU.MilliValue(), Memory: replica.Memory.Value(), GPUs: int64(replica.GPUs)}
 }
 
-// ledger is the nodes on which jobs can start, with what is free on them: what they can give, less what reservations hold,
-// less the pods of everybody else. What the node's own pods hold, those of daemons, it can never give.
-func (w *world) ledger() []*scheduling.Node {
-	byName := map[string]*scheduling.Node{}
-	var nodes []*scheduling.Node
+// ledger is the nodes on which jobs can start, with what the pods of everybody else hold on them. What the node's own pods
+// hold, those of daemons, it can never give.
+func (w *world) ledger() []scheduling.Node {
+	at := map[string]int{}
+	var nodes []scheduling.Node
 	tolerations := w.tolerations()
+	var levels []platformv1.TopologyLevel
+	if len(w.clusters) > 0 {
+		levels = w.clusters[0].Spec.Topology // all nodes are those of the one cluster there is
+	}
 	for _, n := range w.nodes {
 		if !workload.Schedulable(n, tolerations) {
 			continue
 		}
 		can := sumOf(accounting.Allocatable(n))
-		node := &scheduling.Node{
+		can.Pods = n.Status.Allocatable.Pods().Value()
+		at[n.Name] = len(nodes)
+		nodes = append(nodes, scheduling.Node{
 			Name: n.Name, Pool: workload.Pool(n), GPUModel: n.Labels[platformv1.LabelGPUModel], GPUOnly: workload.GPUOnly(n),
-			Allocatable: can, Free: can, Pods: n.Status.Allocatable.Pods().Value(),
-		}
-		byName[n.Name] = node
-		nodes = append(nodes, node)
+			Spot: workload.Spot(n), Domains: workload.Domains(n, levels), Allocatable: can,
+		})
 	}
 	reserved := map[string]bool{}
 	for _, job := range w.jobs {
-		reservation := job.Status.Reservation
-		if reservation == nil {
-			continue
-		}
-		reserved[string(job.UID)] = true
-		for _, share := range reservation.Nodes {
-			if node := byName[share.Node]; node != nil {
-				node.Free = node.Free.Minus(amounts(reservation.Replica).Times(int64(share.Replicas)))
-				node.Pods -= int64(share.Replicas)
-			}
+		if job.Status.Reservation != nil {
+			reserved[string(job.UID)] = true
 		}
 	}
 	for _, pod := range w.pods {
-		node := byName[pod.Spec.NodeName]
-		if node == nil || !accounting.Occupies(pod) || reserved[pod.Labels[platformv1.LabelJobUID]] {
+		i, known := at[pod.Spec.NodeName]
+		if !known || !accounting.Occupies(pod) || reserved[pod.Labels[platformv1.LabelJobUID]] {
 			continue
 		}
 		holds := sumOf(accounting.Requested(pod, ""))
-		node.Free = node.Free.Minus(holds)
-		node.Pods--
-		if belongsToNode(pod) {
+		holds.Pods = 1
+		if node := &nodes[i]; belongsToNode(pod) {
 			node.Allocatable = node.Allocatable.Minus(holds)
+		} else {
+			node.Foreign = node.Foreign.Plus(holds)
 		}
 	}
 	return nodes

@@ -73,3 +73,13 @@ func (r *Reconciler) look(ctx context.Context) (*world, error) {
 	}
 	return w, nil
 }
+
+// holder is the job with the UID, where it holds a reservation and is not being ended.
+func (w *world) holder(uid string) *platformv1.Job {
+	for _, job := range w.jobs {
+		if string(job.UID) == uid && job.Status.Reservation != nil && job.Status.Reservation.Ending == "" {
+			return job
+		}
+	}
+	return nil
+}

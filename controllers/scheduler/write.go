@@ -16,7 +16,7 @@ import (
 )
 
 // reserve is the status of a job that starts.
-func reserve(c candidate, placement *scheduling.Placement, now time.Time) (platformv1.JobStatus, error) {
+func reserve(c *candidate, placement *scheduling.Placement, now time.Time) (platformv1.JobStatus, error) {
 	status := *c.job.Status.DeepCopy()
 	replica := c.request.Replica
 	replica.GPUModel = placement.Model
@@ -36,11 +36,12 @@ func reserve(c candidate, placement *scheduling.Placement, now time.Time) (platf
 	for _, share := range placement.Nodes {
 		reservation.Nodes = append(reservation.Nodes, platformv1.NodeShare{Node: share.Node, Replicas: int32(share.Replicas)}) //nolint:gosec // at most 256
 	}
+	waited := metav1.NewTime(since(c.job))
+	reservation.QueuedSince = &waited
 	status.Reservation = reservation
 	status.Preset, status.RetryTime = c.request.Preset, nil
 	status.Phase, status.Reason, status.Message = platformv1.JobPending, platformv1.JobReasonCreating, ""
-	since := metav1.NewTime(since(c.job))
-	status.Queue = &platformv1.QueueStatus{Since: &since}
+	status.Queue = &platformv1.QueueStatus{Since: &waited}
 	appended := status.Journal.Append(platformv1.Transition{
 		Time: metav1.NewMicroTime(now), Phase: string(status.Phase), Reason: string(status.Reason), Attempt: status.Attempt,
 	})
@@ -49,6 +50,21 @@ func reserve(c candidate, placement *scheduling.Placement, now time.Time) (platf
 	}
 	finishStatus(&status, c.job.Generation, now)
 	return status, nil
+}
+
+// displace is the status of a running job that gives way to another. Its controller ends its pods.
+func displace(job *platformv1.Job, d scheduling.Displacement, other *platformv1.Job, now time.Time) platformv1.JobStatus {
+	status := *job.Status.DeepCopy()
+	why := "which is of higher priority, or whose turn it is"
+	if d.Reclaimed {
+		why = "whose quota takes back what it had lent"
+	}
+	status.Reservation.DisplacedFor = other.Namespace + "/" + other.Name
+	status.Reservation.Ending = platformv1.JobReasonPreempted
+	status.Reservation.EndingMessage = fmt.Sprintf("gives way to job %s, %s", status.Reservation.DisplacedFor, why)
+	status.Reason, status.Message = platformv1.JobReasonTerminating, status.Reservation.EndingMessage
+	finishStatus(&status, job.Generation, now)
+	return status
 }
 
 func finishStatus(status *platformv1.JobStatus, generation int64, now time.Time) {

@@ -128,9 +128,11 @@ func gpuText(gpu *v1alpha1.GPUs) string {
 	switch {
 	case gpu == nil:
 		return ""
-	case gpu.Model == "":
-		return fmt.Sprint(gpu.Count)
-	default:
+	case len(gpu.Models) > 0:
+		return fmt.Sprintf("%d × %s", gpu.Count, strings.Join(gpu.Models, " or "))
+	case gpu.Model != "":
 		return fmt.Sprintf("%d × %s", gpu.Count, gpu.Model)
+	default:
+		return fmt.Sprint(gpu.Count)
 	}
 }

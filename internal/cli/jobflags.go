@@ -24,7 +24,9 @@ type jobFlags struct {
 	priority, restart                string
 	maxRetries, replicas, httpPort   int32
 	scheduleTimeout, lifeSpan, keep  string
-	cluster, imagePullSecret         string
+	cluster, imagePullSecret, within string
+	pools                            []string
+	spot, preemptible                bool
 	readFile                         func(string) (*os.File, error)
 	lookupEnv                        func(string) (string, bool)
 }
@@ -35,7 +37,7 @@ func (f *jobFlags) addTo(c *cobra.Command, a *app) {
 	flags.StringVarP(&f.preset, "preset", "p", "", "size of the job by name; see \""+a.program+" preset ls\"")
 	flags.StringVar(&f.cpu, "cpu", "", "cores, for instance 4 or 500m, where no preset is named")
 	flags.StringVar(&f.memory, "memory", "", "memory, for instance 16Gi, where no preset is named")
-	flags.StringVar(&f.gpu, "gpu", "", "GPUs as N or N:MODEL, where no preset is named")
+	flags.StringVar(&f.gpu, "gpu", "", "GPUs as N, N:MODEL or N:MODEL,MODEL (the best first), where no preset is named")
 	flags.StringVar(&f.shm, "shm", "", "size of /dev/shm, part of the memory, for instance 8Gi")
 	flags.StringArrayVarP(&f.env, "env", "e", nil, "variable as NAME=VALUE, NAME=secret:SECRET/KEY, or NAME alone to pass on your own; may be repeated")
 	flags.StringArrayVar(&f.envFiles, "env-file", nil, "file of variables, one a line; may be repeated")
@@ -53,6 +55,10 @@ func (f *jobFlags) addTo(c *cobra.Command, a *app) {
 	flags.StringVar(&f.keep, "ttl", "", "how long the job's object and logs are kept after its end (default: 1d)")
 	flags.Int32Var(&f.replicas, "replicas", 0, "equal pods that start together")
 	flags.StringVar(&f.cluster, "cluster", "", "cluster on which the job runs")
+	flags.StringArrayVar(&f.pools, "pool", nil, "pool in which the job may run, the best first; may be repeated")
+	flags.BoolVar(&f.spot, "spot", false, "allow nodes that can be taken away at any time")
+	flags.StringVar(&f.within, "within", "", "level of the cluster's topology of which all replicas are in one domain, for instance rack")
+	flags.BoolVar(&f.preemptible, "preemptible", false, "let the job give way to others where its quota says so; it starts anew later")
 	flags.StringVar(&f.imagePullSecret, "image-pull-secret", "", "secret of the project with the credentials of the image's registry")
 	fixed := func(flag string, words ...string) {
 		must(c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)))
@@ -72,7 +78,7 @@ func (f *jobFlags) addTo(c *cobra.Command, a *app) {
 // apply changes the spec as the flags that were given say, and leaves the rest as it is.
 func (f *jobFlags) apply(spec *v1alpha1.JobSpec, given func(flag string) bool) error {
 	steps := []func(*v1alpha1.JobSpec, func(string) bool) error{
-		f.applySize, f.applyEnv, f.applyVolumes, f.applyRestart, f.applyTimes, f.applyRest,
+		f.applySize, f.applyEnv, f.applyVolumes, f.applyRestart, f.applyTimes, f.applyPlacement, f.applyRest,
 	}
 	for _, step := range steps {
 		if err := step(spec, given); err != nil {
@@ -226,6 +232,33 @@ func (f *jobFlags) applyTimes(spec *v1alpha1.JobSpec, given func(string) bool) e
 		}
 		keep := int32(min(seconds, 1<<31-1)) //nolint:gosec // bounded in the same expression
 		spec.TTLSecondsAfterFinished = &keep
+	}
+	return nil
+}
+
+func (f *jobFlags) applyPlacement(spec *v1alpha1.JobSpec, given func(string) bool) error {
+	placement := v1alpha1.Placement{}
+	if spec.Placement != nil {
+		placement = *spec.Placement
+	}
+	if given("pool") {
+		placement.Pools = f.pools
+	}
+	if given("spot") {
+		if placement.Spot = nil; f.spot {
+			placement.Spot = &f.spot
+		}
+	}
+	if given("within") {
+		placement.Within = f.within
+	}
+	if spec.Placement = nil; len(placement.Pools) > 0 || placement.Spot != nil || placement.Within != "" {
+		spec.Placement = &placement
+	}
+	if given("preemptible") {
+		if spec.Preemptible = nil; f.preemptible {
+			spec.Preemptible = &f.preemptible
+		}
 	}
 	return nil
 }

@@ -42,6 +42,8 @@ func TestNewJob(t *testing.T) {
 		"nothing said":      {want: v1alpha1.JobSpec{LifeSpanSeconds: day}},
 		"no end":            {args: []string{"--life-span", "0"}, want: v1alpha1.JobSpec{}},
 		"preset":            {args: []string{"-p", "gpu", "--shm", "1Gi"}, want: v1alpha1.JobSpec{Preset: "gpu", LifeSpanSeconds: day, Resources: &v1alpha1.JobResources{SHM: quantityOf("1Gi")}}},
+		"placement":         {args: []string{"--pool", "a100", "--pool", "v100", "--spot", "--within", "rack", "--preemptible"}, want: v1alpha1.JobSpec{LifeSpanSeconds: day, Preemptible: new(true), Placement: &v1alpha1.Placement{Pools: []string{"a100", "v100"}, Spot: new(true), Within: "rack"}}},
+		"one of two models": {args: []string{"--cpu", "4", "--memory", "16Gi", "--gpu", "2:H100,A100"}, want: v1alpha1.JobSpec{LifeSpanSeconds: day, Resources: &v1alpha1.JobResources{CPU: quantityOf("4"), Memory: quantityOf("16Gi"), GPU: &v1alpha1.GPUs{Count: 2, Models: []string{"H100", "A100"}}}}},
 		"own size":          {args: []string{"--cpu", "4", "--memory", "16Gi", "--gpu", "2:A100"}, want: v1alpha1.JobSpec{LifeSpanSeconds: day, Resources: &v1alpha1.JobResources{CPU: quantityOf("4"), Memory: quantityOf("16Gi"), GPU: &v1alpha1.GPUs{Count: 2, Model: "A100"}}}},
 		"two sizes":         {args: []string{"-p", "gpu", "--cpu", "4"}, wantError: "a preset or its own"},
 		"half a size":       {args: []string{"--gpu", "1"}, wantError: "--cpu and --memory are given together"},

@@ -223,7 +223,7 @@ func (a *app) presetNames() completer {
 				p := &cl.Spec.Presets[i]
 				size := p.CPU.String() + " CPU, " + p.Memory.String()
 				if p.GPU != nil {
-					size += fmt.Sprintf(", %d GPU %s", p.GPU.Count, p.GPU.Model)
+					size += ", GPU " + gpuText(p.GPU)
 				}
 				words = append(words, described(p.Name, size))
 			}

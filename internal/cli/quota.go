@@ -59,8 +59,9 @@ func (a *app) currentQuota(ctx context.Context) (string, error) {
 func (a *app) describeQuota(q *v1alpha1.Quota) error {
 	ready, why := readiness(q.Status.Conditions)
 	a.printFields(a.out, []field{
-		{"Name", q.Name}, {"Description", q.Spec.Description}, {"Ready", ready}, {"Message", why},
+		{"Name", q.Name}, {"Description", q.Spec.Description}, {"Parent", q.Spec.Parent}, {"Ready", ready}, {"Message", why},
 		{"Projects", fmt.Sprint(q.Status.Projects)}, {"Waiting jobs", fmt.Sprint(q.Status.WaitingJobs)},
+		{"Borrows at most", describeAmounts(q.Spec.Borrowing)}, {"Lends at most", describeAmounts(q.Spec.Lending)},
 		{"Each user", describeAmounts(q.Spec.PerUser)},
 	})
 	fmt.Fprintln(a.out)

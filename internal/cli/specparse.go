@@ -100,6 +100,9 @@ func parseGPU(text string) (*v1alpha1.GPUs, error) {
 	if count == 0 {
 		return nil, nil
 	}
+	if models := strings.Split(model, ","); len(models) > 1 {
+		return &v1alpha1.GPUs{Count: int32(count), Models: models}, nil
+	}
 	return &v1alpha1.GPUs{Count: int32(count), Model: model}, nil
 }
 

@@ -2,183 +2,423 @@ package scheduling
 
 import (
 	"cmp"
-	"fmt"
+	"container/heap"
 	"slices"
+	"time"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
 
-// Decide goes through the waiting jobs in their order and starts every one that its quota and the nodes have room for.
-// What it places it takes from the quotas and nodes of the state, so that one call never gives the same thing twice.
-func Decide(waiting []*Waiting, nodes []*Node) []Decision {
-	Order(waiting)
-	engine := engine{nodes: sorted(nodes), full: map[shape]bool{}}
-	decisions := make([]Decision, 0, len(waiting))
-	position := int32(0)
-	for _, job := range waiting {
-		decision := engine.decide(job)
-		if decision.Refusal != nil {
-			position++
-			decision.Position = position
+var (
+	// never is later than all times that matter.
+	never = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	// unknown is when a job ends of which it is not known: later than a reservation that waits for another such.
+	unknown = never.Add(time.Second)
+)
+
+// Decisions are what follows from what the engine knows.
+type Decisions struct {
+	Starts []Start
+	// Displaced are running jobs that give way.
+	Displaced []Displacement
+	// Told are waiting jobs of which the engine has said for the first time why they wait, or for another reason than before.
+	Told []string
+	// Again is when there may be more to decide though nothing happens; zero for never.
+	Again time.Time
+}
+
+// Start is a job that starts.
+type Start struct {
+	Key string
+	Placement
+}
+
+// Displacement is a running job that gives way to a waiting one, once its pods have ended.
+type Displacement struct {
+	Key string
+	// For is the key of the job that takes its place.
+	For string
+	// Reclaimed reports that the job ran on what its quota had borrowed, and not that it was of lower priority.
+	Reclaimed bool
+}
+
+// Decide goes through the waiting jobs in their order and starts every one that quotas and nodes have room for. It counts in
+// what it decides: the caller carries it out, or says what became of the job instead.
+func (e *Engine) Decide(now time.Time) Decisions {
+	e.rebuild()
+	e.age(now)
+	var d Decisions
+	e.losePatience(now)
+	e.renew(now)
+	for e.promote(); e.top.best != nil; e.promote() {
+		e.step(e.top.best, now, &d)
+	}
+	d.Again = e.renew(now)
+	if len(e.patient.items) > 0 {
+		if until := e.patient.items[0].until; d.Again.IsZero() || until.Before(d.Again) {
+			d.Again = until
 		}
-		decisions = append(decisions, decision)
 	}
-	return decisions
+	return d
 }
 
-// Order sorts waiting jobs: higher priority first, then those who wait longer, then by key.
-func Order(waiting []*Waiting) {
-	slices.SortFunc(waiting, func(a, b *Waiting) int {
-		return cmp.Or(cmp.Compare(rank(b.Priority), rank(a.Priority)), a.Since.Compare(b.Since), cmp.Compare(a.Key, b.Key))
-	})
-}
-
-func rank(priority platformv1.JobPriority) int {
-	switch priority {
-	case platformv1.PriorityHigh:
-		return 1
-	case platformv1.PriorityLow:
-		return -1
-	default:
-		return 0
+// step looks at the first job of a class: it starts, or the class waits.
+func (e *Engine) step(c *class, now time.Time, d *Decisions) {
+	w := c.first()
+	old := e.dropReservation(c)
+	found := e.try(c, now)
+	if found.shares != nil {
+		if old != nil {
+			e.released(c)
+		}
+		e.start(w, found, now)
+		d.Starts = append(d.Starts, Start{w.Key, found.placement()})
+		return
+	}
+	e.park(c, found, d)
+	if found.busy && old != nil && e.keeps(old, now) {
+		e.keep(c, old)
+		return
+	}
+	if found.busy {
+		e.claim(c, now, d)
+	}
+	switch {
+	case old == nil:
+	case c.reservation == nil:
+		e.released(c)
+	case c.reservation.leavesMoreThan(old):
+		c.wakeHeldBack()
 	}
 }
 
-// shape is all of a job that matters to where it can be placed.
-type shape struct {
-	replica  Amounts
-	model    string
-	replicas int64
+// released follows up on a class that has no reservation any more: nobody is held back for it, and another may have one.
+func (e *Engine) released(c *class) {
+	c.wakeHeldBack()
+	e.hungry[c.lane.queue.root()] = struct{}{}
 }
 
-type engine struct {
-	nodes []*Node
-	// full remembers the shapes that found no place in this round: nothing is given back within a round, so the next job of
-	// the same shape finds none either.
-	full map[shape]bool
+// claim keeps what the class's job needs from the time on at which it can start, and makes room for it where it may.
+func (e *Engine) claim(c *class, now time.Time, d *Decisions) {
+	wait := e.options.Patience
+	if c.lane.queue.displaces() {
+		wait = min(wait, e.options.Urgency)
+	}
+	if until := c.first().Since.Add(wait); now.Before(until) {
+		if !c.patient {
+			c.patient = true
+			e.patient.insert(patience{until, c})
+		}
+		return
+	}
+	if !e.mayReserve(c) {
+		return
+	}
+	e.reserve(c, now)
+	if c.reservation == nil || c.reservation.imminent || !c.lane.queue.displaces() {
+		return
+	}
+	e.dropReservation(c)
+	for _, v := range e.displace(c, now) {
+		v.For = c.first().Key
+		d.Displaced = append(d.Displaced, v)
+		e.end(v.Key)
+	}
+	e.reserve(c, now)
 }
 
-func (e *engine) decide(job *Waiting) Decision {
-	if job.Refusal != nil {
-		return refused(job, *job.Refusal)
+// patience is until when a class waits before others are held back for it.
+type patience struct {
+	until time.Time
+	class *class
+}
+
+func comparePatience(a, b patience) int {
+	return cmp.Or(a.until.Compare(b.until), cmp.Compare(a.class.id, b.class.id))
+}
+
+// losePatience makes those ready that have waited long enough for others to be held back for them.
+func (e *Engine) losePatience(now time.Time) {
+	for len(e.patient.items) > 0 && !e.patient.items[0].until.After(now) {
+		c := e.patient.items[0].class
+		e.patient.remove(e.patient.items[0])
+		c.patient = false
+		if _, waits := c.lane.queue.blocked[c]; waits && c.reservation == nil && e.mayReserve(c) {
+			c.makeReady()
+		}
 	}
-	models := e.models(job)
-	if refusal := e.impossible(job, models); refusal != nil {
-		return refused(job, *refusal)
+}
+
+// end marks a running job as one that is being ended.
+func (e *Engine) end(key string) {
+	r := e.running[key]
+	e.byEnd.remove(r)
+	r.Ending = true
+	e.byEnd.insert(r)
+}
+
+// start counts the job in as one that runs.
+func (e *Engine) start(w *waiting, found attempt, now time.Time) {
+	c := w.class
+	c.verdict = verdict{}
+	r := Running{
+		Key: w.Key, Quota: w.Quota, User: w.User, Priority: w.Priority, Preemptible: w.Preemptible,
+		Replica: c.replica, Model: found.model, Nodes: found.placement().Nodes, Start: now, End: c.end(now),
 	}
-	var verdict *Refusal
+	if r.End.Equal(unknown) {
+		r.End = time.Time{}
+	}
+	delete(e.waiting, w.Key)
+	e.dequeue(w)
+	e.heldAgainst(c, found, now)
+	e.admit(&running{Running: r})
+}
+
+// end is when a job of the class will have ended if it starts now.
+func (c *class) end(now time.Time) time.Time {
+	if c.span == 0 {
+		return unknown
+	}
+	return now.Add(c.span)
+}
+
+// attempt is what a look at a job found.
+type attempt struct {
+	model  string
+	uses   []use
+	shares []share
+	// busy reports that the job would start if others were not there.
+	busy    bool
+	verdict verdict
+	// waitsFor is what there has to be more of.
+	waitsFor []bindNeed
+	groups   []*group
+	behind   []*class
+}
+
+type bindNeed struct {
+	bind
+	need int64
+}
+
+func (a *attempt) placement() Placement {
+	p := Placement{Pool: a.shares[0].node.Pool, Model: a.model}
+	for _, s := range a.shares {
+		p.Nodes = append(p.Nodes, Share{s.node.Name, s.replicas})
+	}
+	return p
+}
+
+// try looks for a place for the first job of the class: for each GPU model that it takes, the quota first and then nodes.
+func (e *Engine) try(c *class, now time.Time) attempt {
+	q := c.lane.queue
+	if q.broken != "" {
+		return attempt{verdict: verdict{reason: platformv1.JobReasonQuotaMissing, text: func() string { return q.broken }}}
+	}
+	total, end := c.replica.Times(c.replicas), c.end(now)
+	a := attempt{}
+	models := e.modelsOf(c)
 	for _, model := range models {
-		if refusal := job.Quota.check(job, model); refusal != nil {
-			verdict = better(verdict, refusal)
+		groups := e.groupsFor(c, model)
+		if !everFits(groups, c) {
+			a.groups = append(a.groups, groups...)
+			a.verdict = better(a.verdict, verdict{reason: platformv1.JobReasonUnschedulable, text: func() string { return e.whyNever(c, model) }})
 			continue
 		}
-		if placement := e.place(job, model); placement != nil {
-			job.Quota.Hold(job.User, job.total(), placement.Model)
-			return Decision{Key: job.Key, Placement: placement}
+		all := uses(total, e.model(model))
+		if small := q.tooSmallFor(c.lane.user, all); small != nil {
+			a.verdict = better(a.verdict, verdict{reason: platformv1.JobReasonQuotaTooSmall, text: func() string { return small.neverText(total, &e.models) }})
+			continue
 		}
-		verdict = better(verdict, &Refusal{platformv1.JobReasonQueued, e.busy(job, model)})
+		a.busy = true
+		if bound, short := q.shortFor(c.lane.user, all); short {
+			a.verdict = better(a.verdict, verdict{reason: platformv1.JobReasonQuotaExceeded, text: func() string { return bound.text(&e.models) }})
+			a.waitsFor = append(append(a.waitsFor, bound), q.guaranteedBelow(bound.bind)...)
+			continue
+		}
+		if behind, bound := e.heldByQuota(c, all, end); behind != nil {
+			a.verdict = better(a.verdict, heldBackFor(behind))
+			a.behind = append(a.behind, behind)
+			a.waitsFor = append(a.waitsFor, bound)
+			continue
+		}
+		if shares := e.place(c, model, end); shares != nil {
+			return attempt{model: model, uses: all, shares: shares}
+		}
+		a.groups = append(a.groups, groups...)
+		if holders := e.heldByNodes(c, model); len(holders) > 0 {
+			a.behind = append(a.behind, holders...)
+			a.verdict = better(a.verdict, heldBackFor(holders[0]))
+		} else {
+			a.verdict = better(a.verdict, verdict{reason: platformv1.JobReasonQueued, text: func() string { return e.whyBusy(c, model) }})
+		}
 	}
-	return refused(job, *verdict)
+	if len(models) == 0 {
+		a.verdict = verdict{reason: platformv1.JobReasonUnschedulable, text: func() string { return e.whyNever(c, "") }}
+	}
+	return a
+}
+
+// modelsOf are the GPU models that the class takes, the best first; a job without GPUs has the one empty model.
+func (e *Engine) modelsOf(c *class) []string {
+	if c.replica.GPUs == 0 {
+		return []string{""}
+	}
+	if len(c.first().Models) > 0 {
+		return c.first().Models
+	}
+	var models []string
+	for _, g := range e.groups {
+		if g.gpus && len(g.nodes) > 0 && !slices.Contains(models, g.model) {
+			models = append(models, g.model)
+		}
+	}
+	slices.Sort(models)
+	return models
+}
+
+func (q *queue) tooSmallFor(user string, all []use) *bind {
+	for _, u := range all {
+		if b := q.tooSmall(user, u); b != nil {
+			return b
+		}
+	}
+	return nil
+}
+
+// shortFor is the tightest of the bounds that the uses do not fit.
+func (q *queue) shortFor(user string, all []use) (bindNeed, bool) {
+	for _, u := range all {
+		if left, at := q.slack(user, u); left < 0 {
+			return bindNeed{at, at.room() - left}, true
+		}
+	}
+	return bindNeed{}, false
+}
+
+// guaranteedBelow are the queues on the way to a bound to which something is guaranteed: when more of that is free, less
+// counts at the bound.
+func (q *queue) guaranteedBelow(bound bind) []bindNeed {
+	var all []bindNeed
+	for at := q; at != bound.queue && at != nil; at = at.parent {
+		if b := (bind{queue: at, of: bound.of}); at.bounds[bound.of].guaranteed > 0 {
+			all = append(all, bindNeed{b, b.room() + 1})
+		}
+	}
+	return all
+}
+
+// everFits reports whether the nodes have room for the class's job when they are empty.
+func everFits(groups []*group, c *class) bool {
+	if c.within > 0 && c.replicas > 1 {
+		var slots []share
+		for _, g := range groups {
+			for _, n := range g.nodes {
+				if most := c.replica.count(n.Allocatable); most > 0 {
+					slots = append(slots, share{n, most})
+				}
+			}
+		}
+		return smallestDomain(slots, c.within, c.replicas) != nil
+	}
+	slots := int64(0)
+	for _, g := range groups {
+		for size, nodes := range g.sizes {
+			slots += nodes * min(c.replica.count(size), c.replicas)
+		}
+	}
+	return slots >= c.replicas
+}
+
+// verdict is why a class waits. The text is made when somebody asks for it: most are never read, and what holds a job up
+// then is newer than what did when it was looked at.
+type verdict struct {
+	reason platformv1.JobReason
+	text   func() string
 }
 
 // better keeps the verdict that is nearer to a start: waiting for others before waiting for quota before never.
-func better(a, b *Refusal) *Refusal {
+func better(a, b verdict) verdict {
 	order := []platformv1.JobReason{platformv1.JobReasonQueued, platformv1.JobReasonQuotaExceeded}
-	index := func(r *Refusal) int {
-		if i := slices.Index(order, r.Reason); i >= 0 {
+	index := func(v verdict) int {
+		if i := slices.Index(order, v.reason); i >= 0 {
 			return i
 		}
 		return len(order)
 	}
-	if a == nil || index(b) < index(a) {
+	if a.reason == "" || index(b) < index(a) {
 		return b
 	}
 	return a
 }
 
-func refused(job *Waiting, refusal Refusal) Decision {
-	return Decision{Key: job.Key, Refusal: &refusal}
-}
-
-func (w *Waiting) total() Amounts { return w.Replica.Times(w.Replicas) }
-
-// models are the GPU models that the job would take, one try each; a job without GPUs has the one empty model.
-func (e *engine) models(job *Waiting) []string {
-	if job.Replica.GPUs == 0 || job.Model != "" {
-		return []string{job.Model}
-	}
-	var models []string
-	for _, node := range e.nodes {
-		if node.Allocatable.GPUs > 0 && !slices.Contains(models, node.GPUModel) {
-			models = append(models, node.GPUModel)
+// park sets a class aside until there is more of what it waits for.
+func (e *Engine) park(c *class, found attempt, d *Decisions) {
+	c.setAside()
+	q := c.lane.queue
+	q.blocked[c] = struct{}{}
+	for _, b := range found.waitsFor {
+		p := b.queue.parks[b.bind]
+		if p == nil {
+			p = &park{}
+			b.queue.parks[b.bind] = p
 		}
+		p.add(c, b.need)
 	}
-	slices.Sort(models)
-	if len(models) == 0 {
-		return []string{""}
+	for _, g := range found.groups {
+		g.park.add(c, nodeNeed(c.replica))
 	}
-	return models
+	for _, head := range found.behind {
+		if head.heldBack == nil {
+			head.heldBack = map[*class]struct{}{}
+		}
+		head.heldBack[c] = struct{}{}
+	}
+	if c.verdict.reason != found.verdict.reason {
+		for _, w := range c.jobs.items {
+			d.Told = append(d.Told, w.Key)
+		}
+	} else {
+		d.Told = append(d.Told, c.untold...)
+	}
+	c.untold = nil
+	c.verdict = found.verdict
+	c.busy = found.busy
 }
 
-// impossible tells a job that no amount of waiting would start from one that waits for others.
-func (e *engine) impossible(job *Waiting, models []string) *Refusal {
-	for _, model := range models {
-		slots := int64(0)
-		for _, node := range e.nodes {
-			if node.takes(job, model) {
-				slots += min(job.Replica.count(node.Allocatable), job.Replicas)
+// nodeNeed orders replicas by what they need of a node: GPUs, then cores.
+func nodeNeed(replica Amounts) int64 { return replica.GPUs<<40 + replica.MilliCPU }
+
+// freedOn wakes who could use what became free on a node.
+func (e *Engine) freedOn(n *node) {
+	n.group.park.wake(n.free.GPUs<<40+1<<40-1, func(c *class) bool { return c.replica.Fits(n.free) })
+}
+
+// freed wakes who could use what became free of the queue and its parents, and of the user's part in them.
+func (q *queue) freed(user string) {
+	for at := q; at != nil; at = at.parent {
+		for bound, p := range at.parks {
+			if bound.user == "" || bound.user == user {
+				p.wake(bound.room(), nil)
 			}
 		}
-		if slots >= job.Replicas {
-			return nil
-		}
 	}
-	return &Refusal{platformv1.JobReasonUnschedulable, e.whyImpossible(job)}
 }
 
-func (e *engine) whyImpossible(job *Waiting) string {
-	if len(e.nodes) == 0 {
-		return "the cluster has no node on which a job can start"
-	}
-	largest, matching, slots := Amounts{}, 0, int64(0)
-	for _, node := range e.nodes {
-		if job.Replica.GPUs > 0 && job.Model != "" && node.GPUModel != job.Model {
-			continue
-		}
-		matching++
-		largest = Amounts{max(largest.MilliCPU, node.Allocatable.MilliCPU), max(largest.Memory, node.Allocatable.Memory), max(largest.GPUs, node.Allocatable.GPUs)}
-		slots += job.Replica.count(node.Allocatable)
-	}
-	if matching == 0 {
-		return fmt.Sprintf("no node has GPUs of the model %q", job.Model)
-	}
-	if slots > 0 {
-		return fmt.Sprintf("%d replicas start together, and the cluster has room for %d even when it is empty", job.Replicas, slots)
-	}
-	return fmt.Sprintf("a replica asks for %s; the largest that a node can give is %s", describe(job.Replica), describe(largest))
-}
-
-func (e *engine) busy(job *Waiting, model string) string {
-	free := int64(0)
-	for _, node := range e.nodes {
-		if node.takes(job, model) {
-			free += node.slots(job)
+// reconsider looks again at jobs that could never start as the nodes were, and at those that would run on nodes of a kind
+// that is new.
+func (e *Engine) reconsider(added *kind) {
+	for _, q := range e.queues {
+		for c := range q.blocked {
+			if !c.busy || added != nil && added.takes(c, added.model) && (c.models == "" || slices.Contains(c.first().Models, added.model)) {
+				c.makeReady()
+			}
 		}
 	}
-	if job.Replicas > 1 {
-		return fmt.Sprintf("waiting for others to end: there is room for %d of %d replicas, which start together", free, job.Replicas)
-	}
-	what := describe(job.Replica)
-	if model != "" {
-		what += " of " + model
-	}
-	return "waiting for others to end: no node has " + what + " free"
 }
 
-func describe(a Amounts) string {
-	text := fmt.Sprintf("%g cpu, %.4g GiB memory", float64(a.MilliCPU)/1000, float64(a.Memory)/(1<<30))
-	if a.GPUs > 0 {
-		text += fmt.Sprintf(", %d GPUs", a.GPUs)
-	}
-	return text
+// reorder moves a class after its first job has changed.
+func (c *class) reorder() {
+	heap.Fix(&c.lane.ready, c.index)
+	c.lane.touch()
 }

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"pgregory.net/rapid"
+	"github.com/google/go-cmp/cmp"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -14,221 +14,249 @@ const gib = int64(1 << 30)
 
 var start = time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 
-func gpuNode(name, model string, gpus int64) *Node {
-	all := Amounts{MilliCPU: 64_000, Memory: 512 * gib, GPUs: gpus}
-	return &Node{Name: name, Pool: model, GPUModel: model, Allocatable: all, Free: all, Pods: 110}
-}
-
-func cpuNode(name string, cores int64) *Node {
-	all := Amounts{MilliCPU: cores * 1000, Memory: cores * 4 * gib}
-	return &Node{Name: name, Pool: "cpu", Allocatable: all, Free: all, Pods: 110}
-}
-
-func wide() *Quota {
-	many := int64(1 << 40)
-	return &Quota{Name: "wide", Nominal: Limits{MilliCPU: &many, Memory: &many, GPUs: &many}}
-}
-
-func job(name string, gpus, replicas int64, q *Quota) *Waiting {
-	return &Waiting{
-		Key: name, Since: start, User: "carol", Quota: q, Replicas: replicas,
-		Replica: Amounts{MilliCPU: 1000, Memory: gib, GPUs: gpus},
+func gpuNode(name, model string, gpus int64, domains ...string) Node {
+	return Node{
+		Name: name, Pool: model, GPUModel: model, Domains: domains,
+		Allocatable: Amounts{MilliCPU: 64_000, Memory: 512 * gib, GPUs: gpus, Pods: 110},
 	}
 }
 
+func cpuNode(name string, cores int64) Node {
+	return Node{Name: name, Pool: "cpu", Allocatable: Amounts{MilliCPU: cores * 1000, Memory: cores * 4 * gib, Pods: 110}}
+}
+
+// gpuQuota grants GPUs and more than enough of everything else.
+func gpuQuota(name string, gpus int64) Quota {
+	many := int64(1 << 40)
+	return Quota{Name: name, Nominal: Limits{MilliCPU: &many, Memory: &many, GPUs: &gpus}}
+}
+
+func wide() Quota { return gpuQuota("wide", 1<<40) }
+
+type option func(*Waiting)
+
+func job(name string, gpus int64, options ...option) Waiting {
+	w := Waiting{
+		Key: name, User: "carol", Quota: "wide", Since: start,
+		Request: Request{Replica: Amounts{MilliCPU: 1000, Memory: gib, GPUs: gpus}, Replicas: 1},
+	}
+	for _, o := range options {
+		o(&w)
+	}
+	return w
+}
+
+func replicas(n int64) option       { return func(w *Waiting) { w.Replicas = n } }
+func priority(n int) option         { return func(w *Waiting) { w.Priority = n } }
+func after(d time.Duration) option  { return func(w *Waiting) { w.Since = start.Add(d) } }
+func lasts(d time.Duration) option  { return func(w *Waiting) { w.Span = d } }
+func under(quota string) option     { return func(w *Waiting) { w.Quota = quota } }
+func by(user string) option         { return func(w *Waiting) { w.User = user } }
+func models(names ...string) option { return func(w *Waiting) { w.Models = names } }
+func pools(names ...string) option  { return func(w *Waiting) { w.Pools = names } }
+func within(levels int) option      { return func(w *Waiting) { w.Within = levels } }
+func onSpot() option                { return func(w *Waiting) { w.Spot = true } }
+func overdue() option               { return func(w *Waiting) { w.Overdue = true } }
+func limit(n int64) *int64          { return &n }
+func queued() string                { return string(platformv1.JobReasonQueued) }
+func exceeded() string              { return string(platformv1.JobReasonQuotaExceeded) }
+func tooSmall() string              { return string(platformv1.JobReasonQuotaTooSmall) }
+func unschedulable() string         { return string(platformv1.JobReasonUnschedulable) }
+
+// engineWith makes an engine that knows of some things.
+func engineWith(things ...any) *Engine {
+	e := New(Options{})
+	tell(e, things...)
+	return e
+}
+
+func tell(e *Engine, things ...any) {
+	for _, thing := range things {
+		switch thing := thing.(type) {
+		case Node:
+			e.SetNode(thing)
+		case Quota:
+			e.SetQuota(thing)
+		case Waiting:
+			e.SetWaiting(thing)
+		case Running:
+			e.SetRunning(thing)
+		case []Node:
+			for _, n := range thing {
+				e.SetNode(n)
+			}
+		case []Waiting:
+			for _, w := range thing {
+				e.SetWaiting(w)
+			}
+		default:
+			panic(fmt.Sprintf("%T", thing))
+		}
+	}
+}
+
+// outcome is the nodes of each job that starts, or the reason why it waits, by key.
+func outcome(e *Engine, d Decisions) map[string]string {
+	got := map[string]string{}
+	for _, s := range d.Starts {
+		got[s.Key] = nodesOf(s.Placement)
+	}
+	for key := range e.waiting {
+		if reason, _ := e.Reason(key); reason != "" {
+			got[key] = string(reason)
+		}
+	}
+	return got
+}
+
+func nodesOf(p Placement) string {
+	text := ""
+	for i, s := range p.Nodes {
+		if i > 0 {
+			text += " "
+		}
+		text += s.Node
+		if s.Replicas > 1 {
+			text += fmt.Sprintf("*%d", s.Replicas)
+		}
+	}
+	return text
+}
+
 func TestDecide(t *testing.T) {
-	limit := func(n int64) *int64 { return &n }
 	tests := map[string]struct {
-		nodes []*Node
-		jobs  func() []*Waiting
-		// want is the node of each started job, or the reason of each that waits, by key.
-		want map[string]string
+		world []any
+		want  map[string]string
 	}{
 		"starts what fits, by time of submission": {
-			nodes: []*Node{gpuNode("a", "A100", 4)},
-			jobs: func() []*Waiting {
-				q := wide()
-				late, early := job("late", 4, 1, q), job("early", 4, 1, q)
-				late.Since = start.Add(time.Second)
-				return []*Waiting{late, early}
-			},
-			want: map[string]string{"early": "a", "late": "Queued"},
+			world: []any{wide(), gpuNode("a", "A100", 4), job("late", 4, after(time.Second)), job("early", 4)},
+			want:  map[string]string{"early": "a", "late": queued()},
 		},
 		"higher priority goes first": {
-			nodes: []*Node{gpuNode("a", "A100", 4)},
-			jobs: func() []*Waiting {
-				q := wide()
-				urgent := job("urgent", 4, 1, q)
-				urgent.Priority, urgent.Since = platformv1.PriorityHigh, start.Add(time.Hour)
-				return []*Waiting{job("usual", 4, 1, q), urgent}
-			},
-			want: map[string]string{"urgent": "a", "usual": "Queued"},
+			world: []any{wide(), gpuNode("a", "A100", 4), job("usual", 4), job("urgent", 4, priority(1), after(time.Hour))},
+			want:  map[string]string{"urgent": "a", "usual": queued()},
+		},
+		"who was displaced long ago goes before others of the same priority": {
+			world: []any{wide(), gpuNode("a", "A100", 4), job("first", 4), job("displaced", 4, after(time.Hour), overdue()), job("low", 4, priority(-1), overdue())},
+			want:  map[string]string{"displaced": "a", "first": queued(), "low": queued()},
 		},
 		"impossible is told from busy": {
-			nodes: []*Node{gpuNode("a", "A100", 8)},
-			jobs: func() []*Waiting {
-				q := wide()
-				other := job("other-model", 1, 1, q)
-				other.Model = "H100"
-				return []*Waiting{job("1-first", 8, 1, q), job("2-busy", 8, 1, q), job("3-too-large", 16, 1, q), job("4-gang-too-large", 4, 3, q), other}
+			world: []any{
+				wide(), gpuNode("a", "A100", 8), job("1-first", 8), job("2-busy", 8), job("3-too-large", 16), job("4-gang-too-large", 4, replicas(3)),
+				job("other-model", 1, models("H100")),
 			},
-			want: map[string]string{"1-first": "a", "2-busy": "Queued", "3-too-large": "Unschedulable", "4-gang-too-large": "Unschedulable", "other-model": "Unschedulable"},
+			want: map[string]string{
+				"1-first": "a", "2-busy": queued(), "3-too-large": unschedulable(), "4-gang-too-large": unschedulable(), "other-model": unschedulable(),
+			},
 		},
 		"a gang starts whole or not at all": {
-			nodes: []*Node{gpuNode("a", "A100", 4), gpuNode("b", "A100", 4)},
-			jobs: func() []*Waiting {
-				q := wide()
-				return []*Waiting{job("1-small", 1, 1, q), job("2-gang", 4, 2, q), job("3-small", 3, 1, q)}
+			world: []any{
+				wide(), gpuNode("a", "A100", 4), gpuNode("b", "A100", 4), job("1-small", 1, lasts(time.Hour)), job("2-gang", 4, replicas(2)),
+				job("3-small", 3, lasts(time.Hour)),
 			},
-			want: map[string]string{"1-small": "a", "2-gang": "Queued", "3-small": "a"},
+			want: map[string]string{"1-small": "a", "2-gang": queued(), "3-small": "a"},
 		},
 		"a job goes where the least is left over": {
-			nodes: []*Node{gpuNode("a", "A100", 8), gpuNode("b", "A100", 2)},
-			jobs:  func() []*Waiting { return []*Waiting{job("small", 2, 1, wide())} },
+			world: []any{wide(), gpuNode("a", "A100", 8), gpuNode("b", "A100", 2), job("small", 2)},
 			want:  map[string]string{"small": "b"},
 		},
-		"a job without GPUs keeps away from GPU nodes": {
-			nodes: []*Node{gpuNode("a", "A100", 8), cpuNode("z", 4)},
-			jobs:  func() []*Waiting { return []*Waiting{job("cpu", 0, 1, wide())} },
+		"a gang goes to one node if it can, and else to as few as it can, and fills the last": {
+			world: []any{
+				wide(), gpuNode("a", "A100", 4), gpuNode("b", "A100", 8), gpuNode("c", "A100", 1), gpuNode("d", "A100", 2),
+				job("1-one", 2, replicas(2)), job("2-spread", 1, replicas(9)),
+			},
+			want: map[string]string{"1-one": "a*2", "2-spread": "b*8 c"},
+		},
+		"a job without GPUs keeps off GPU nodes": {
+			world: []any{wide(), gpuNode("a", "A100", 8), cpuNode("z", 4), job("cpu", 0)},
 			want:  map[string]string{"cpu": "z"},
 		},
-		"quota in use, quota too small, no GPUs granted": {
-			nodes: []*Node{gpuNode("a", "A100", 8), gpuNode("b", "A100", 8)},
-			jobs: func() []*Waiting {
-				q := &Quota{Name: "vision", Nominal: Limits{MilliCPU: limit(100_000), Memory: limit(1000 * gib), GPUs: limit(4)}}
-				none := &Quota{Name: "none", Nominal: NominalLimits(platformv1.ResourceAmounts{})}
-				return []*Waiting{job("1-first", 4, 1, q), job("2-used", 1, 1, q), job("3-too-much", 8, 1, q), job("4-none", 1, 1, none)}
+		"a job without GPUs takes a GPU node where there is no other": {
+			world: []any{wide(), gpuNode("a", "A100", 8), cpuNode("z", 1), job("1", 0), job("2", 0)},
+			want:  map[string]string{"1": "z", "2": "a"},
+		},
+		"quota in use, quota too small, no GPUs granted, no quota": {
+			world: []any{
+				gpuQuota("vision", 4), Quota{Name: "none", Nominal: NominalLimits(platformv1.ResourceAmounts{})},
+				gpuNode("a", "A100", 8), gpuNode("b", "A100", 8), job("1-first", 4, under("vision")), job("2-used", 1, under("vision")),
+				job("3-too-much", 8, under("vision")), job("4-none", 1, under("none")), job("5-missing", 1, under("missing")),
 			},
-			want: map[string]string{"1-first": "a", "2-used": "QuotaExceeded", "3-too-much": "QuotaTooSmall", "4-none": "QuotaTooSmall"},
+			want: map[string]string{
+				"1-first": "a", "2-used": exceeded(), "3-too-much": tooSmall(), "4-none": tooSmall(), "5-missing": "QuotaMissing",
+			},
 		},
 		"one user's share": {
-			nodes: []*Node{gpuNode("a", "A100", 8)},
-			jobs: func() []*Waiting {
-				q := wide()
-				q.PerUser.GPUs = limit(2)
-				other := job("3-dave", 2, 1, q)
-				other.User = "dave"
-				return []*Waiting{job("1-carol", 2, 1, q), job("2-carol", 1, 1, q), other}
+			world: []any{
+				Quota{Name: "wide", Nominal: wide().Nominal, PerUser: Limits{GPUs: limit(2)}}, gpuNode("a", "A100", 8),
+				job("1-carol", 2), job("2-carol", 1), job("3-dave", 2, by("dave")),
 			},
-			want: map[string]string{"1-carol": "a", "2-carol": "QuotaExceeded", "3-dave": "a"},
+			want: map[string]string{"1-carol": "a", "2-carol": exceeded(), "3-dave": "a"},
+		},
+		"users of a quota take turns": {
+			world: []any{
+				gpuQuota("wide", 2), gpuNode("a", "A100", 8), job("1-carol", 1), job("2-carol", 1), job("3-dave", 1, by("dave"), after(time.Hour)),
+			},
+			want: map[string]string{"1-carol": "a", "2-carol": exceeded(), "3-dave": "a"},
 		},
 		"any model will do: the one that has quota and room is taken": {
-			nodes: []*Node{gpuNode("a", "A100", 8), gpuNode("h", "H100", 8)},
-			jobs: func() []*Waiting {
-				q := wide()
-				q.Nominal.Models = map[string]int64{"A100": 0}
-				return []*Waiting{job("any", 1, 1, q)}
+			world: []any{
+				Quota{Name: "wide", Nominal: Limits{MilliCPU: limit(1 << 40), Memory: limit(1 << 40), GPUs: limit(8), Models: map[string]int64{"A100": 0}}},
+				gpuNode("a", "A100", 8), gpuNode("h", "H100", 8), job("any", 1),
 			},
 			want: map[string]string{"any": "h"},
 		},
-		"a bound on the number of jobs": {
-			nodes: []*Node{cpuNode("z", 8)},
-			jobs: func() []*Waiting {
-				q := wide()
-				q.Nominal.Jobs = limit(1)
-				return []*Waiting{job("1", 0, 1, q), job("2", 0, 1, q)}
+		"models in the order in which the job takes them": {
+			world: []any{wide(), gpuNode("a", "A100", 8), gpuNode("h", "H100", 1), job("1", 1, models("H100", "A100")), job("2", 1, models("H100", "A100"))},
+			want:  map[string]string{"1": "h", "2": "a"},
+		},
+		"pools in the order in which the job takes them": {
+			world: []any{wide(), cpuNode("a", 8), Node{Name: "b", Pool: "slow", Allocatable: Amounts{MilliCPU: 1000, Memory: 8 * gib, Pods: 9}}, job("1", 0, pools("slow", "cpu")), job("2", 0, pools("slow", "cpu"))},
+			want:  map[string]string{"1": "b", "2": "a"},
+		},
+		"spot nodes only for those who take them, and for them only where nothing else is free": {
+			world: []any{wide(), cpuNode("stays", 1), Node{Name: "spot", Pool: "cpu", Spot: true, Allocatable: Amounts{MilliCPU: 9000, Memory: 64 * gib, Pods: 9}}, job("1", 0, onSpot()), job("2", 0), job("3", 0, onSpot())},
+			want:  map[string]string{"1": "stays", "2": queued(), "3": "spot"},
+		},
+		"replicas in one rack": {
+			world: []any{
+				wide(), gpuNode("a", "A100", 2, "block-1", "rack-1"), gpuNode("b", "A100", 2, "block-1", "rack-2"), gpuNode("c", "A100", 1, "block-1", "rack-2"),
+				gpuNode("d", "A100", 8, "block-2", "rack-1"), job("1-near", 1, replicas(3), within(2)), job("2-wide", 1, replicas(9), within(2)), job("3-block", 1, replicas(3), within(1)),
 			},
-			want: map[string]string{"1": "z", "2": "QuotaExceeded"},
+			want: map[string]string{"1-near": "b*2 c", "2-wide": unschedulable(), "3-block": "d*3"},
+		},
+		"replicas are near to each other also where they need not be": {
+			world: []any{
+				wide(), gpuNode("a", "A100", 2, "rack-1"), gpuNode("b", "A100", 2, "rack-2"), gpuNode("c", "A100", 2, "rack-2"), gpuNode("d", "A100", 2, "rack-3"),
+				job("1", 1, replicas(4)),
+			},
+			want: map[string]string{"1": "b*2 c*2"},
+		},
+		"a bound on the number of jobs": {
+			world: []any{Quota{Name: "wide", Nominal: Limits{MilliCPU: limit(1 << 40), Memory: limit(1 << 40), Jobs: limit(1)}}, cpuNode("z", 8), job("1", 0), job("2", 0)},
+			want:  map[string]string{"1": "z", "2": exceeded()},
+		},
+		"pods of others take room": {
+			world: []any{wide(), Node{Name: "z", Pool: "cpu", Allocatable: Amounts{MilliCPU: 2000, Memory: 8 * gib, Pods: 9}, Foreign: Amounts{MilliCPU: 1500}}, job("1", 0)},
+			want:  map[string]string{"1": queued()},
 		},
 		"nothing fits a cluster without nodes": {
-			jobs: func() []*Waiting { return []*Waiting{job("1", 0, 1, wide())} },
-			want: map[string]string{"1": "Unschedulable"},
+			world: []any{wide(), job("1", 0), job("2", 1)},
+			want:  map[string]string{"1": unschedulable(), "2": unschedulable()},
+		},
+		"a quota with parents in a circle, or one that does not exist": {
+			world: []any{
+				Quota{Name: "a", Parent: "b", Nominal: wide().Nominal}, Quota{Name: "b", Parent: "a"}, Quota{Name: "c", Parent: "d", Nominal: wide().Nominal},
+				cpuNode("z", 8), job("1", 0, under("a")), job("2", 0, under("c")),
+			},
+			want: map[string]string{"1": "QuotaMissing", "2": "QuotaMissing"},
 		},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			got := map[string]string{}
-			for _, d := range Decide(tc.jobs(), tc.nodes) {
-				if d.Placement != nil {
-					got[d.Key] = d.Placement.Nodes[0].Node
-				} else {
-					got[d.Key] = string(d.Refusal.Reason)
-				}
-			}
-			if fmt.Sprint(got) != fmt.Sprint(tc.want) {
-				t.Errorf("got %v, want %v", got, tc.want)
+			e := engineWith(tc.world...)
+			if diff := cmp.Diff(tc.want, outcome(e, e.Decide(start.Add(2*time.Hour)))); diff != "" {
+				t.Error(diff)
 			}
 		})
 	}
-}
-
-// TestDecideProperties draws worlds and checks what must hold in all of them: nothing is given twice, gangs are whole,
-// every job gets one answer, quotas hold, and the order in which the world is listed does not matter.
-func TestDecideProperties(t *testing.T) {
-	rapid.Check(t, func(t *rapid.T) {
-		nodeCount := rapid.IntRange(0, 5).Draw(t, "nodes")
-		gpus := rapid.SliceOfN(rapid.Int64Range(0, 8), nodeCount, nodeCount).Draw(t, "gpus")
-		quotaGPUs := rapid.Int64Range(0, 20).Draw(t, "quota")
-		type ask struct{ GPUs, Replicas int64 }
-		asks := rapid.SliceOfN(rapid.Custom(func(t *rapid.T) ask {
-			return ask{rapid.Int64Range(0, 9).Draw(t, "g"), rapid.Int64Range(1, 4).Draw(t, "r")}
-		}), 0, 12).Draw(t, "jobs")
-		draw := func() ([]*Waiting, []*Node, *Quota) {
-			many := int64(1 << 40)
-			q := &Quota{Name: "q", Nominal: Limits{MilliCPU: &many, Memory: &many, GPUs: &quotaGPUs}}
-			var nodes []*Node
-			for i, g := range gpus {
-				nodes = append(nodes, gpuNode(fmt.Sprintf("n%d", i), fmt.Sprintf("M%d", i%2), g))
-			}
-			var jobs []*Waiting
-			for i, a := range asks {
-				jobs = append(jobs, job(fmt.Sprintf("j%02d", i), a.GPUs, a.Replicas, q))
-			}
-			return jobs, nodes, q
-		}
-		jobs, nodes, quota := draw()
-		decisions := Decide(jobs, nodes)
-		if len(decisions) != len(jobs) {
-			t.Fatalf("%d decisions for %d jobs", len(decisions), len(jobs))
-		}
-		byKey := map[string]*Waiting{}
-		for _, j := range jobs {
-			byKey[j.Key] = j
-		}
-		for _, d := range decisions {
-			if (d.Placement == nil) == (d.Refusal == nil) {
-				t.Fatalf("%s got a placement and a refusal, or neither", d.Key)
-			}
-			if d.Placement == nil {
-				continue
-			}
-			placed := int64(0)
-			for _, share := range d.Placement.Nodes {
-				placed += share.Replicas
-			}
-			if placed != byKey[d.Key].Replicas {
-				t.Fatalf("%s: %d of %d replicas placed", d.Key, placed, byKey[d.Key].Replicas)
-			}
-		}
-		for _, n := range nodes {
-			if n.Free.MilliCPU < 0 || n.Free.Memory < 0 || n.Free.GPUs < 0 || n.Pods < 0 {
-				t.Fatalf("node %s was given away twice: %+v", n.Name, n.Free)
-			}
-		}
-		if quota.Held.GPUs > quotaGPUs {
-			t.Fatalf("%d GPUs held of %d", quota.Held.GPUs, quotaGPUs)
-		}
-		again, nodes2, _ := draw()
-		for i, j := 0, len(again)-1; i < j; i, j = i+1, j-1 {
-			again[i], again[j] = again[j], again[i]
-		}
-		for i, j := 0, len(nodes2)-1; i < j; i, j = i+1, j-1 {
-			nodes2[i], nodes2[j] = nodes2[j], nodes2[i]
-		}
-		if a, b := describeAll(decisions), describeAll(Decide(again, nodes2)); a != b {
-			t.Fatalf("the order of listing changed the decisions:\n%s\n%s", a, b)
-		}
-	})
-}
-
-func describeAll(decisions []Decision) string {
-	text := ""
-	for _, d := range decisions {
-		if d.Placement != nil {
-			text += fmt.Sprintf("%s=%v ", d.Key, d.Placement.Nodes)
-		} else {
-			text += fmt.Sprintf("%s=%s#%d ", d.Key, d.Refusal.Reason, d.Position)
-		}
-	}
-	return text
 }

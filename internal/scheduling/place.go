@@ -3,97 +3,165 @@ package scheduling
 import (
 	"cmp"
 	"slices"
+	"strings"
+	"time"
 )
 
-// sorted is the nodes by name: decisions must not depend on the order in which a cache lists them.
-func sorted(nodes []*Node) []*Node {
-	nodes = slices.Clone(nodes)
-	slices.SortFunc(nodes, func(a, b *Node) int { return cmp.Compare(a.Name, b.Name) })
-	return nodes
+// Placement is where a job starts.
+type Placement struct {
+	// Pool of the first node, and the model of all GPUs.
+	Pool, Model string
+	Nodes       []Share
 }
 
-// takes reports whether the node is of the kind that the job wants.
-func (n *Node) takes(job *Waiting, model string) bool {
-	if job.Replica.GPUs == 0 {
-		return !n.GPUOnly
-	}
-	return n.Allocatable.GPUs > 0 && n.GPUModel == model
+// Share is a number of replicas on a node.
+type Share struct {
+	Node     string
+	Replicas int64
 }
 
-// slots is how many replicas of the job the node has room for now.
-func (n *Node) slots(job *Waiting) int64 {
-	return min(job.Replica.count(n.Free), n.Pods)
-}
-
-// place finds nodes for all replicas or for none, and takes what they need.
-func (e *engine) place(job *Waiting, model string) *Placement {
-	key := shape{job.Replica, model, job.Replicas}
-	if e.full[key] {
-		return nil
-	}
-	shares := e.shares(job, model)
-	if shares == nil {
-		e.full[key] = true
-		return nil
-	}
-	placement := &Placement{Pool: shares[0].node.Pool, Model: model}
-	for _, share := range shares {
-		share.node.Free = share.node.Free.Minus(job.Replica.Times(share.replicas))
-		share.node.Pods -= share.replicas
-		placement.Nodes = append(placement.Nodes, Share{Node: share.node.Name, Replicas: share.replicas})
-	}
-	return placement
-}
-
-type nodeShare struct {
-	node     *Node
+// share is a number of replicas on a node of the ledger.
+type share struct {
+	node     *node
 	replicas int64
 }
 
-// shares packs the replicas onto as few nodes as it can, the fullest first, so that whole nodes stay whole for large jobs.
-func (e *engine) shares(job *Waiting, model string) []nodeShare {
-	var candidates []*Node
-	for _, node := range e.nodes {
-		if node.takes(job, model) && node.slots(job) > 0 {
-			candidates = append(candidates, node)
+// place finds nodes for all replicas of a class's job, with GPUs of the model, or none. The job will have ended by end.
+func (e *Engine) place(c *class, model string, end time.Time) []share {
+	groups := e.groupsFor(c, model)
+	if c.pools != "" {
+		for pool := range strings.SplitSeq(c.pools, ",") {
+			var one []*group
+			for _, g := range groups {
+				if g.pool == pool {
+					one = append(one, g)
+				}
+			}
+			if shares := placeIn(one, c, end); shares != nil {
+				return shares
+			}
 		}
 	}
-	slices.SortStableFunc(candidates, func(a, b *Node) int { return preference(job, a, b) })
-	var shares []nodeShare
-	left := job.Replicas
-	for _, node := range candidates {
-		if left == 0 {
-			break
-		}
-		replicas := min(node.slots(job), left)
-		shares = append(shares, nodeShare{node, replicas})
-		left -= replicas
-	}
-	if left > 0 {
-		return nil
-	}
-	return shares
+	return placeIn(groups, c, end)
 }
 
-// preference puts the better node first. A job that fits whole goes where the least is left over; one that does not begins
-// where the most of it fits. Jobs without GPUs keep away from GPU nodes.
-func preference(job *Waiting, a, b *Node) int {
-	if job.Replica.GPUs == 0 && (a.Allocatable.GPUs > 0) != (b.Allocatable.GPUs > 0) {
-		if a.Allocatable.GPUs > 0 {
-			return 1
+// groupsFor are the groups on whose nodes a class's job may run.
+func (e *Engine) groupsFor(c *class, model string) []*group {
+	var groups []*group
+	for _, g := range e.groups {
+		if g.takes(c, model) {
+			groups = append(groups, g)
 		}
-		return -1
 	}
-	slotsA, slotsB := a.slots(job), b.slots(job)
-	wholeA, wholeB := slotsA >= job.Replicas, slotsB >= job.Replicas
-	switch {
-	case wholeA && !wholeB:
-		return -1
-	case !wholeA && wholeB:
-		return 1
-	case wholeA:
-		return cmp.Or(cmp.Compare(a.Free.GPUs, b.Free.GPUs), cmp.Compare(a.Free.MilliCPU, b.Free.MilliCPU), cmp.Compare(a.Free.Memory, b.Free.Memory))
-	default:
-		return cmp.Compare(slotsB, slotsA)
+	return groups
+}
+
+// placeIn places the job on one node where it can, and otherwise on as few as it can, as near to each other as it can.
+func placeIn(groups []*group, c *class, end time.Time) []share {
+	if c.within == 0 || c.replicas == 1 {
+		if n := bestFit(groups, c.replica.Times(c.replicas), end); n != nil {
+			return []share{{n, c.replicas}}
+		}
 	}
+	if c.replicas == 1 {
+		return nil
+	}
+	var slots []share
+	total, levels := int64(0), 0
+	for _, g := range groups {
+		for _, n := range g.nodes {
+			if free := c.replica.count(n.available(end)); free > 0 {
+				slots = append(slots, share{n, free})
+				total += free
+				levels = max(levels, len(n.Domains))
+			}
+		}
+	}
+	if total < c.replicas {
+		return nil
+	}
+	for level := levels; level >= max(c.within, 1); level-- {
+		if domain := smallestDomain(slots, level, c.replicas); domain != nil {
+			return fewest(domain, c.replicas)
+		}
+	}
+	if c.within > 0 {
+		return nil
+	}
+	return fewest(slots, c.replicas)
+}
+
+// bestFit is the node on which the least is left. Groups that come first by their kind are full before the next is looked
+// at: jobs without GPUs keep off nodes with GPUs, and nobody runs on spot nodes without need.
+func bestFit(groups []*group, need Amounts, end time.Time) *node {
+	var best *node
+	for i, g := range groups {
+		if best != nil && i > 0 && (g.gpus != best.group.gpus || g.spot != best.group.spot) {
+			break
+		}
+		n := g.bestFit(need, end)
+		if n != nil && (best == nil || cmp.Or(cmp.Compare(n.free.GPUs, best.free.GPUs), byFree(n, best)) < 0) {
+			best = n
+		}
+	}
+	return best
+}
+
+// smallestDomain is the slots of the topology domain, at a level from the widest, that has room for the replicas and the
+// least room beyond; nil where none has.
+func smallestDomain(slots []share, level int, replicas int64) []share {
+	room := map[string]int64{}
+	for _, s := range slots {
+		if len(s.node.Domains) >= level {
+			room[s.node.domain(level)] += s.replicas
+		}
+	}
+	best := ""
+	for domain, n := range room {
+		if n >= replicas && (best == "" || n < room[best] || n == room[best] && domain < best) {
+			best = domain
+		}
+	}
+	if best == "" {
+		return nil
+	}
+	var in []share
+	for _, s := range slots {
+		if len(s.node.Domains) >= level && s.node.domain(level) == best {
+			in = append(in, s)
+		}
+	}
+	return in
+}
+
+// domain is the node's domain at a level, by the names of all that it lies in: a rack of the same name in another block is
+// another rack.
+func (n *node) domain(level int) string {
+	return n.Cluster + "\x00" + strings.Join(n.Domains[:level], "\x00")
+}
+
+// fewest spreads the replicas over as few nodes as will do: those with most room first, and for the rest the one that it
+// fills best.
+func fewest(slots []share, replicas int64) []share {
+	slices.SortFunc(slots, func(a, b share) int {
+		return cmp.Or(cmp.Compare(b.replicas, a.replicas), cmp.Compare(a.node.Name, b.node.Name))
+	})
+	var shares []share
+	for i, s := range slots {
+		if s.replicas >= replicas {
+			last := s
+			for _, smaller := range slots[i:] {
+				if smaller.replicas < replicas {
+					break
+				}
+				if smaller.replicas < last.replicas {
+					last = smaller
+				}
+			}
+			return append(shares, share{last.node, replicas})
+		}
+		shares = append(shares, s)
+		replicas -= s.replicas
+	}
+	return nil
 }

@@ -1,14 +1,69 @@
 package scheduling
 
 import (
-	"fmt"
+	"time"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
 
-// NominalLimits reads what a quota grants: of cpu, memory and GPUs, what it does not name may not be used.
+// Quota is a node of the quota tree.
+type Quota struct {
+	Name string
+	// Parent is the name of the quota from which this one borrows and to which it lends; empty for a root.
+	Parent string
+	// Nominal is what the quota has of its own.
+	Nominal Limits
+	// Borrowing bounds what may be used beyond the quota's own; Lending bounds what others may use of the quota's own.
+	Borrowing, Lending Limits
+	// PerUser bounds what the jobs of one user hold, in the quota and all below it.
+	PerUser Limits
+	// Weight is the share of what is borrowed, against the other quotas of the same parent; 1 where it is 0.
+	Weight int64
+	// HalfLife is after how long half of what was used is forgotten. It counts at a root, for its whole tree; past use does
+	// not count where it is 0.
+	HalfLife time.Duration
+	// Preemption says whom the jobs under the quota may displace, and for how long its own are safe.
+	Preemption Preemption
+}
+
+// Preemption says whom the jobs under a quota may displace.
+type Preemption struct {
+	// LowerPriority is which jobs of lower priority, under the same quota, may be displaced.
+	LowerPriority Victims
+	// Reclaim is which jobs may be displaced whose quota has borrowed what is this quota's own.
+	Reclaim Victims
+	// Quantum is how long a job that may be displaced runs before one of the same priority may take its turn; 0 for never.
+	Quantum time.Duration
+	// MinRun is for how long a job under the quota is safe once it started.
+	MinRun time.Duration
+}
+
+// Victims is a set of jobs.
+type Victims int
+
+// The sets of jobs that may be displaced: none, those that say so of themselves, or any.
+const (
+	NoVictims Victims = iota
+	PreemptibleVictims
+	AnyVictims
+)
+
+func (v Victims) include(r *running) bool {
+	return v == AnyVictims || v == PreemptibleVictims && r.Preemptible
+}
+
+// Limits are upper bounds. A bound that is nil does not exist.
+type Limits struct {
+	MilliCPU, Memory, GPUs, Jobs *int64
+	// Models bounds the GPUs of single models.
+	Models map[string]int64
+	// OnlyModels reports that GPUs of models that are not listed may not be used.
+	OnlyModels bool
+}
+
+// NominalLimits reads what a quota grants: of cpu, memory and GPUs, what it does not name it does not have.
 func NominalLimits(amounts platformv1.ResourceAmounts) Limits {
-	limits := PerUserLimits(&amounts)
+	limits := ReadLimits(&amounts)
 	none := int64(0)
 	if limits.MilliCPU == nil {
 		limits.MilliCPU = &none
@@ -23,23 +78,23 @@ func NominalLimits(amounts platformv1.ResourceAmounts) Limits {
 	return limits
 }
 
-// PerUserLimits reads what a quota grants to each user: what it does not name has no limit of its own.
-func PerUserLimits(amounts *platformv1.ResourceAmounts) Limits {
+// ReadLimits reads bounds of which those that are not named do not exist.
+func ReadLimits(amounts *platformv1.ResourceAmounts) Limits {
 	limits := Limits{}
 	if amounts == nil {
 		return limits
 	}
 	if amounts.CPU != nil {
-		limits.MilliCPU = pointer(amounts.CPU.MilliValue())
+		limits.MilliCPU = new(amounts.CPU.MilliValue())
 	}
 	if amounts.Memory != nil {
-		limits.Memory = pointer(amounts.Memory.Value())
+		limits.Memory = new(amounts.Memory.Value())
 	}
 	if amounts.GPUs != nil {
-		limits.GPUs = pointer(int64(*amounts.GPUs))
+		limits.GPUs = new(int64(*amounts.GPUs))
 	}
 	if amounts.RunningJobs != nil {
-		limits.Jobs = pointer(int64(*amounts.RunningJobs))
+		limits.Jobs = new(int64(*amounts.RunningJobs))
 	}
 	for _, model := range amounts.GPUModels {
 		if limits.Models == nil {
@@ -50,71 +105,74 @@ func PerUserLimits(amounts *platformv1.ResourceAmounts) Limits {
 	return limits
 }
 
-func pointer(n int64) *int64 { return &n }
-
-// check says whether the job, with GPUs of the model, is within the quota: now, later, or never.
-func (q *Quota) check(job *Waiting, model string) *Refusal {
-	total := job.total()
-	user := Usage{}
-	if held := q.Users[job.User]; held != nil {
-		user = *held
-	}
-	whole := fmt.Sprintf("quota %q", q.Name)
-	own := fmt.Sprintf("the share of user %q in quota %q", job.User, q.Name)
-	if what := q.Nominal.exceeded(Usage{}, total, model); what != "" {
-		return &Refusal{platformv1.JobReasonQuotaTooSmall, whole + " can never start this job: " + what}
-	}
-	if what := q.PerUser.exceeded(Usage{}, total, model); what != "" {
-		return &Refusal{platformv1.JobReasonQuotaTooSmall, own + " can never start this job: " + what}
-	}
-	if what := q.PerUser.exceeded(user, total, model); what != "" {
-		return &Refusal{platformv1.JobReasonQuotaExceeded, own + " is in use: " + what}
-	}
-	if what := q.Nominal.exceeded(q.Held, total, model); what != "" {
-		return &Refusal{platformv1.JobReasonQuotaExceeded, whole + " is in use: " + what}
-	}
-	return nil
-}
-
-// exceeded names the first bound that the job would go over.
-func (l Limits) exceeded(held Usage, job Amounts, model string) string {
-	const gib = float64(1 << 30)
-	switch {
-	case l.MilliCPU != nil && job.MilliCPU > 0 && held.MilliCPU+job.MilliCPU > *l.MilliCPU:
-		return fmt.Sprintf("the job asks for %g cpu, %g of %g are held", milli(job.MilliCPU), milli(held.MilliCPU), milli(*l.MilliCPU))
-	case l.Memory != nil && job.Memory > 0 && held.Memory+job.Memory > *l.Memory:
-		return fmt.Sprintf("the job asks for %.4g GiB of memory, %.4g of %.4g are held", float64(job.Memory)/gib, float64(held.Memory)/gib, float64(*l.Memory)/gib)
-	case l.GPUs != nil && job.GPUs > 0 && held.GPUs+job.GPUs > *l.GPUs:
-		return fmt.Sprintf("the job asks for %d GPUs, %d of %d are held", job.GPUs, held.GPUs, *l.GPUs)
-	case l.Jobs != nil && held.Jobs+1 > *l.Jobs:
-		return fmt.Sprintf("%d of %d jobs run", held.Jobs, *l.Jobs)
-	}
-	if job.GPUs == 0 {
-		return ""
-	}
-	limit, listed := l.Models[model]
-	if !listed {
-		if l.OnlyModels {
-			return fmt.Sprintf("it grants no GPUs of the model %q", model)
+// bound is the limit of a dimension; unlimited where there is none.
+func (l *Limits) bound(d dimension, models *modelIndex) int64 {
+	limit := (*int64)(nil)
+	switch d {
+	case dimCPU:
+		limit = l.MilliCPU
+	case dimMemory:
+		limit = l.Memory
+	case dimJobs:
+		limit = l.Jobs
+	case dimGPUs:
+		limit = l.GPUs
+		if limit == nil && l.OnlyModels {
+			limit = new(l.allModels())
 		}
-		return ""
+	default:
+		if n, listed := l.Models[models.name(d)]; listed {
+			return n
+		}
+		if l.OnlyModels {
+			return 0
+		}
 	}
-	if held.Models[model]+job.GPUs > limit {
-		return fmt.Sprintf("the job asks for %d GPUs of %s, %d of %d are held", job.GPUs, model, held.Models[model], limit)
+	if limit == nil {
+		return unlimited
 	}
-	return ""
+	return *limit
 }
 
-func milli(n int64) float64 { return float64(n) / 1000 }
-
-// Hold counts a reservation in, for the quota and for the user.
-func (q *Quota) Hold(user string, amounts Amounts, model string) {
-	q.Held.Add(amounts, model)
-	if q.Users == nil {
-		q.Users = map[string]*Usage{}
-	}
-	if q.Users[user] == nil {
-		q.Users[user] = &Usage{}
-	}
-	q.Users[user].Add(amounts, model)
+// names reports whether there is a limit of the model of the dimension itself.
+func (l *Limits) names(d dimension, models *modelIndex) bool {
+	_, listed := l.Models[models.name(d)]
+	return listed || l.OnlyModels
 }
+
+func (l *Limits) allModels() int64 {
+	sum := int64(0)
+	for _, n := range l.Models {
+		sum += n
+	}
+	return sum
+}
+
+func (l *Limits) none() bool {
+	return l.MilliCPU == nil && l.Memory == nil && l.GPUs == nil && l.Jobs == nil && len(l.Models) == 0
+}
+
+// modelIndex gives every GPU model a dimension.
+type modelIndex struct {
+	names      []string
+	dimensions map[string]dimension
+}
+
+// of is the dimension of a model, 0 for none.
+func (m *modelIndex) of(model string) dimension {
+	if model == "" {
+		return 0
+	}
+	d, known := m.dimensions[model]
+	if !known {
+		if m.dimensions == nil {
+			m.dimensions = map[string]dimension{}
+		}
+		d = firstModel + dimension(len(m.names))
+		m.names = append(m.names, model)
+		m.dimensions[model] = d
+	}
+	return d
+}
+
+func (m *modelIndex) name(d dimension) string { return m.names[d-firstModel] }

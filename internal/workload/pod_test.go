@@ -143,6 +143,8 @@ func TestResolve(t *testing.T) {
 		"a preset that asks for nothing":  {platformv1.JobSpec{Preset: "broken"}, "", platformv1.JobReasonPresetInvalid},
 		"own resources": {platformv1.JobSpec{Resources: &platformv1.JobResources{
 			CPU: quantity("500m"), Memory: quantity("32Mi"), GPU: &platformv1.GPUs{Count: 2}}}, " 500m 2  ", ""},
+		"one of two models": {platformv1.JobSpec{Resources: &platformv1.JobResources{
+			CPU: quantity("500m"), Memory: quantity("32Mi"), GPU: &platformv1.GPUs{Count: 2, Models: []string{"H100", "A100"}}}}, " 500m 2 H100+A100 ", ""},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -154,7 +156,7 @@ func TestResolve(t *testing.T) {
 				return
 			}
 			r := request.Replica
-			got := strings.Join([]string{request.Preset, r.CPU.String(), resource.NewQuantity(int64(r.GPUs), resource.DecimalSI).String(), r.GPUModel, text(r.SHM)}, " ")
+			got := strings.Join([]string{request.Preset, r.CPU.String(), resource.NewQuantity(int64(r.GPUs), resource.DecimalSI).String(), strings.Join(request.Models, "+"), text(r.SHM)}, " ")
 			if got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}

@@ -28,6 +28,40 @@ func Pool(node *corev1.Node) string {
 	return defaultPool
 }
 
+// spotLabels are the labels, by their values, of nodes that can be taken away at any time: Soma's own, then those of the
+// providers.
+var spotLabels = map[string]string{
+	platformv1.LabelSpot:                    "true",
+	"cloud.google.com/gke-spot":             "true",
+	"cloud.google.com/gke-preemptible":      "true",
+	"eks.amazonaws.com/capacityType":        "SPOT",
+	"kubernetes.azure.com/scalesetpriority": "spot",
+	"karpenter.sh/capacity-type":            "spot",
+}
+
+// Spot reports whether a node can be taken away at any time.
+func Spot(node *corev1.Node) bool {
+	for label, value := range spotLabels {
+		if node.Labels[label] == value {
+			return true
+		}
+	}
+	return false
+}
+
+// Domains are the topology domains that a node is in, from the widest level to the first that it has no label of.
+func Domains(node *corev1.Node, levels []platformv1.TopologyLevel) []string {
+	var domains []string
+	for i := range levels {
+		domain := node.Labels[levels[i].NodeLabel]
+		if domain == "" {
+			break
+		}
+		domains = append(domains, domain)
+	}
+	return domains
+}
+
 // Schedulable reports whether pods with the tolerations can start on a node: it is ready, not cordoned, and has no taint
 // that keeps them away. GPU nodes' own taint never does: jobs with GPUs tolerate it, and the others are better elsewhere.
 func Schedulable(node *corev1.Node, tolerations []corev1.Toleration) bool {

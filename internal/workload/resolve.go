@@ -21,8 +21,10 @@ type Request struct {
 	Preset string
 	// Price of one replica for one hour by the preset; empty where it has none.
 	Price platformv1.Price
-	// Replica is what each replica asks for. Its GPUModel is empty where any will do.
+	// Replica is what each replica asks for. Its GPUModel is for the scheduler to say.
 	Replica platformv1.ReplicaResources
+	// Models are the GPU models of which one will do, the best first; any where there are none.
+	Models []string
 	// Replicas is how many start together.
 	Replicas int32
 }
@@ -32,7 +34,7 @@ func Resolve(job *platformv1.JobSpec, cluster *platformv1.ClusterSpec) (Request,
 	request := Request{Replicas: job.ReplicaCount()}
 	if own := job.Resources; own != nil && own.CPU != nil && own.Memory != nil {
 		request.Replica = platformv1.ReplicaResources{CPU: *own.CPU, Memory: *own.Memory}
-		setGPU(&request.Replica, own.GPU)
+		request.setGPU(own.GPU)
 		request.Replica.SHM = own.SHM
 		return request, nil
 	}
@@ -42,7 +44,7 @@ func Resolve(job *platformv1.JobSpec, cluster *platformv1.ClusterSpec) (Request,
 	}
 	request.Preset, request.Price = preset.Name, preset.PricePerHour
 	request.Replica = platformv1.ReplicaResources{CPU: preset.CPU, Memory: preset.Memory}
-	setGPU(&request.Replica, preset.GPU)
+	request.setGPU(preset.GPU)
 	size := preset.SHM
 	if job.Resources != nil && job.Resources.SHM != nil {
 		size = job.Resources.SHM
@@ -78,8 +80,14 @@ func findPreset(name string, presets []platformv1.Preset) (*platformv1.Preset, *
 		fmt.Sprintf("the cluster has no preset %q; it has: %s", name, strings.Join(names, ", "))}
 }
 
-func setGPU(replica *platformv1.ReplicaResources, gpu *platformv1.GPUs) {
-	if gpu != nil {
-		replica.GPUs, replica.GPUModel = gpu.Count, gpu.Model
+func (r *Request) setGPU(gpu *platformv1.GPUs) {
+	switch {
+	case gpu == nil:
+		return
+	case gpu.Model != "":
+		r.Models = []string{gpu.Model}
+	default:
+		r.Models = gpu.Models
 	}
+	r.Replica.GPUs = gpu.Count
 }

@@ -5,6 +5,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/util/rand"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
@@ -37,5 +38,21 @@ var _ = Describe("capacity", func() {
 		makeProject(ctx, own, v1alpha1.ResourceAmounts{CPU: amount("10m"), Memory: amount("1Gi")})
 		job := submit(ctx, shell("toolarge", "true", func(j *v1alpha1.Job) { j.Namespace = own }))
 		Eventually(status(ctx, job)).WithTimeout(seconds).Should(And(phaseIs(v1alpha1.JobPending), reasonIs(v1alpha1.JobReasonQuotaTooSmall)))
+	})
+
+	It("is given to a job of higher priority by one of lower, which is told to end, keeps its place and starts anew", func(ctx context.Context) {
+		own := "e2e-quota-" + rand.String(5)
+		makeProject(ctx, own, v1alpha1.ResourceAmounts{CPU: amount("60m"), Memory: amount("1Gi")})
+		quota := &v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: own}}
+		change(ctx, k8s, quota, `{"spec":{"preemption":{"lowerPriority":"Preemptible"}}}`)
+		there := func(j *v1alpha1.Job) { j.Namespace = own }
+		low := submit(ctx, shell("low", "trap 'echo goodbye; exit 0' TERM; echo attempt $SOMA_ATTEMPT; sleep 600 & wait", there, func(j *v1alpha1.Job) {
+			j.Spec.Preemptible, j.Spec.Priority = of(true), v1alpha1.PriorityLow
+		}))
+		Eventually(status(ctx, low)).Should(phaseIs(v1alpha1.JobRunning))
+		high := submit(ctx, shell("high", "sleep 3", there, func(j *v1alpha1.Job) { j.Spec.Priority = v1alpha1.PriorityHigh }))
+		Expect(finish(ctx, high)).To(phaseIs(v1alpha1.JobSucceeded))
+		Eventually(status(ctx, low)).Should(And(phaseIs(v1alpha1.JobRunning), HaveField("Attempt", BeEquivalentTo(2)),
+			HaveField("Retries", BeZero()), HaveField("Attempts", ConsistOf(HaveField("Reason", v1alpha1.JobReasonPreempted)))))
 	})
 })

@@ -77,10 +77,10 @@ func finish(ctx context.Context, job *v1alpha1.Job) v1alpha1.JobStatus {
 	return end
 }
 
-// change applies a merge patch to a job.
-func change(ctx context.Context, as client.Client, job *v1alpha1.Job, patch string) {
+// change applies a merge patch to an object.
+func change(ctx context.Context, as client.Client, object client.Object, patch string) {
 	GinkgoHelper()
-	Expect(as.Patch(ctx, job.DeepCopy(), client.RawPatch("application/merge-patch+json", []byte(patch)))).To(Succeed())
+	Expect(as.Patch(ctx, object.DeepCopyObject().(client.Object), client.RawPatch("application/merge-patch+json", []byte(patch)))).To(Succeed())
 }
 
 // soma starts the command line in the shared project.

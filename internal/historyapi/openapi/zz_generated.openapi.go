@@ -32,6 +32,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.ClusterStatus{}.OpenAPIModelName():    schema_soma_platform_soma_api_v1alpha1_ClusterStatus(ref),
 		apiv1alpha1.Cost{}.OpenAPIModelName():             schema_soma_platform_soma_api_v1alpha1_Cost(ref),
 		apiv1alpha1.EnvVar{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_EnvVar(ref),
+		apiv1alpha1.FairShare{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_FairShare(ref),
 		apiv1alpha1.GPUModelAmount{}.OpenAPIModelName():   schema_soma_platform_soma_api_v1alpha1_GPUModelAmount(ref),
 		apiv1alpha1.GPUPrice{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_GPUPrice(ref),
 		apiv1alpha1.GPUs{}.OpenAPIModelName():             schema_soma_platform_soma_api_v1alpha1_GPUs(ref),
@@ -44,7 +45,9 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.Journal{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_Journal(ref),
 		apiv1alpha1.KubeconfigSecret{}.OpenAPIModelName(): schema_soma_platform_soma_api_v1alpha1_KubeconfigSecret(ref),
 		apiv1alpha1.NodeShare{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_NodeShare(ref),
+		apiv1alpha1.Placement{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_Placement(ref),
 		apiv1alpha1.Pool{}.OpenAPIModelName():             schema_soma_platform_soma_api_v1alpha1_Pool(ref),
+		apiv1alpha1.Preemption{}.OpenAPIModelName():       schema_soma_platform_soma_api_v1alpha1_Preemption(ref),
 		apiv1alpha1.Preset{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_Preset(ref),
 		apiv1alpha1.Prices{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_Prices(ref),
 		apiv1alpha1.Project{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_Project(ref),
@@ -65,6 +68,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.SecretKey{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_SecretKey(ref),
 		apiv1alpha1.SecretVolume{}.OpenAPIModelName():     schema_soma_platform_soma_api_v1alpha1_SecretVolume(ref),
 		apiv1alpha1.Toleration{}.OpenAPIModelName():       schema_soma_platform_soma_api_v1alpha1_Toleration(ref),
+		apiv1alpha1.TopologyLevel{}.OpenAPIModelName():    schema_soma_platform_soma_api_v1alpha1_TopologyLevel(ref),
 		apiv1alpha1.Transition{}.OpenAPIModelName():       schema_soma_platform_soma_api_v1alpha1_Transition(ref),
 		apiv1alpha1.UserUsage{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_UserUsage(ref),
 		apiv1alpha1.Volume{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_Volume(ref),
@@ -959,11 +963,32 @@ func schema_soma_platform_soma_api_v1alpha1_ClusterSpec(ref common.ReferenceCall
 							},
 						},
 					},
+					"topology": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"name",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "topology is the levels of the network by which nodes are near to each other or far, the widest first: for instance blocks, racks and NVLink domains.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.TopologyLevel{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			apiv1alpha1.KubeconfigSecret{}.OpenAPIModelName(), apiv1alpha1.Preset{}.OpenAPIModelName(), apiv1alpha1.Prices{}.OpenAPIModelName(), apiv1alpha1.Toleration{}.OpenAPIModelName()},
+			apiv1alpha1.KubeconfigSecret{}.OpenAPIModelName(), apiv1alpha1.Preset{}.OpenAPIModelName(), apiv1alpha1.Prices{}.OpenAPIModelName(), apiv1alpha1.Toleration{}.OpenAPIModelName(), apiv1alpha1.TopologyLevel{}.OpenAPIModelName()},
 	}
 }
 
@@ -1131,6 +1156,33 @@ func schema_soma_platform_soma_api_v1alpha1_EnvVar(ref common.ReferenceCallback)
 	}
 }
 
+func schema_soma_platform_soma_api_v1alpha1_FairShare(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "FairShare says who goes first where several want what there is: who has the least of what is due to them.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"weight": {
+						SchemaProps: spec.SchemaProps{
+							Description: "weight of this quota against the others of the same parent, in what is borrowed; 1 where it is not given.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"halfLifeSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "halfLifeSeconds is after how long half of what was used is forgotten. It counts for the whole tree and is given at its root. Without it, what was used in the past does not count.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
 func schema_soma_platform_soma_api_v1alpha1_GPUModelAmount(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -1195,7 +1247,7 @@ func schema_soma_platform_soma_api_v1alpha1_GPUs(ref common.ReferenceCallback) c
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "GPUs is a number of whole GPUs, of one model or of any.",
+				Description: "GPUs is a number of whole GPUs, of one model, of one out of several, or of any.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"count": {
@@ -1211,6 +1263,25 @@ func schema_soma_platform_soma_api_v1alpha1_GPUs(ref common.ReferenceCallback) c
 							Description: "model is the GPU model as the nodes' label nvidia.com/gpu.product names it. Any model will do where it is not given.",
 							Type:        []string{"string"},
 							Format:      "",
+						},
+					},
+					"models": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "models are the GPU models of which one will do, the best first. All replicas get the same.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
 						},
 					},
 				},
@@ -1548,6 +1619,19 @@ func schema_soma_platform_soma_api_v1alpha1_JobSpec(ref common.ReferenceCallback
 							Format:      "int32",
 						},
 					},
+					"placement": {
+						SchemaProps: spec.SchemaProps{
+							Description: "placement says on which nodes the job may run; on any with room for it where it is not given.",
+							Ref:         ref(apiv1alpha1.Placement{}.OpenAPIModelName()),
+						},
+					},
+					"preemptible": {
+						SchemaProps: spec.SchemaProps{
+							Description: "preemptible allows that the job is made to give way to others where its quota says that such jobs do. It goes back to its place in the queue and starts anew as its next attempt.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
 					"priority": {
 						SchemaProps: spec.SchemaProps{
 							Description: "priority among waiting jobs: those of higher priority start first. Normal where it is not given.",
@@ -1615,7 +1699,7 @@ func schema_soma_platform_soma_api_v1alpha1_JobSpec(ref common.ReferenceCallback
 			},
 		},
 		Dependencies: []string{
-			apiv1alpha1.EnvVar{}.OpenAPIModelName(), apiv1alpha1.HTTPPort{}.OpenAPIModelName(), apiv1alpha1.JobResources{}.OpenAPIModelName(), apiv1alpha1.Restart{}.OpenAPIModelName(), apiv1alpha1.Volume{}.OpenAPIModelName()},
+			apiv1alpha1.EnvVar{}.OpenAPIModelName(), apiv1alpha1.HTTPPort{}.OpenAPIModelName(), apiv1alpha1.JobResources{}.OpenAPIModelName(), apiv1alpha1.Placement{}.OpenAPIModelName(), apiv1alpha1.Restart{}.OpenAPIModelName(), apiv1alpha1.Volume{}.OpenAPIModelName()},
 	}
 }
 
@@ -1919,6 +2003,52 @@ func schema_soma_platform_soma_api_v1alpha1_NodeShare(ref common.ReferenceCallba
 	}
 }
 
+func schema_soma_platform_soma_api_v1alpha1_Placement(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Placement says on which nodes a job may run.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"pools": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "pools in which the job may run, the best first.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"spot": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spot allows nodes that can be taken away at any time.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"within": {
+						SchemaProps: spec.SchemaProps{
+							Description: "within is the level of the cluster's topology of which all replicas must be in one domain, for instance \"rack\". They are placed as near to each other as is possible in any case.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
 func schema_soma_platform_soma_api_v1alpha1_Pool(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -1981,6 +2111,54 @@ func schema_soma_platform_soma_api_v1alpha1_Pool(ref common.ReferenceCallback) c
 		},
 		Dependencies: []string{
 			apiv1alpha1.ResourceAmounts{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_Preemption(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Preemption says which running jobs give way to waiting ones. A job that gives way is told to end, gets its time to do so, and goes back to its place in the queue.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"lowerPriority": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lowerPriority is which jobs of lower priority give way, under the same quota or below it; Never where it is not given.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"reclaim": {
+						SchemaProps: spec.SchemaProps{
+							Description: "reclaim is which jobs of other quotas give way that run on what this quota has lent; Never where it is not given.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"quantumSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "quantumSeconds is how long a preemptible job runs before another of the same priority may take its turn. Turns are not taken where it is not given.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"longestWaitSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "longestWaitSeconds is how long a job that gave way waits before it goes ahead of others of its priority; 2 hours where it is not given.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"minimumRunSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "minimumRunSeconds is for how long a job under this quota does not give way once it has started.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+			},
+		},
 	}
 }
 
@@ -2350,6 +2528,12 @@ func schema_soma_platform_soma_api_v1alpha1_QueueStatus(ref common.ReferenceCall
 							Ref:         ref(v1.Time{}.OpenAPIModelName()),
 						},
 					},
+					"displaced": {
+						SchemaProps: spec.SchemaProps{
+							Description: "displaced is when the job gave way to another, where it waits for that reason.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
 				},
 			},
 		},
@@ -2471,10 +2655,29 @@ func schema_soma_platform_soma_api_v1alpha1_QuotaSpec(ref common.ReferenceCallba
 							Format:      "",
 						},
 					},
+					"parent": {
+						SchemaProps: spec.SchemaProps{
+							Description: "parent is the quota that this one belongs to: what its members do not use, others of them may borrow. A quota without one has its own and no more.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
 					"nominal": {
 						SchemaProps: spec.SchemaProps{
-							Description: "nominal is what all jobs under this quota may hold at the same time. Of cpu, memory and GPUs, what is not given here may not be used.",
+							Description: "nominal is what all jobs under this quota may hold at the same time, what the quotas below it lend coming on top. Of cpu, memory and GPUs, what is not given here the quota has none of.",
 							Default:     map[string]interface{}{},
+							Ref:         ref(apiv1alpha1.ResourceAmounts{}.OpenAPIModelName()),
+						},
+					},
+					"borrowing": {
+						SchemaProps: spec.SchemaProps{
+							Description: "borrowing is what jobs under this quota may hold beyond that, while others under the parent leave it free. What is not given here is bounded by what the parent has.",
+							Ref:         ref(apiv1alpha1.ResourceAmounts{}.OpenAPIModelName()),
+						},
+					},
+					"lending": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lending is what of this quota's own others under the parent may hold while it is free. What is not given here is lent as a whole.",
 							Ref:         ref(apiv1alpha1.ResourceAmounts{}.OpenAPIModelName()),
 						},
 					},
@@ -2484,12 +2687,24 @@ func schema_soma_platform_soma_api_v1alpha1_QuotaSpec(ref common.ReferenceCallba
 							Ref:         ref(apiv1alpha1.ResourceAmounts{}.OpenAPIModelName()),
 						},
 					},
+					"fairShare": {
+						SchemaProps: spec.SchemaProps{
+							Description: "fairShare says who goes first where several want what there is.",
+							Ref:         ref(apiv1alpha1.FairShare{}.OpenAPIModelName()),
+						},
+					},
+					"preemption": {
+						SchemaProps: spec.SchemaProps{
+							Description: "preemption says which running jobs give way to waiting ones of this quota and those below it. None do where it is not given.",
+							Ref:         ref(apiv1alpha1.Preemption{}.OpenAPIModelName()),
+						},
+					},
 				},
 				Required: []string{"nominal"},
 			},
 		},
 		Dependencies: []string{
-			apiv1alpha1.ResourceAmounts{}.OpenAPIModelName()},
+			apiv1alpha1.FairShare{}.OpenAPIModelName(), apiv1alpha1.Preemption{}.OpenAPIModelName(), apiv1alpha1.ResourceAmounts{}.OpenAPIModelName()},
 	}
 }
 
@@ -2708,10 +2923,23 @@ func schema_soma_platform_soma_api_v1alpha1_Reservation(ref common.ReferenceCall
 							Ref:         ref(apiv1alpha1.ReplicaResources{}.OpenAPIModelName()),
 						},
 					},
+					"queuedSince": {
+						SchemaProps: spec.SchemaProps{
+							Description: "queuedSince is since when the job had waited for this attempt: its place in the queue, should it have to give way.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
 					"startTime": {
 						SchemaProps: spec.SchemaProps{
 							Description: "startTime is when every replica ran.",
 							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"displacedFor": {
+						SchemaProps: spec.SchemaProps{
+							Description: "displacedFor is the job, by namespace and name, to which this attempt has to give way.",
+							Type:        []string{"string"},
+							Format:      "",
 						},
 					},
 					"ending": {
@@ -2952,6 +3180,36 @@ func schema_soma_platform_soma_api_v1alpha1_Toleration(ref common.ReferenceCallb
 					},
 				},
 				Required: []string{"key"},
+			},
+		},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_TopologyLevel(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "TopologyLevel is a level of the network.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name by which jobs refer to the level, for instance \"rack\".",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"nodeLabel": {
+						SchemaProps: spec.SchemaProps{
+							Description: "nodeLabel whose value on a node names the domain that the node is in.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name", "nodeLabel"},
 			},
 		},
 	}

@@ -1,4 +1,4 @@
-package engine
+package scheduling
 
 import (
 	"fmt"
@@ -12,8 +12,11 @@ const (
 	benchQuotas, benchUsers                = 100, 10
 )
 
+// benchOptions are those of the controller.
+var benchOptions = Options{Patience: 5 * time.Minute, Renewal: 5 * time.Second}
+
 func largeWorld(waitingJobs int) *Engine {
-	e := New(Options{})
+	e := New(benchOptions)
 	e.SetQuota(gpuQuota("all", 8*benchNodes))
 	for i := range benchQuotas {
 		e.SetQuota(child(fmt.Sprintf("q%d", i), "all", 8*benchNodes/benchQuotas))
@@ -45,7 +48,7 @@ func BenchmarkChurn(b *testing.B) {
 	for _, waitingJobs := range []int{10_000, benchWaiting} {
 		b.Run(fmt.Sprintf("%d waiting", waitingJobs), func(b *testing.B) {
 			e := largeWorld(waitingJobs)
-			now := start.Add(time.Minute)
+			now := start.Add(time.Hour)
 			e.Decide(now)
 			keys := sortedKeys(e.running)
 			starts := 0
@@ -58,6 +61,7 @@ func BenchmarkChurn(b *testing.B) {
 				}
 				e.RemoveRunning(keys[0])
 				keys = keys[1:]
+				now = now.Add(time.Millisecond)
 				for _, s := range e.Decide(now).Starts {
 					starts++
 					e.SetWaiting(benchAgain(e, s, now))

@@ -1,4 +1,4 @@
-package engine
+package scheduling
 
 // World is all that an engine knows of.
 type World struct {

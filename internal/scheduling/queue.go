@@ -1,4 +1,4 @@
-package engine
+package scheduling
 
 // queue is a node of the quota tree with what is held of it.
 //

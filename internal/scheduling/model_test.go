@@ -1,4 +1,4 @@
-package engine
+package scheduling
 
 import (
 	"fmt"
@@ -289,7 +289,7 @@ func TestReservationsGiveNothingAwayTwice(t *testing.T) {
 
 func expectReasons(t *rapid.T, e *Engine, m *model) {
 	for key := range m.waiting {
-		if refusal, position := e.Refusal(key); refusal == nil || refusal.Reason == "" || position < 1 {
+		if reason, position := e.Reason(key); reason == "" || position < 1 || e.Message(key) == "" {
 			t.Fatalf("%s waits and nobody says why", key)
 		}
 	}

@@ -1,13 +1,14 @@
-// Package engine decides which waiting jobs start now, on which nodes, and which running jobs give way to them.
+// Package scheduling decides which waiting jobs start now, on which nodes, and which running jobs give way to them.
 //
 // It is pure: what the world looks like goes in, decisions come out, and the same history of calls gives the same
 // decisions. An Engine keeps a ledger of what is held of quotas and nodes, brought up to date by what changed and never
 // copied: a what-if releases jobs in the ledger itself and takes them back. Waiting jobs that are alike are looked at once,
 // and those that cannot start are not looked at again until there is more of what they lack.
-package engine
+package scheduling
 
 import (
 	"cmp"
+	"fmt"
 	"reflect"
 	"slices"
 	"time"
@@ -20,8 +21,13 @@ type Options struct {
 	// Reservations is for how many waiting jobs of a quota tree others are held back, so that they start at last; none where
 	// it is negative, 4 where it is 0.
 	Reservations int
-	// Patience is how long a job waits before others are held back for it, or displaced by it.
+	// Patience is how long a job waits before others are held back for it.
 	Patience time.Duration
+	// Renewal is how old a reservation may be that is not brought nearer though jobs ended before their time. What it promises
+	// holds meanwhile.
+	Renewal time.Duration
+	// Urgency is how long a job waits, where it may displace others, before it does, and before others are held back for it.
+	Urgency time.Duration
 }
 
 // Engine decides. It is for one goroutine at a time.
@@ -161,6 +167,7 @@ func (e *Engine) RemoveNode(name string) {
 	}
 	for _, head := range e.heads {
 		if head.reservation.on([]share{{node: old}}) {
+			head.reservation.broken = true
 			head.makeReady()
 		}
 	}
@@ -237,7 +244,7 @@ func (e *Engine) RemoveRunning(key string) {
 	for _, s := range r.on {
 		e.freedOn(s.node)
 	}
-	e.renew(r)
+	e.outdate(r)
 }
 
 // hold counts what a job holds in, release out. Nobody is woken: both are used to try things out as well.
@@ -351,26 +358,30 @@ type Refusal struct {
 	Message string
 }
 
-// Refusal tells why a waiting job does not start, and its place in its queue, from 1; nil while it was not looked at.
-func (e *Engine) Refusal(key string) (*Refusal, int32) {
+// Reason is why a waiting job does not start, and its place in its queue, from 1; empty while it was not looked at.
+func (e *Engine) Reason(key string) (platformv1.JobReason, int32) {
 	w := e.waiting[key]
-	if w == nil {
-		return nil, 0
+	switch {
+	case w == nil:
+		return "", 0
+	case w.class == nil:
+		return platformv1.JobReasonQuotaMissing, 1
+	case w.class.verdict.reason == "":
+		return "", 0
 	}
-	if w.class == nil {
-		return &Refusal{platformv1.JobReasonQuotaMissing, "the quota " + w.Quota + " does not exist"}, 1
-	}
-	if w.class.verdict.Reason == "" {
-		return nil, 0
-	}
-	return &w.class.verdict, int32(w.class.lane.queue.order.rank(w)) + 1 //nolint:gosec // there are not so many jobs
+	return w.class.verdict.reason, int32(w.class.lane.queue.order.rank(w)) + 1 //nolint:gosec // there are not so many jobs
 }
 
-// First visits the first jobs of every queue in order, at most so many of each.
-func (e *Engine) First(n int, visit func(key string, position int32)) {
-	for _, q := range e.queues {
-		for i, w := range q.order.items[:min(n, len(q.order.items))] {
-			visit(w.Key, int32(i)+1) //nolint:gosec // n is small
-		}
+// Message tells a person why a waiting job does not start, as things are now.
+func (e *Engine) Message(key string) string {
+	w := e.waiting[key]
+	switch {
+	case w == nil:
+		return ""
+	case w.class == nil:
+		return fmt.Sprintf("the quota %q does not exist", w.Quota)
+	case w.class.verdict.reason == "":
+		return ""
 	}
+	return w.class.verdict.text()
 }

@@ -1,4 +1,4 @@
-package engine
+package scheduling
 
 import (
 	"slices"
@@ -12,8 +12,12 @@ type reservation struct {
 	at time.Time
 	// imminent reports that all that has to end before is being ended.
 	imminent bool
-	holds    []*hold
-	bounds   []heldBound
+	// made is when it was worked out, outdated whether jobs ended since that may bring it nearer, broken whether one of its
+	// nodes is gone.
+	made             time.Time
+	outdated, broken bool
+	holds            []*hold
+	bounds           []heldBound
 }
 
 // heldBound is what a reservation leaves of a bound of the quota tree.
@@ -76,12 +80,43 @@ func (q *queue) firstBusy() *class {
 	return first
 }
 
-// renew looks again at the reservations that the end of a job can bring nearer.
-func (e *Engine) renew(r *running) {
+// outdate marks the reservations that the end of a job can bring nearer.
+func (e *Engine) outdate(r *running) {
 	for _, head := range e.heads {
 		if r.queue != nil && head.lane.queue.root() == r.queue.root() || head.reservation.on(r.on) {
-			head.makeReady()
+			head.reservation.outdated = true
 		}
+	}
+}
+
+// renew looks again at outdated reservations, at each only so often: that goes through all jobs that run. It tells when the
+// next is due; zero for none.
+func (e *Engine) renew(now time.Time) (next time.Time) {
+	for _, head := range e.heads {
+		if !head.reservation.outdated {
+			continue
+		}
+		switch due := head.reservation.made.Add(e.options.Renewal); {
+		case !due.After(now):
+			head.makeReady()
+		case next.IsZero() || due.Before(next):
+			next = due
+		}
+	}
+	return next
+}
+
+// keeps reports whether the reservation can stay as it is where its job was looked at and did not start.
+func (e *Engine) keeps(r *reservation, now time.Time) bool {
+	return !r.broken && !r.imminent && r.at.After(now) && now.Before(r.made.Add(e.options.Renewal))
+}
+
+// keep puts a reservation back.
+func (e *Engine) keep(c *class, r *reservation) {
+	c.reservation, c.lane.queue.reserved = r, c
+	e.heads = append(e.heads, c)
+	for _, h := range r.holds {
+		h.on.holds = append(h.on.holds, h)
 	}
 }
 
@@ -104,7 +139,7 @@ func (e *Engine) reserve(c *class, now time.Time) {
 	if !w.releaseUntilItFits(e.relevant(c)) {
 		return
 	}
-	r := &reservation{at: now}
+	r := &reservation{at: now, made: now}
 	if last := w.last(); last != nil {
 		switch {
 		case last.Ending:
@@ -126,12 +161,8 @@ func (e *Engine) reserve(c *class, now time.Time) {
 		r.holds = append(r.holds, &hold{on: s.node, from: r.at, left: s.node.free})
 	}
 	e.release(trial)
-	c.reservation, c.lane.queue.reserved = r, c
-	e.heads = append(e.heads, c)
 	w.undo()
-	for _, h := range r.holds {
-		h.on.holds = append(h.on.holds, h)
-	}
+	e.keep(c, r)
 }
 
 // relevant are the running jobs whose end could let the class's job start, those first that end first.

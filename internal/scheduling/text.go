@@ -1,4 +1,4 @@
-package engine
+package scheduling
 
 import (
 	"fmt"
@@ -63,12 +63,14 @@ func number(d dimension, n int64) string {
 }
 
 // heldBackFor says that a job could start and does not, so that another one starts at last.
-func heldBackFor(head *class) Refusal {
-	message := "others before it in the queue would have to wait longer if it started"
-	if r := head.reservation; r.at != never {
-		message += fmt.Sprintf("; they start at %s at the latest", r.at.UTC().Format("2006-01-02 15:04:05 MST"))
-	}
-	return Refusal{platformv1.JobReasonQueued, message}
+func heldBackFor(head *class) verdict {
+	return verdict{reason: platformv1.JobReasonQueued, text: func() string {
+		message := "others before it in the queue would have to wait longer if it started"
+		if r := head.reservation; r != nil && r.at != never {
+			message += fmt.Sprintf("; they start at %s at the latest", r.at.UTC().Format("2006-01-02 15:04:05 MST"))
+		}
+		return message
+	}}
 }
 
 func (e *Engine) whyNever(c *class, model string) string {

@@ -1,4 +1,4 @@
-package engine
+package scheduling
 
 import (
 	"cmp"
@@ -99,7 +99,7 @@ type class struct {
 	// parked is where the class waits.
 	parked []place
 	// verdict is why it waits, busy whether for others to end.
-	verdict Refusal
+	verdict verdict
 	busy    bool
 	// untold are jobs that came while it waited.
 	untold []string
