@@ -112,7 +112,7 @@ test-e2e-kind: ## Run the end-to-end suite in a new kind cluster (needs Docker a
 	hack/kind
 
 .PHONY: bench
-bench: ## Measure, side by side with bare pods and batch/v1 Jobs (12 minutes; docs/performance.md; BENCH='-starts 5' for other settings)
+bench: ## Measure, side by side with bare pods and batch/v1 Jobs (up to 40 minutes; docs/performance.md; BENCH='-starts 5' for other settings)
 	hack/with-cluster $(GO) run ./test/performance -budgets test/performance/budgets.yaml $(BENCH)
 
 .PHONY: bench-history

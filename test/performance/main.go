@@ -24,7 +24,7 @@ import (
 )
 
 // cleanTime bounds the removal of what a run made.
-const cleanTime = 10 * time.Minute
+const cleanTime = 20 * time.Minute
 
 // settings are the flags.
 type settings struct {
@@ -42,7 +42,7 @@ func main() {
 	flag.IntVar(&s.scale, "scale", 10_000, "Soma jobs that exist at the same time at the end, a tenth of them first; 0 leaves this part out")
 	flag.IntVar(&s.nodes, "nodes", 1000, "simulated nodes of 8 GPUs for them; those that find no GPU queue")
 	flag.DurationVar(&s.quiet, "quiet", 10*time.Second, "how long the manager is watched while nothing happens")
-	flag.DurationVar(&s.timeout, "timeout", 25*time.Minute, "time after which the measurements are given up")
+	flag.DurationVar(&s.timeout, "timeout", time.Hour, "time after which the measurements are given up")
 	flag.StringVar(&s.budgets, "budgets", "", "file of budgets to check; a figure over its budget fails the run")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)

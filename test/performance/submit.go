@@ -13,7 +13,7 @@ import (
 
 const (
 	// waitTime bounds every wait for jobs: a run that hangs fails.
-	waitTime = 10 * time.Minute
+	waitTime = 20 * time.Minute
 	// creators is how many clients submit at the same time.
 	creators = 16
 )
