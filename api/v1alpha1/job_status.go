@@ -265,6 +265,37 @@ type QueueStatus struct {
 	// displaced is when the job gave way to another, where it waits for that reason.
 	// +optional
 	Displaced *metav1.Time `json:"displaced,omitempty"`
+
+	// expectedStart is when the job starts at the latest, as far as can be told: if every job runs for as long as it may, and none
+	// is submitted that goes before it. It is not given for jobs far back in the queue, nor where somebody has to end first whose
+	// life span is not known.
+	// +optional
+	ExpectedStart *metav1.Time `json:"expectedStart,omitempty"`
+
+	// heldBy is who holds what the job waits for, those who hold most first.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=4
+	HeldBy []Holder `json:"heldBy,omitempty"`
+}
+
+// Holder is jobs under one quota that hold what another job waits for.
+type Holder struct {
+	// quota of the jobs.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Quota string `json:"quota"`
+
+	// jobs is the number of them.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Jobs int32 `json:"jobs"`
+
+	// gpus that they hold.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	GPUs int32 `json:"gpus,omitempty"`
 }
 
 // Reservation is the right of one attempt to use resources of the quota and places on nodes.

@@ -66,6 +66,11 @@ func (in HTTPPort) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Holder) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.Holder"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Job) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.Job"
 }

@@ -41,6 +41,12 @@ const (
 	// what is held back is not used meanwhile. urgency is how long it waits before others give way to it.
 	patience = 5 * time.Minute
 	urgency  = 5 * time.Second
+	// forecastPause is the least time between two forecasts, which tell so many starts and no further ahead.
+	forecastPause  = 10 * time.Second
+	forecastStarts = 4 * watchedPositions
+	forecastAhead  = 30 * 24 * time.Hour
+	// toldHolders is how many quotas a waiting job is told that hold what it waits for.
+	toldHolders = 3
 	// renewal is how often it is worked out anew when a job that others are held back for can start.
 	renewal = 5 * time.Second
 )
@@ -72,8 +78,11 @@ type Reconciler struct {
 	// Clock tells the time.
 	Clock clock.PassiveClock
 
-	engine   *scheduling.Engine
-	last     time.Time
+	engine *scheduling.Engine
+	last   time.Time
+	// expected is when jobs start at the latest, by UID, as the last forecast had it.
+	expected   map[string]time.Time
+	forecasted time.Time
 	refusals refusals
 	aside    aside
 }
@@ -187,6 +196,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	if !decided.Again.IsZero() {
 		state.again = sooner(state.again, max(decided.Again.Sub(start), pause))
 	}
+	if len(state.world.Waiting) > 0 && start.Sub(r.forecasted) >= forecastPause {
+		r.expected, r.forecasted = r.engine.Forecast(start, forecastStarts, forecastAhead), start
+	}
 	again := r.commit(ctx, state, r.decisions(state, decided))
 	again = sooner(again, r.makeRoom(ctx, world, state, decided.Displaced))
 	return ctrl.Result{RequeueAfter: sooner(again, state.again)}, nil
@@ -200,6 +212,17 @@ type decision struct {
 	// words tell a person of the reason. They are made only where they are needed.
 	words    func() string
 	position int32
+	// expected is when the job starts at the latest; zero where that cannot be told.
+	expected time.Time
+	engine   *scheduling.Engine
+}
+
+// holders are who holds what the job waits for.
+func (d *decision) holders() []scheduling.Holder {
+	if d.engine == nil {
+		return nil
+	}
+	return d.engine.Holders(d.key, toldHolders)
 }
 
 // decisions is what becomes of every waiting job: those that start, and the others by their places.
@@ -218,6 +241,7 @@ func (r *Reconciler) decisions(state state, decided scheduling.Decisions) []deci
 		} else if !starts[d.key] {
 			d.reason, d.position = r.engine.Reason(d.key)
 			d.words = func() string { return r.engine.Message(d.key) }
+			d.expected, d.engine = r.expected[d.key], r.engine
 		}
 		if d.reason != "" {
 			all = append(all, d)

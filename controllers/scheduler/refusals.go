@@ -57,10 +57,19 @@ func (r *refusals) tells(job *platformv1.Job, d decision, now time.Time) news {
 		return newPlace
 	case d.position > watchedPositions && status.Queue.Position > watchedPositions:
 		return nothingNew
-	case status.Queue.Position == d.position && status.Message == d.words():
+	case status.Queue.Position == d.position && status.Message == d.words() && !moved(status.Queue.ExpectedStart, d.expected, now):
 		return nothingNew
 	}
 	return newPlace
+}
+
+// moved reports whether an expected start is another than what was told, by more than nobody minds.
+func moved(told *metav1.Time, expected, now time.Time) bool {
+	if told == nil || expected.IsZero() {
+		return told != nil || !expected.IsZero()
+	}
+	difference := expected.Sub(told.Time).Abs()
+	return difference > time.Minute && difference > expected.Sub(now)/20
 }
 
 // busy reports whether a reason is that others have to end, which nobody has to act upon.
@@ -134,6 +143,13 @@ func refused(job *platformv1.Job, d decision, now time.Time) platformv1.JobStatu
 	queue := &platformv1.QueueStatus{Position: d.position, Since: &since}
 	if status.Queue != nil {
 		queue.Displaced = status.Queue.Displaced
+	}
+	if !d.expected.IsZero() {
+		expected := metav1.NewTime(d.expected)
+		queue.ExpectedStart = &expected
+	}
+	for _, h := range d.holders() {
+		queue.HeldBy = append(queue.HeldBy, platformv1.Holder{Quota: h.Quota, Jobs: int32(h.Jobs), GPUs: int32(h.GPUs)}) //nolint:gosec // there are not so many
 	}
 	status.Queue = queue
 	status.Phase, status.Reason, status.Message = platformv1.JobPending, d.reason, d.words()

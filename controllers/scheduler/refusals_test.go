@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
@@ -103,5 +104,26 @@ func TestChoose(t *testing.T) {
 					test.wantReasons, test.wantPlaces, test.wantLeft)
 			}
 		})
+	}
+}
+
+func TestWhenAnotherStartIsNews(t *testing.T) {
+	told := func(in time.Duration) *metav1.Time { at := metav1.NewTime(now.Add(in)); return &at }
+	for name, test := range map[string]struct {
+		told     *metav1.Time
+		expected time.Time
+		want     bool
+	}{
+		"nothing is known":         {nil, time.Time{}, false},
+		"it is known now":          {nil, now.Add(time.Hour), true},
+		"it is not known any more": {told(time.Hour), time.Time{}, true},
+		"a little earlier":         {told(time.Hour), now.Add(58 * time.Minute), false},
+		"much earlier":             {told(time.Hour), now.Add(40 * time.Minute), true},
+		"later by seconds":         {told(0), now.Add(30 * time.Second), false},
+		"soon, later by minutes":   {told(0), now.Add(3 * time.Minute), true},
+	} {
+		if got := moved(test.told, test.expected, now); got != test.want {
+			t.Errorf("%s: %t", name, got)
+		}
 	}
 }

@@ -130,7 +130,7 @@ func explainJob(job *v1alpha1.Job, quota *v1alpha1.Quota, program string, now ti
 		if q.Since != nil && !q.Since.After(now) { // a retry waits from when it is due
 			text = strings.TrimPrefix(text+", waiting for "+ago(q.Since.Time, now), ", ")
 		}
-		fields = append(fields, field{"Queue", text})
+		fields = append(fields, field{"Queue", text}, field{"Starts", expectedStart(q, now)}, field{"Held by", heldBy(q)})
 	}
 	if status.RetryTime != nil {
 		fields = append(fields, field{"Next attempt", "not before " + status.RetryTime.Local().Format(time.DateTime)})
@@ -144,6 +144,30 @@ func explainJob(job *v1alpha1.Job, quota *v1alpha1.Quota, program string, now ti
 	fields = append(fields, field{"Ran", elapsed(timeOf(status.StartTime), timeOf(status.FinishTime), now)},
 		field{"Cancelled by", job.Spec.CancelledBy}, field{"Attempts", describeAttempts(status.Attempts, now)})
 	return append(fields, field{"To do", known.next(status.Phase, program, job.Name)})
+}
+
+// expectedStart says when a waiting job starts, as far as that is known.
+func expectedStart(q *v1alpha1.QueueStatus, now time.Time) string {
+	if q.ExpectedStart == nil {
+		return ""
+	}
+	if !q.ExpectedStart.After(now) {
+		return "in a moment, as far as can be told"
+	}
+	return fmt.Sprintf("at %s at the latest (in %s), if nobody goes before it", q.ExpectedStart.Local().Format(time.DateTime), ago(now, q.ExpectedStart.Time))
+}
+
+// heldBy says who holds what a job waits for.
+func heldBy(q *v1alpha1.QueueStatus) string {
+	lines := make([]string, 0, len(q.HeldBy))
+	for _, h := range q.HeldBy {
+		text := fmt.Sprintf("%s: %d jobs", h.Quota, h.Jobs)
+		if h.GPUs > 0 {
+			text += fmt.Sprintf(", %d GPUs", h.GPUs)
+		}
+		lines = append(lines, text)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // exitCodeText tells what an exit code usually means.

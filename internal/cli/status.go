@@ -85,7 +85,8 @@ func describeJob(job *v1alpha1.Job, now time.Time) []field {
 		{"Ran", elapsed(timeOf(status.StartTime), timeOf(status.FinishTime), now)},
 	}
 	if status.Queue != nil && status.Queue.Position > 0 {
-		fields = append(fields, field{"Queue", fmt.Sprintf("position %d, for %s", status.Queue.Position, ago(timeOf(status.Queue.Since), now))})
+		fields = append(fields, field{"Queue", fmt.Sprintf("position %d, for %s", status.Queue.Position, ago(timeOf(status.Queue.Since), now))},
+			field{"Starts", expectedStart(status.Queue, now)})
 	}
 	if status.ExitCode != nil {
 		fields = append(fields, field{"Exit code", fmt.Sprint(*status.ExitCode)})

@@ -232,7 +232,7 @@ func (e *Engine) try(c *class, now time.Time) attempt {
 		}
 		a.busy = true
 		if bound, short := q.shortFor(c.lane.user, all); short {
-			a.verdict = better(a.verdict, verdict{reason: platformv1.JobReasonQuotaExceeded, text: func() string { return bound.text(&e.models) }})
+			a.verdict = better(a.verdict, verdict{reason: platformv1.JobReasonQuotaExceeded, text: func() string { return bound.text(&e.models) }, bound: &bound.bind})
 			a.waitsFor = append(append(a.waitsFor, bound), q.guaranteedBelow(bound.bind)...)
 			continue
 		}
@@ -335,6 +335,8 @@ func everFits(groups []*group, c *class) bool {
 type verdict struct {
 	reason platformv1.JobReason
 	text   func() string
+	// bound is the bound that is in use; nil where it is nodes that lack.
+	bound *bind
 }
 
 // better keeps the verdict that is nearer to a start: waiting for others before waiting for quota before never.

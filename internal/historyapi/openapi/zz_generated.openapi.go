@@ -37,6 +37,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.GPUPrice{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_GPUPrice(ref),
 		apiv1alpha1.GPUs{}.OpenAPIModelName():             schema_soma_platform_soma_api_v1alpha1_GPUs(ref),
 		apiv1alpha1.HTTPPort{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_HTTPPort(ref),
+		apiv1alpha1.Holder{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_Holder(ref),
 		apiv1alpha1.Job{}.OpenAPIModelName():              schema_soma_platform_soma_api_v1alpha1_Job(ref),
 		apiv1alpha1.JobList{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_JobList(ref),
 		apiv1alpha1.JobResources{}.OpenAPIModelName():     schema_soma_platform_soma_api_v1alpha1_JobResources(ref),
@@ -1313,6 +1314,43 @@ func schema_soma_platform_soma_api_v1alpha1_HTTPPort(ref common.ReferenceCallbac
 	}
 }
 
+func schema_soma_platform_soma_api_v1alpha1_Holder(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Holder is jobs under one quota that hold what another job waits for.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"quota": {
+						SchemaProps: spec.SchemaProps{
+							Description: "quota of the jobs.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"jobs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "jobs is the number of them.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"gpus": {
+						SchemaProps: spec.SchemaProps{
+							Description: "gpus that they hold.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+				},
+				Required: []string{"quota", "jobs"},
+			},
+		},
+	}
+}
+
 func schema_soma_platform_soma_api_v1alpha1_Job(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -2534,11 +2572,35 @@ func schema_soma_platform_soma_api_v1alpha1_QueueStatus(ref common.ReferenceCall
 							Ref:         ref(v1.Time{}.OpenAPIModelName()),
 						},
 					},
+					"expectedStart": {
+						SchemaProps: spec.SchemaProps{
+							Description: "expectedStart is when the job starts at the latest, as far as can be told: if every job runs for as long as it may, and none is submitted that goes before it. It is not given for jobs far back in the queue, nor where somebody has to end first whose life span is not known.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"heldBy": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "heldBy is who holds what the job waits for, those who hold most first.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.Holder{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			v1.Time{}.OpenAPIModelName()},
+			apiv1alpha1.Holder{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 

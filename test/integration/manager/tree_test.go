@@ -1,6 +1,8 @@
 package manager
 
 import (
+	"time"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
@@ -100,6 +102,25 @@ var _ = Describe("A tree of quotas", func() {
 		waits(low, v1alpha1.JobReasonQuotaExceeded, "")
 		runs(normal)
 		Expect(normal.Status.Attempt).To(BeEquivalentTo(1))
+	})
+})
+
+var _ = Describe("A job that waits for one whose life span is known", func() {
+	It("is told when it starts at the latest, and who holds what it waits for", func() {
+		root := harness.Unique("root")
+		put(&v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: root}, Spec: v1alpha1.QuotaSpec{Nominal: harness.Amounts("0", "64Gi", 0)}})
+		name := team(root, "2", nil)
+		first := newJob(kubelet.RunUntilEnded(), in(name), cores("2"), func(j *v1alpha1.Job) { j.Spec.LifeSpanSeconds = ptr.To(int64(3600)) })
+		submit(first)
+		runs(first)
+		second := newJob(kubelet.Exit(0), in(name), cores("2"))
+		submit(second)
+		harness.Reaches(second, func(g Gomega, job *v1alpha1.Job) {
+			g.Expect(job.Status.Queue).NotTo(BeNil())
+			g.Expect(job.Status.Queue.HeldBy).To(Equal([]v1alpha1.Holder{{Quota: name, Jobs: 1}}))
+			g.Expect(job.Status.Queue.ExpectedStart).NotTo(BeNil())
+			g.Expect(job.Status.Queue.ExpectedStart.Time).To(BeTemporally("~", first.Status.StartTime.Add(time.Hour), 2*time.Minute))
+		})
 	})
 })
 
