@@ -52,11 +52,10 @@ func (a aside) apply(s *state, now time.Time) {
 		if left := put.until.Sub(now); left > 0 {
 			s.again = sooner(s.again, left)
 			if put.refusal == nil {
+				delete(s.candidates, c.key())
 				continue
 			}
-			if c.refusal == nil {
-				c.refusal = put.refusal
-			}
+			c.hindered = put.refusal
 		}
 		waiting = append(waiting, c)
 	}

@@ -68,7 +68,7 @@ func TestABadJobHurtsOnlyItself(t *testing.T) {
 				return decision{key: key, placement: &scheduling.Placement{Nodes: []scheduling.Share{{Node: "n", Replicas: 1}}}}
 			}
 			waits := decision{key: "waits", position: 1, reason: platformv1.JobReasonSecretMissing, words: func() string { return "" }}
-			again := r.commit(t.Context(), newState(), []decision{place("bad"), place("good"), waits})
+			again := r.commit(t.Context(), newState(), []decision{place("bad"), place("good"), waits}, now)
 			if a, b := <-w.written, <-w.written; a != "good" || b != "waits" || again != tc.again {
 				t.Errorf("wrote %s and %s, and looks again after %s", a, b, again)
 			}
@@ -76,15 +76,15 @@ func TestABadJobHurtsOnlyItself(t *testing.T) {
 			s := newState()
 			r.aside.apply(&s, now)
 			reason := platformv1.JobReason("")
-			if s.waiting[0].key() == "bad" && s.waiting[0].refusal != nil {
-				reason = s.waiting[0].refusal.Reason
+			if s.waiting[0].key() == "bad" && s.waiting[0].why() != nil {
+				reason = s.waiting[0].why().Reason
 			}
 			if reason != tc.reason || s.again != shortestAside || (reason == "") != (len(s.waiting) == 2) {
 				t.Errorf("the job is told %q and looked at after %s, %d wait", reason, s.again, len(s.waiting))
 			}
 			s = newState()
 			r.aside.apply(&s, now.Add(shortestAside))
-			if len(s.waiting) != 3 || s.waiting[0].refusal != nil {
+			if len(s.waiting) != 3 || s.waiting[0].why() != nil {
 				t.Error("the job is not tried again")
 			}
 		})

@@ -3,10 +3,8 @@
 package scheduler
 
 import (
-	"cmp"
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -79,12 +77,13 @@ type Reconciler struct {
 	Clock clock.PassiveClock
 
 	engine *scheduling.Engine
+	view   *view
 	last   time.Time
 	// expected is when jobs start at the latest, by UID, as the last forecast had it.
 	expected   map[string]time.Time
 	forecasted time.Time
-	refusals refusals
-	aside    aside
+	refusals   refusals
+	aside      aside
 }
 
 // +kubebuilder:rbac:groups="",resources=nodes;pods,verbs=get;list;watch
@@ -99,6 +98,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		return errors.New("the scheduler needs a client and a clock")
 	}
 	r.engine = scheduling.New(scheduling.Options{Patience: patience, Urgency: urgency, Renewal: renewal})
+	r.view = newView(r.engine)
 	r.refusals.written, r.aside = map[string]time.Time{}, aside{}
 	wake := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
 		return []reconcile.Request{round}
@@ -181,26 +181,31 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	if left := pause - r.Clock.Since(r.last); left > 0 {
 		return ctrl.Result{RequeueAfter: left}, nil
 	}
-	start := r.Clock.Now()
+	start := r.Clock.Now().Truncate(time.Microsecond) // as reservations have it
 	r.last = start
 	defer func() { roundSeconds.Observe(r.Clock.Since(start).Seconds()) }()
 	world, err := r.look(ctx)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
-	state := world.state(start)
+	state := r.view.look(world, start)
 	r.aside.apply(&state, start)
-	state.ask()
-	r.engine.Update(state.world)
+	asked := r.view.ask(state)
 	decided := r.engine.Decide(start)
+	for i := range decided.Starts {
+		r.view.doubt(decided.Starts[i].Key)
+	}
+	for i := range decided.Displaced {
+		r.view.doubt(decided.Displaced[i].Key)
+	}
 	if !decided.Again.IsZero() {
 		state.again = sooner(state.again, max(decided.Again.Sub(start), pause))
 	}
-	if len(state.world.Waiting) > 0 && start.Sub(r.forecasted) >= forecastPause {
+	if asked > 0 && start.Sub(r.forecasted) >= forecastPause {
 		r.expected, r.forecasted = r.engine.Forecast(start, forecastStarts, forecastAhead), start
 	}
-	again := r.commit(ctx, state, r.decisions(state, decided))
-	again = sooner(again, r.makeRoom(ctx, world, state, decided.Displaced))
+	again := r.commit(ctx, state, r.decisions(state, decided), start)
+	again = sooner(again, r.makeRoom(ctx, world, state, decided.Displaced, start))
 	return ctrl.Result{RequeueAfter: sooner(again, state.again)}, nil
 }
 
@@ -225,7 +230,7 @@ func (d *decision) holders() []scheduling.Holder {
 	return d.engine.Holders(d.key, toldHolders)
 }
 
-// decisions is what becomes of every waiting job: those that start, and the others by their places.
+// decisions is what becomes of every waiting job, those that start before the others.
 func (r *Reconciler) decisions(state state, decided scheduling.Decisions) []decision {
 	all := make([]decision, 0, len(state.waiting))
 	starts := map[string]bool{}
@@ -236,7 +241,7 @@ func (r *Reconciler) decisions(state state, decided scheduling.Decisions) []deci
 	}
 	for _, c := range state.waiting {
 		d := decision{key: c.key()}
-		if refusal := c.refusal; refusal != nil {
+		if refusal := c.why(); refusal != nil {
 			d.reason, d.words = refusal.Reason, func() string { return refusal.Message }
 		} else if !starts[d.key] {
 			d.reason, d.position = r.engine.Reason(d.key)
@@ -247,16 +252,12 @@ func (r *Reconciler) decisions(state state, decided scheduling.Decisions) []deci
 			all = append(all, d)
 		}
 	}
-	slices.SortStableFunc(all[len(decided.Starts):], func(a, b decision) int {
-		return cmp.Or(cmp.Compare(a.position, b.position), cmp.Compare(a.key, b.key))
-	})
 	return all
 }
 
 // commit writes the decisions, reservations before refusals: a job that can start is not kept waiting by the bookkeeping of
 // those that cannot. It returns how soon the scheduler should look again though nothing happened.
-func (r *Reconciler) commit(ctx context.Context, state state, decisions []decision) time.Duration {
-	now := r.Clock.Now()
+func (r *Reconciler) commit(ctx context.Context, state state, decisions []decision, now time.Time) time.Duration {
 	var starts []decision
 	for _, d := range decisions {
 		if d.placement != nil {
@@ -285,8 +286,7 @@ func (r *Reconciler) commit(ctx context.Context, state state, decisions []decisi
 }
 
 // makeRoom writes which running jobs give way. It returns how soon the scheduler should look again though nothing happened.
-func (r *Reconciler) makeRoom(ctx context.Context, world *world, state state, displaced []scheduling.Displacement) (again time.Duration) {
-	now := r.Clock.Now()
+func (r *Reconciler) makeRoom(ctx context.Context, world *world, state state, displaced []scheduling.Displacement, now time.Time) (again time.Duration) {
 	for _, d := range displaced {
 		job, other := world.holder(d.Key), state.candidates[d.For]
 		if job == nil || other == nil {

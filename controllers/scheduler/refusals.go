@@ -1,7 +1,9 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -102,6 +104,9 @@ func (r *refusals) choose(state state, decisions []decision, now time.Time) (cho
 		case newPlace:
 			places = append(places, d)
 		}
+	}
+	for _, some := range [][]decision{reasons, places} {
+		slices.SortFunc(some, func(a, b decision) int { return cmp.Or(cmp.Compare(a.position, b.position), cmp.Compare(a.key, b.key)) })
 	}
 	if len(reasons) > refusalsPerRound {
 		return reasons[:refusalsPerRound], pause

@@ -1,77 +1,137 @@
 package scheduler
 
 import (
-	"cmp"
-	"fmt"
-	"slices"
-	"strings"
+	"hash/fnv"
+	"strconv"
 	"time"
 
-	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
-	"github.com/soma-platform/soma/internal/accounting"
 	"github.com/soma-platform/soma/internal/scheduling"
-	"github.com/soma-platform/soma/internal/workload"
 )
 
-// journalReserve is the room that a job's journal must have before another attempt begins: every transition of an attempt
-// and the job's last one must find a place, also when the history is away.
-const journalReserve = 6
-
-// defaultLongestWait is how long a job waits that gave way, where its quotas do not say; maxDepth bounds how far up is looked.
-const (
-	defaultLongestWait = 2 * time.Hour
-	maxDepth           = 64
-)
-
-// margin is what an attempt takes beyond its life span at most: to start, and to end.
-const margin = time.Minute
-
-// candidate is a waiting job with what it would start as.
-type candidate struct {
-	job     *platformv1.Job
-	quota   string
-	cluster *platformv1.Cluster
-	request workload.Request
-	// refusal is why the job cannot start whatever is free; nil where that is for the engine to say.
-	refusal *scheduling.Refusal
-	// overdue reports that the job gave way to another and has waited for longer than it should.
-	overdue bool
+// view is what the engine was told so far. A round looks at the whole world and tells the engine what changed: what is not
+// seen any more is taken out, so that no event that was missed can make the two drift apart.
+type view struct {
+	engine *scheduling.Engine
+	jobs   map[string]*seen
+	nodes  map[string]bool
+	quotas map[string]bool
+	// around is what candidates depend on besides their jobs.
+	around uint64
+	round  uint64
 }
 
-func (c *candidate) key() string { return string(c.job.UID) }
+// seen is a job as it was when it was last looked at.
+type seen struct {
+	// version of the object; empty where it has to be looked at again.
+	version string
+	round   uint64
+	// waits is set where the job wants a reservation, holds where it has one.
+	waits *candidate
+	holds bool
+}
 
-// state is the world in the words of the engine, and the jobs that wait in it.
+func newView(engine *scheduling.Engine) *view {
+	return &view{engine: engine, jobs: map[string]*seen{}, nodes: map[string]bool{}, quotas: map[string]bool{}}
+}
+
+// state is the jobs that wait in a round.
 type state struct {
-	world      scheduling.World
 	waiting    []*candidate
 	candidates map[string]*candidate
 	// again is when a job that waits before its retry is due; zero for none.
 	again time.Duration
 }
 
-func (w *world) state(now time.Time) state {
-	s := state{
-		world:      scheduling.World{Quotas: w.tree(), Nodes: w.ledger(), Running: w.running()},
-		candidates: map[string]*candidate{},
+// look brings the view up to date with the world.
+func (v *view) look(w *world, now time.Time) state {
+	v.round++
+	around := w.around()
+	if around != v.around || v.round == 1 {
+		v.around = around
+		for _, s := range v.jobs {
+			s.version = ""
+		}
+		v.tree(w)
 	}
+	for _, job := range w.jobs {
+		v.job(w, job)
+	}
+	for uid, s := range v.jobs {
+		if s.round != v.round {
+			v.forget(uid, s)
+			delete(v.jobs, uid)
+		}
+	}
+	v.ledger(w)
+	return v.waiting(w, now)
+}
+
+// job tells the engine of a job that changed.
+func (v *view) job(w *world, job *platformv1.Job) {
+	uid := string(job.UID)
+	s := v.jobs[uid]
+	if s == nil {
+		s = &seen{}
+		v.jobs[uid] = s
+	}
+	s.round = v.round
+	if s.version == job.ResourceVersion && s.version != "" {
+		return
+	}
+	s.version = job.ResourceVersion
+	holds, wants := job.Status.Reservation != nil, waits(job)
+	switch {
+	case holds:
+		v.engine.SetRunning(holding(job))
+		s.waits = nil
+	case s.holds, s.waits != nil && !wants:
+		v.forget(uid, s)
+	}
+	if s.holds = holds; wants {
+		c := w.candidate(job)
+		if s.waits != nil {
+			c.asked, c.changed = s.waits.asked, true
+		}
+		s.waits = c
+	}
+}
+
+// forget takes a job out of the engine.
+func (v *view) forget(uid string, s *seen) {
+	v.engine.RemoveRunning(uid)
+	v.engine.RemoveWaiting(uid)
+	s.holds, s.waits = false, nil
+}
+
+// doubt has jobs looked at again in the next round, as the engine counts on something that may not have come true.
+func (v *view) doubt(uid string) {
+	if s := v.jobs[uid]; s != nil {
+		s.version = ""
+		if s.waits != nil {
+			s.waits.asked = nil
+		}
+	}
+}
+
+// waiting are the jobs that wait in this round.
+func (v *view) waiting(w *world, now time.Time) state {
+	s := state{candidates: map[string]*candidate{}}
 	alive := w.alivePods()
 	for _, job := range w.jobs {
-		if !waits(job) || alive[string(job.UID)] {
+		c := v.jobs[string(job.UID)].waits
+		if c == nil || alive[c.key()] {
 			continue
 		}
-		if job.Status.RetryTime != nil {
-			if left := job.Status.RetryTime.Sub(now); left > 0 {
+		if retry := c.job.Status.RetryTime; retry != nil {
+			if left := retry.Sub(now); left > 0 {
 				s.again = sooner(s.again, left)
 				continue
 			}
 		}
-		c := w.candidate(job)
+		c.hindered = nil
 		s.again = sooner(s.again, w.setOverdue(c, now))
 		s.waiting = append(s.waiting, c)
 		s.candidates[c.key()] = c
@@ -79,307 +139,87 @@ func (w *world) state(now time.Time) state {
 	return s
 }
 
-// ask tells the engine of the jobs for which nothing but room is missing.
-func (s *state) ask() {
-	for _, c := range s.waiting {
-		if c.refusal == nil {
-			s.world.Waiting = append(s.world.Waiting, c.asks())
-		}
-	}
-}
-
-// waits reports whether a job wants a reservation.
-func waits(job *platformv1.Job) bool {
-	return (job.Status.Phase == "" || job.Status.Phase == platformv1.JobPending) && job.Status.Reservation == nil &&
-		job.DeletionTimestamp == nil && !job.Spec.CancelRequested() && !job.Spec.SuspendRequested()
-}
-
-func (w *world) candidate(job *platformv1.Job) *candidate {
-	c := &candidate{job: job}
-	refuse := func(reason platformv1.JobReason, format string, args ...any) *candidate {
-		c.refusal = &scheduling.Refusal{Reason: reason, Message: fmt.Sprintf(format, args...)}
-		return c
-	}
-
-	project := w.projects[job.Namespace]
-	if project == nil || project.DeletionTimestamp != nil || project.Status.Namespace == nil {
-		return refuse(platformv1.JobReasonProjectNotReady, "namespace %q belongs to no project that is ready; ask an administrator for a project", job.Namespace)
-	}
-	if project.Spec.Quota == "" {
-		return refuse(platformv1.JobReasonQuotaMissing, "project %q has no quota, so nothing may run in it; an administrator sets spec.quota of the project", project.Name)
-	}
-	if quota := w.quotas[project.Spec.Quota]; quota == nil || quota.DeletionTimestamp != nil {
-		return refuse(platformv1.JobReasonQuotaMissing, "quota %q of project %q does not exist, so nothing may run in it", project.Spec.Quota, project.Name)
-	}
-	c.quota = project.Spec.Quota
-	if c.cluster, c.refusal = w.cluster(job); c.refusal != nil {
-		return c
-	}
-	for _, name := range workload.SecretNames(&job.Spec) {
-		if !w.secrets[client.ObjectKey{Namespace: job.Namespace, Name: name}] {
-			return refuse(platformv1.JobReasonSecretMissing, "secret %q does not exist in project %q, or has no label %s=%s", name, job.Namespace, platformv1.LabelSecret, platformv1.SecretLabelValue)
-		}
-	}
-	request, unresolved := workload.Resolve(&job.Spec, &c.cluster.Spec)
-	if unresolved != nil {
-		return refuse(unresolved.Reason, "%s", unresolved.Message)
-	}
-	if job.Status.Journal.Room() < journalReserve {
-		return refuse(platformv1.JobReasonHistoryBacklog, "the history has not taken up what happened to the job; its next attempt waits for that")
-	}
-	c.request = request
-	if unknown := unknownLevel(job, &c.cluster.Spec); unknown != "" {
-		return refuse(platformv1.JobReasonUnschedulable, "%s", unknown)
-	}
-	return c
-}
-
-// setOverdue says whether a job that gave way goes ahead of others by now, or in how long it will.
-func (w *world) setOverdue(c *candidate, now time.Time) (left time.Duration) {
-	queue := c.job.Status.Queue
-	if c.refusal != nil || queue == nil || queue.Displaced == nil {
-		return 0
-	}
-	left = queue.Displaced.Add(w.longestWait(c.quota)).Sub(now)
-	c.overdue = left <= 0
-	return max(left, 0)
-}
-
-// longestWait is how long a job under the quota waits at most, before it goes ahead of others, once it gave way: as the
-// quota says, or the nearest above it that does.
-func (w *world) longestWait(name string) time.Duration {
-	for range maxDepth {
-		q := w.quotas[name]
-		if q == nil {
-			break
-		}
-		if p := q.Spec.Preemption; p != nil && p.LongestWaitSeconds != nil {
-			return time.Duration(*p.LongestWaitSeconds) * time.Second
-		}
-		name = q.Spec.Parent
-	}
-	return defaultLongestWait
-}
-
-// unknownLevel says that the cluster does not know the level of topology that the job names, if so.
-func unknownLevel(job *platformv1.Job, cluster *platformv1.ClusterSpec) string {
-	if job.Spec.Placement == nil || job.Spec.Placement.Within == "" {
-		return ""
-	}
-	var names []string
-	for _, level := range cluster.Topology {
-		if level.Name == job.Spec.Placement.Within {
-			return ""
-		}
-		names = append(names, level.Name)
-	}
-	if len(names) == 0 {
-		return fmt.Sprintf("the job asks to be within one %q, and the cluster tells nothing of its topology; leave placement.within out", job.Spec.Placement.Within)
-	}
-	return fmt.Sprintf("the cluster's topology has no level %q; it has: %s", job.Spec.Placement.Within, strings.Join(names, ", "))
-}
-
-// asks is what the job asks of the engine.
-func (c *candidate) asks() scheduling.Waiting {
-	w := scheduling.Waiting{
-		Key: c.key(), User: c.job.Spec.SubmittedBy, Quota: c.quota, Priority: priority(c.job), Since: since(c.job), Span: span(c.job),
-		Request: scheduling.Request{Replica: amounts(c.request.Replica), Replicas: int64(c.request.Replicas)},
-	}
-	w.Models = c.request.Models
-	if placement := c.job.Spec.Placement; placement != nil {
-		w.Pools, w.Spot = placement.Pools, ptr.Deref(placement.Spot, false)
-		w.Within = 1 + slices.IndexFunc(c.cluster.Spec.Topology, func(l platformv1.TopologyLevel) bool { return l.Name == placement.Within })
-	}
-	w.Preemptible, w.Overdue = preemptible(c.job), c.overdue
-	return w
-}
-
-func preemptible(job *platformv1.Job) bool { return ptr.Deref(job.Spec.Preemptible, false) }
-
-// priority is the job's as a number.
-func priority(job *platformv1.Job) int {
-	switch job.Spec.Priority {
-	case platformv1.PriorityHigh:
-		return 1
-	case platformv1.PriorityLow:
-		return -1
-	default:
-		return 0
-	}
-}
-
-// span is for how long an attempt that starts now holds what it is given, at most; 0 where the job says nothing of it.
-func span(job *platformv1.Job) time.Duration {
-	if job.Spec.LifeSpanSeconds == nil {
-		return 0
-	}
-	return time.Duration(*job.Spec.LifeSpanSeconds-job.Status.RunSeconds)*time.Second + margin
-}
-
-// since is when the job began to wait.
-func since(job *platformv1.Job) time.Time {
-	if job.Status.Queue != nil && job.Status.Queue.Since != nil {
-		return job.Status.Queue.Since.Time
-	}
-	return job.CreationTimestamp.Time
-}
-
-// cluster is where the job would run: the one that it names, or the first that is ready.
-func (w *world) cluster(job *platformv1.Job) (*platformv1.Cluster, *scheduling.Refusal) {
-	slices.SortFunc(w.clusters, func(a, b *platformv1.Cluster) int { return cmp.Compare(a.Name, b.Name) })
-	found := false
-	for _, c := range w.clusters {
-		if job.Spec.Cluster != "" && c.Name != job.Spec.Cluster {
+// ask tells the engine which jobs may start in this round: those for which nothing but room is missing.
+func (v *view) ask(s state) (asked int) {
+	for uid, known := range v.jobs {
+		c := known.waits
+		if c == nil {
 			continue
 		}
-		found = true
-		if c.DeletionTimestamp == nil && meta.IsStatusConditionTrue(c.Status.Conditions, platformv1.ConditionReady) {
-			return c, nil
+		if s.candidates[uid] != c || c.why() != nil {
+			if c.asked != nil {
+				v.engine.RemoveWaiting(uid)
+				c.asked = nil
+			}
+			continue
+		}
+		asked++
+		if c.asked == nil || c.asked.Overdue != c.overdue || c.changed {
+			w := c.asks()
+			v.engine.SetWaiting(w)
+			c.asked, c.changed = &w, false
 		}
 	}
-	switch {
-	case found:
-		return nil, &scheduling.Refusal{Reason: platformv1.JobReasonClusterUnreachable, Message: "the cluster is not ready; see `soma cluster status`"}
-	case job.Spec.Cluster != "":
-		return nil, &scheduling.Refusal{Reason: platformv1.JobReasonClusterNotFound, Message: fmt.Sprintf("there is no cluster %q", job.Spec.Cluster)}
-	default:
-		return nil, &scheduling.Refusal{Reason: platformv1.JobReasonClusterNotFound, Message: "there is no cluster; an administrator attaches one"}
-	}
+	return asked
 }
 
-// tree is every quota.
-func (w *world) tree() []scheduling.Quota {
-	var quotas []scheduling.Quota
+// tree tells the engine of the quotas.
+func (v *view) tree(w *world) {
+	there := map[string]bool{}
+	for _, q := range w.tree() {
+		there[q.Name] = true
+		v.engine.SetQuota(q)
+	}
+	for name := range v.quotas {
+		if !there[name] {
+			v.engine.RemoveQuota(name)
+		}
+	}
+	v.quotas = there
+}
+
+// ledger tells the engine of the nodes.
+func (v *view) ledger(w *world) {
+	nodes := w.ledger(func(uid string) bool { s := v.jobs[uid]; return s != nil && s.holds })
+	there := make(map[string]bool, len(nodes))
+	for i := range nodes {
+		there[nodes[i].Name] = true
+	}
+	for name := range v.nodes {
+		if !there[name] {
+			v.engine.RemoveNode(name)
+		}
+	}
+	for i := range nodes {
+		v.engine.SetNode(nodes[i])
+	}
+	v.nodes = there
+}
+
+// around sums up all that candidates depend on besides their jobs, in any order.
+func (w *world) around() (sum uint64) {
+	add := func(parts ...string) {
+		h := fnv.New64a()
+		for _, part := range parts {
+			_, _ = h.Write([]byte(part))
+			_, _ = h.Write([]byte{0})
+		}
+		sum += h.Sum64()
+	}
+	for name, p := range w.projects {
+		add("project", name, generation(p.Generation), strconv.FormatBool(p.DeletionTimestamp != nil), strconv.FormatBool(p.Status.Namespace != nil))
+	}
 	for name, q := range w.quotas {
-		if q.DeletionTimestamp != nil {
-			continue
-		}
-		spec := &q.Spec
-		quota := scheduling.Quota{
-			Name: name, Parent: spec.Parent, Nominal: scheduling.NominalLimits(spec.Nominal), PerUser: scheduling.ReadLimits(spec.PerUser),
-			Borrowing: scheduling.ReadLimits(spec.Borrowing), Lending: scheduling.ReadLimits(spec.Lending),
-		}
-		if share := spec.FairShare; share != nil {
-			quota.Weight = int64(ptr.Deref(share.Weight, 1))
-			quota.HalfLife = seconds(share.HalfLifeSeconds)
-		}
-		if p := spec.Preemption; p != nil {
-			quota.Preemption = scheduling.Preemption{
-				LowerPriority: victims[p.LowerPriority], Reclaim: victims[p.Reclaim], Quantum: seconds(p.QuantumSeconds), MinRun: seconds(p.MinimumRunSeconds),
-			}
-		}
-		quotas = append(quotas, quota)
+		add("quota", name, string(q.UID), generation(q.Generation), strconv.FormatBool(q.DeletionTimestamp != nil))
 	}
-	return quotas
-}
-
-// victims are the engine's words for the API's.
-var victims = map[platformv1.Victims]scheduling.Victims{
-	platformv1.VictimsPreemptible: scheduling.PreemptibleVictims,
-	platformv1.VictimsAny:         scheduling.AnyVictims,
-}
-
-func seconds(n *int64) time.Duration { return time.Duration(ptr.Deref(n, 0)) * time.Second }
-
-// running is every job that holds a reservation. What is held is the sum of these: a counter could drift.
-func (w *world) running() []scheduling.Running {
-	var all []scheduling.Running
-	for _, job := range w.jobs {
-		held := job.Status.Reservation
-		if held == nil {
-			continue
-		}
-		r := scheduling.Running{
-			Key: string(job.UID), Quota: held.Quota, User: job.Spec.SubmittedBy, Priority: priority(job), Preemptible: preemptible(job), Replica: amounts(held.Replica),
-			Model: held.Replica.GPUModel, Start: held.Time.Time, Ending: held.Ending != "",
-		}
-		for _, share := range held.Nodes {
-			r.Nodes = append(r.Nodes, scheduling.Share{Node: share.Node, Replicas: int64(share.Replicas)})
-		}
-		if most := span(job); most > 0 {
-			r.End = r.Start.Add(most)
-			if held.StartTime != nil {
-				r.End = held.StartTime.Add(most)
-			}
-		}
-		all = append(all, r)
-	}
-	return all
-}
-
-func amounts(replica platformv1.ReplicaResources) scheduling.Amounts {
-	return scheduling.Amounts{MilliCPU: replica.CPU.MilliValue(), Memory: replica.Memory.Value(), GPUs: int64(replica.GPUs)}
-}
-
-// ledger is the nodes on which jobs can start, with what the pods of everybody else hold on them. What the node's own pods
-// hold, those of daemons, it can never give.
-func (w *world) ledger() []scheduling.Node {
-	at := map[string]int{}
-	var nodes []scheduling.Node
-	tolerations := w.tolerations()
-	var levels []platformv1.TopologyLevel
-	if len(w.clusters) > 0 {
-		levels = w.clusters[0].Spec.Topology // all nodes are those of the one cluster there is
-	}
-	for _, n := range w.nodes {
-		if !workload.Schedulable(n, tolerations) {
-			continue
-		}
-		can := sumOf(accounting.Allocatable(n))
-		can.Pods = n.Status.Allocatable.Pods().Value()
-		at[n.Name] = len(nodes)
-		nodes = append(nodes, scheduling.Node{
-			Name: n.Name, Pool: workload.Pool(n), GPUModel: n.Labels[platformv1.LabelGPUModel], GPUOnly: workload.GPUOnly(n),
-			Spot: workload.Spot(n), Domains: workload.Domains(n, levels), Allocatable: can,
-		})
-	}
-	reserved := map[string]bool{}
-	for _, job := range w.jobs {
-		if job.Status.Reservation != nil {
-			reserved[string(job.UID)] = true
-		}
-	}
-	for _, pod := range w.pods {
-		i, known := at[pod.Spec.NodeName]
-		if !known || !accounting.Occupies(pod) || reserved[pod.Labels[platformv1.LabelJobUID]] {
-			continue
-		}
-		holds := sumOf(accounting.Requested(pod, ""))
-		holds.Pods = 1
-		if node := &nodes[i]; belongsToNode(pod) {
-			node.Allocatable = node.Allocatable.Minus(holds)
-		} else {
-			node.Foreign = node.Foreign.Plus(holds)
-		}
-	}
-	return nodes
-}
-
-// belongsToNode reports whether a pod is there as long as its node is: what it holds is never free for a job.
-func belongsToNode(pod *corev1.Pod) bool {
-	owner := metav1.GetControllerOf(pod)
-	return owner != nil && (owner.Kind == "DaemonSet" || owner.Kind == "Node") // static pods belong to the Node
-}
-
-func (w *world) tolerations() []corev1.Toleration {
-	var all []corev1.Toleration
 	for _, c := range w.clusters {
-		all = append(all, workload.Tolerations(c.Spec.Tolerations)...)
+		ready := meta.IsStatusConditionTrue(c.Status.Conditions, platformv1.ConditionReady)
+		add("cluster", c.Name, string(c.UID), generation(c.Generation), strconv.FormatBool(c.DeletionTimestamp != nil), strconv.FormatBool(ready))
 	}
-	return all
+	for key := range w.secrets {
+		add("secret", key.String())
+	}
+	return sum
 }
 
-func sumOf(sum accounting.Sum) scheduling.Amounts {
-	return scheduling.Amounts{MilliCPU: sum.CPU.MilliValue(), Memory: sum.Memory.Value(), GPUs: sum.GPUs}
-}
-
-// alivePods are the jobs, by UID, that have pods which have not ended. Such a job is not started again.
-func (w *world) alivePods() map[string]bool {
-	alive := map[string]bool{}
-	for _, pod := range w.pods {
-		if uid := pod.Labels[platformv1.LabelJobUID]; uid != "" && !workload.Ended(pod) {
-			alive[uid] = true
-		}
-	}
-	return alive
-}
+func generation(n int64) string { return strconv.FormatInt(n, 10) }

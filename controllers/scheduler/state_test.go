@@ -38,7 +38,7 @@ func TestWhatANodeCanGive(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &world{nodes: []*corev1.Node{node}, pods: []*corev1.Pod{tc.pod}}
-			got := w.ledger()[0]
+			got := w.ledger(func(string) bool { return false })[0]
 			if free := got.Allocatable.Minus(got.Foreign).MilliCPU; got.Allocatable.MilliCPU != tc.can*1000 || free != tc.free*1000 {
 				t.Errorf("it can give %d and has %d free, want %d and %d cores", got.Allocatable.MilliCPU, free, tc.can, tc.free)
 			}

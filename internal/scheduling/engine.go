@@ -194,7 +194,7 @@ func (e *Engine) group(k kind) *group {
 func (e *Engine) SetRunning(r Running) {
 	e.RemoveWaiting(r.Key)
 	if old := e.running[r.Key]; old != nil {
-		if same(&old.Running, &r) {
+		if e.change(old, &r) {
 			return
 		}
 		e.RemoveRunning(r.Key)
@@ -203,10 +203,22 @@ func (e *Engine) SetRunning(r Running) {
 	e.admit(&running{Running: r})
 }
 
-func same(a, b *Running) bool {
-	return a.Quota == b.Quota && a.User == b.User && a.Priority == b.Priority && a.Preemptible == b.Preemptible && a.Model == b.Model &&
-		a.Replica.MilliCPU == b.Replica.MilliCPU && a.Replica.Memory == b.Replica.Memory && a.Replica.GPUs == b.Replica.GPUs &&
-		slices.Equal(a.Nodes, b.Nodes) && a.Start.Equal(b.Start) && a.End.Equal(b.End) && a.Ending == b.Ending
+// change brings a running job up to date where it holds what it held; it reports whether that is so.
+func (e *Engine) change(old *running, r *Running) bool {
+	sameHold := old.Quota == r.Quota && old.User == r.User && old.Model == r.Model && slices.Equal(old.Nodes, r.Nodes) &&
+		old.Replica.MilliCPU == r.Replica.MilliCPU && old.Replica.Memory == r.Replica.Memory && old.Replica.GPUs == r.Replica.GPUs
+	if !sameHold {
+		return false
+	}
+	if old.Start.Equal(r.Start) && old.End.Equal(r.End) && old.Ending == r.Ending {
+		old.Priority, old.Preemptible = r.Priority, r.Preemptible
+		return true
+	}
+	e.byEnd.remove(old)
+	old.Priority, old.Preemptible, old.Start, old.End, old.Ending = r.Priority, r.Preemptible, r.Start, r.End, r.Ending
+	e.byEnd.insert(old)
+	e.outdate(old)
+	return true
 }
 
 // admit counts a job in.

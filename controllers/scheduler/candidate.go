@@ -1,0 +1,217 @@
+package scheduler
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/scheduling"
+	"github.com/soma-platform/soma/internal/workload"
+)
+
+// journalReserve is the room that a job's journal must have before another attempt begins: every transition of an attempt
+// and the job's last one must find a place, also when the history is away.
+const journalReserve = 6
+
+// defaultLongestWait is how long a job waits that gave way, where its quotas do not say; maxDepth bounds how far up is looked.
+const (
+	defaultLongestWait = 2 * time.Hour
+	maxDepth           = 64
+)
+
+// margin is what an attempt takes beyond its life span at most: to start, and to end.
+const margin = time.Minute
+
+// candidate is a waiting job with what it would start as.
+type candidate struct {
+	job     *platformv1.Job
+	quota   string
+	cluster *platformv1.Cluster
+	request workload.Request
+	// refusal is why the job cannot start whatever is free; nil where that is for the engine to say.
+	refusal *scheduling.Refusal
+	// overdue reports that the job gave way to another and has waited for longer than it should.
+	overdue bool
+	// hindered is why it is left alone in this round, though the engine could start it.
+	hindered *scheduling.Refusal
+	// asked is what the engine was told of it; nil where it knows nothing of it.
+	asked *scheduling.Waiting
+	// changed reports that it is to be told again.
+	changed bool
+}
+
+func (c *candidate) key() string { return string(c.job.UID) }
+
+// why is what keeps the job from its start whatever is free; nil where that is for the engine to say.
+func (c *candidate) why() *scheduling.Refusal {
+	if c.refusal != nil {
+		return c.refusal
+	}
+	return c.hindered
+}
+
+// waits reports whether a job wants a reservation.
+func waits(job *platformv1.Job) bool {
+	return (job.Status.Phase == "" || job.Status.Phase == platformv1.JobPending) && job.Status.Reservation == nil &&
+		job.DeletionTimestamp == nil && !job.Spec.CancelRequested() && !job.Spec.SuspendRequested()
+}
+
+func (w *world) candidate(job *platformv1.Job) *candidate {
+	c := &candidate{job: job}
+	refuse := func(reason platformv1.JobReason, format string, args ...any) *candidate {
+		c.refusal = &scheduling.Refusal{Reason: reason, Message: fmt.Sprintf(format, args...)}
+		return c
+	}
+
+	project := w.projects[job.Namespace]
+	if project == nil || project.DeletionTimestamp != nil || project.Status.Namespace == nil {
+		return refuse(platformv1.JobReasonProjectNotReady, "namespace %q belongs to no project that is ready; ask an administrator for a project", job.Namespace)
+	}
+	if project.Spec.Quota == "" {
+		return refuse(platformv1.JobReasonQuotaMissing, "project %q has no quota, so nothing may run in it; an administrator sets spec.quota of the project", project.Name)
+	}
+	if quota := w.quotas[project.Spec.Quota]; quota == nil || quota.DeletionTimestamp != nil {
+		return refuse(platformv1.JobReasonQuotaMissing, "quota %q of project %q does not exist, so nothing may run in it", project.Spec.Quota, project.Name)
+	}
+	c.quota = project.Spec.Quota
+	if c.cluster, c.refusal = w.cluster(job); c.refusal != nil {
+		return c
+	}
+	for _, name := range workload.SecretNames(&job.Spec) {
+		if !w.secrets[client.ObjectKey{Namespace: job.Namespace, Name: name}] {
+			return refuse(platformv1.JobReasonSecretMissing, "secret %q does not exist in project %q, or has no label %s=%s", name, job.Namespace, platformv1.LabelSecret, platformv1.SecretLabelValue)
+		}
+	}
+	request, unresolved := workload.Resolve(&job.Spec, &c.cluster.Spec)
+	if unresolved != nil {
+		return refuse(unresolved.Reason, "%s", unresolved.Message)
+	}
+	if job.Status.Journal.Room() < journalReserve {
+		return refuse(platformv1.JobReasonHistoryBacklog, "the history has not taken up what happened to the job; its next attempt waits for that")
+	}
+	c.request = request
+	if unknown := unknownLevel(job, &c.cluster.Spec); unknown != "" {
+		return refuse(platformv1.JobReasonUnschedulable, "%s", unknown)
+	}
+	return c
+}
+
+// cluster is where the job would run: the one that it names, or the first that is ready.
+func (w *world) cluster(job *platformv1.Job) (*platformv1.Cluster, *scheduling.Refusal) {
+	slices.SortFunc(w.clusters, func(a, b *platformv1.Cluster) int { return cmp.Compare(a.Name, b.Name) })
+	found := false
+	for _, c := range w.clusters {
+		if job.Spec.Cluster != "" && c.Name != job.Spec.Cluster {
+			continue
+		}
+		found = true
+		if c.DeletionTimestamp == nil && meta.IsStatusConditionTrue(c.Status.Conditions, platformv1.ConditionReady) {
+			return c, nil
+		}
+	}
+	switch {
+	case found:
+		return nil, &scheduling.Refusal{Reason: platformv1.JobReasonClusterUnreachable, Message: "the cluster is not ready; see `soma cluster status`"}
+	case job.Spec.Cluster != "":
+		return nil, &scheduling.Refusal{Reason: platformv1.JobReasonClusterNotFound, Message: fmt.Sprintf("there is no cluster %q", job.Spec.Cluster)}
+	default:
+		return nil, &scheduling.Refusal{Reason: platformv1.JobReasonClusterNotFound, Message: "there is no cluster; an administrator attaches one"}
+	}
+}
+
+// setOverdue says whether a job that gave way goes ahead of others by now, or in how long it will.
+func (w *world) setOverdue(c *candidate, now time.Time) (left time.Duration) {
+	queue := c.job.Status.Queue
+	if c.refusal != nil || queue == nil || queue.Displaced == nil {
+		return 0
+	}
+	left = queue.Displaced.Add(w.longestWait(c.quota)).Sub(now)
+	c.overdue = left <= 0
+	return max(left, 0)
+}
+
+// longestWait is how long a job under the quota waits at most, before it goes ahead of others, once it gave way: as the
+// quota says, or the nearest above it that does.
+func (w *world) longestWait(name string) time.Duration {
+	for range maxDepth {
+		q := w.quotas[name]
+		if q == nil {
+			break
+		}
+		if p := q.Spec.Preemption; p != nil && p.LongestWaitSeconds != nil {
+			return time.Duration(*p.LongestWaitSeconds) * time.Second
+		}
+		name = q.Spec.Parent
+	}
+	return defaultLongestWait
+}
+
+// unknownLevel says that the cluster does not know the level of topology that the job names, if so.
+func unknownLevel(job *platformv1.Job, cluster *platformv1.ClusterSpec) string {
+	if job.Spec.Placement == nil || job.Spec.Placement.Within == "" {
+		return ""
+	}
+	var names []string
+	for _, level := range cluster.Topology {
+		if level.Name == job.Spec.Placement.Within {
+			return ""
+		}
+		names = append(names, level.Name)
+	}
+	if len(names) == 0 {
+		return fmt.Sprintf("the job asks to be within one %q, and the cluster tells nothing of its topology; leave placement.within out", job.Spec.Placement.Within)
+	}
+	return fmt.Sprintf("the cluster's topology has no level %q; it has: %s", job.Spec.Placement.Within, strings.Join(names, ", "))
+}
+
+// asks is what the job asks of the engine.
+func (c *candidate) asks() scheduling.Waiting {
+	w := scheduling.Waiting{
+		Key: c.key(), User: c.job.Spec.SubmittedBy, Quota: c.quota, Priority: priority(c.job), Since: since(c.job), Span: span(c.job),
+		Request: scheduling.Request{Replica: amounts(c.request.Replica), Replicas: int64(c.request.Replicas)},
+	}
+	w.Models = c.request.Models
+	if placement := c.job.Spec.Placement; placement != nil {
+		w.Pools, w.Spot = placement.Pools, ptr.Deref(placement.Spot, false)
+		w.Within = 1 + slices.IndexFunc(c.cluster.Spec.Topology, func(l platformv1.TopologyLevel) bool { return l.Name == placement.Within })
+	}
+	w.Preemptible, w.Overdue = preemptible(c.job), c.overdue
+	return w
+}
+
+func preemptible(job *platformv1.Job) bool { return ptr.Deref(job.Spec.Preemptible, false) }
+
+// priority is the job's as a number.
+func priority(job *platformv1.Job) int {
+	switch job.Spec.Priority {
+	case platformv1.PriorityHigh:
+		return 1
+	case platformv1.PriorityLow:
+		return -1
+	default:
+		return 0
+	}
+}
+
+// span is for how long an attempt that starts now holds what it is given, at most; 0 where the job says nothing of it.
+func span(job *platformv1.Job) time.Duration {
+	if job.Spec.LifeSpanSeconds == nil {
+		return 0
+	}
+	return time.Duration(*job.Spec.LifeSpanSeconds-job.Status.RunSeconds)*time.Second + margin
+}
+
+// since is when the job began to wait.
+func since(job *platformv1.Job) time.Time {
+	if job.Status.Queue != nil && job.Status.Queue.Since != nil {
+		return job.Status.Queue.Since.Time
+	}
+	return job.CreationTimestamp.Time
+}

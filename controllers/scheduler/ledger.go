@@ -1,0 +1,138 @@
+package scheduler
+
+import (
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/accounting"
+	"github.com/soma-platform/soma/internal/scheduling"
+	"github.com/soma-platform/soma/internal/workload"
+)
+
+// tree is every quota.
+func (w *world) tree() []scheduling.Quota {
+	var quotas []scheduling.Quota
+	for name, q := range w.quotas {
+		if q.DeletionTimestamp != nil {
+			continue
+		}
+		spec := &q.Spec
+		quota := scheduling.Quota{
+			Name: name, Parent: spec.Parent, Nominal: scheduling.NominalLimits(spec.Nominal), PerUser: scheduling.ReadLimits(spec.PerUser),
+			Borrowing: scheduling.ReadLimits(spec.Borrowing), Lending: scheduling.ReadLimits(spec.Lending),
+		}
+		if share := spec.FairShare; share != nil {
+			quota.Weight = int64(ptr.Deref(share.Weight, 1))
+			quota.HalfLife = seconds(share.HalfLifeSeconds)
+		}
+		if p := spec.Preemption; p != nil {
+			quota.Preemption = scheduling.Preemption{
+				LowerPriority: victims[p.LowerPriority], Reclaim: victims[p.Reclaim], Quantum: seconds(p.QuantumSeconds), MinRun: seconds(p.MinimumRunSeconds),
+			}
+		}
+		quotas = append(quotas, quota)
+	}
+	return quotas
+}
+
+// victims are the engine's words for the API's.
+var victims = map[platformv1.Victims]scheduling.Victims{
+	platformv1.VictimsPreemptible: scheduling.PreemptibleVictims,
+	platformv1.VictimsAny:         scheduling.AnyVictims,
+}
+
+func seconds(n *int64) time.Duration { return time.Duration(ptr.Deref(n, 0)) * time.Second }
+
+// holding is what a job that holds a reservation is to the engine. What is held is the sum of these: a counter could drift.
+func holding(job *platformv1.Job) scheduling.Running {
+	held := job.Status.Reservation
+	r := scheduling.Running{
+		Key: string(job.UID), Quota: held.Quota, User: job.Spec.SubmittedBy, Priority: priority(job), Preemptible: preemptible(job),
+		Replica: amounts(held.Replica), Model: held.Replica.GPUModel, Start: held.Time.Time, Ending: held.Ending != "",
+	}
+	for _, share := range held.Nodes {
+		r.Nodes = append(r.Nodes, scheduling.Share{Node: share.Node, Replicas: int64(share.Replicas)})
+	}
+	if most := span(job); most > 0 {
+		r.End = r.Start.Add(most)
+		if held.StartTime != nil {
+			r.End = held.StartTime.Add(most)
+		}
+	}
+	return r
+}
+
+func amounts(replica platformv1.ReplicaResources) scheduling.Amounts {
+	return scheduling.Amounts{MilliCPU: replica.CPU.MilliValue(), Memory: replica.Memory.Value(), GPUs: int64(replica.GPUs)}
+}
+
+// ledger is the nodes on which jobs can start, with what pods hold on them that belong to no job with a reservation. What the node's own pods
+// hold, those of daemons, it can never give.
+func (w *world) ledger(reserved func(uid string) bool) []scheduling.Node {
+	at := map[string]int{}
+	var nodes []scheduling.Node
+	tolerations := w.tolerations()
+	var levels []platformv1.TopologyLevel
+	if len(w.clusters) > 0 {
+		levels = w.clusters[0].Spec.Topology // all nodes are those of the one cluster there is
+	}
+	for _, n := range w.nodes {
+		if !workload.Schedulable(n, tolerations) {
+			continue
+		}
+		can := sumOf(accounting.Allocatable(n))
+		can.Pods = n.Status.Allocatable.Pods().Value()
+		at[n.Name] = len(nodes)
+		nodes = append(nodes, scheduling.Node{
+			Name: n.Name, Pool: workload.Pool(n), GPUModel: n.Labels[platformv1.LabelGPUModel], GPUOnly: workload.GPUOnly(n),
+			Spot: workload.Spot(n), Domains: workload.Domains(n, levels), Allocatable: can,
+		})
+	}
+	for _, pod := range w.pods {
+		i, known := at[pod.Spec.NodeName]
+		if !known || !accounting.Occupies(pod) || reserved(pod.Labels[platformv1.LabelJobUID]) {
+			continue
+		}
+		holds := sumOf(accounting.Requested(pod, ""))
+		holds.Pods = 1
+		if node := &nodes[i]; belongsToNode(pod) {
+			node.Allocatable = node.Allocatable.Minus(holds)
+		} else {
+			node.Foreign = node.Foreign.Plus(holds)
+		}
+	}
+	return nodes
+}
+
+// belongsToNode reports whether a pod is there as long as its node is: what it holds is never free for a job.
+func belongsToNode(pod *corev1.Pod) bool {
+	owner := metav1.GetControllerOf(pod)
+	return owner != nil && (owner.Kind == "DaemonSet" || owner.Kind == "Node") // static pods belong to the Node
+}
+
+func (w *world) tolerations() []corev1.Toleration {
+	var all []corev1.Toleration
+	for _, c := range w.clusters {
+		all = append(all, workload.Tolerations(c.Spec.Tolerations)...)
+	}
+	return all
+}
+
+func sumOf(sum accounting.Sum) scheduling.Amounts {
+	return scheduling.Amounts{MilliCPU: sum.CPU.MilliValue(), Memory: sum.Memory.Value(), GPUs: sum.GPUs}
+}
+
+// alivePods are the jobs, by UID, that have pods which have not ended. Such a job is not started again.
+func (w *world) alivePods() map[string]bool {
+	alive := map[string]bool{}
+	for _, pod := range w.pods {
+		if uid := pod.Labels[platformv1.LabelJobUID]; uid != "" && !workload.Ended(pod) {
+			alive[uid] = true
+		}
+	}
+	return alive
+}
