@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -50,9 +51,11 @@ func (r *Recorder) process(ctx context.Context, batch []history.Identity) error 
 			gone = append(gone, r.deletion(item))
 		}
 	}
-	if err := r.writeDeletions(ctx, gone); err != nil {
+	failed := map[history.Identity]bool{}
+	if err := r.writeDeletions(ctx, gone, failed); err != nil {
 		return err
 	}
+	leave = slices.DeleteFunc(leave, func(item looked) bool { return failed[item.key] })
 	r.settle(ctx, recorded, leave)
 	r.backlog.done(batch)
 	return nil
@@ -122,7 +125,8 @@ func (r *Recorder) record(ctx context.Context, items []looked) ([]looked, error)
 	return recorded, nil
 }
 
-func (r *Recorder) writeDeletions(ctx context.Context, deletions []history.Deletion) error {
+// writeDeletions writes deletions, and adds those that the database does not take to the failed ones.
+func (r *Recorder) writeDeletions(ctx context.Context, deletions []history.Deletion, failed map[history.Identity]bool) error {
 	if len(deletions) == 0 {
 		return nil
 	}
@@ -137,11 +141,12 @@ func (r *Recorder) writeDeletions(ctx context.Context, deletions []history.Delet
 	case away(err) || ctx.Err() != nil:
 		return err
 	case len(deletions) == 1:
+		failed[deletions[0].Identity] = true
 		r.retry(deletions[0].Identity, err)
 		return nil
 	}
 	for i := range deletions {
-		if err := r.writeDeletions(ctx, deletions[i:i+1]); err != nil {
+		if err := r.writeDeletions(ctx, deletions[i:i+1], failed); err != nil {
 			return err
 		}
 	}

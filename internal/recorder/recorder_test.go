@@ -186,6 +186,36 @@ func TestBadObjectHurtsOnlyItself(t *testing.T) {
 	f.eventuallyPhases("bad", "Pending")
 }
 
+// A job does not go before the history has its deletion, also where the history refuses that one alone.
+func TestStaysUntilItsDeletionIsRecorded(t *testing.T) {
+	f := newFixture(t)
+	if err := f.store.Migrate(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	connection, err := pgx.Connect(t.Context(), f.url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = connection.Close(context.Background()) }()
+	if _, err := connection.Exec(t.Context(), "ALTER TABLE transitions ADD CONSTRAINT refused CHECK (phase <> 'Deleted')"); err != nil {
+		t.Fatal(err)
+	}
+	job := f.create("train")
+	r, stop := f.start()
+	defer stop()
+	f.delete(job)
+	f.advance(job, platform.JobCancelled)
+	f.eventuallyPhases("train", "Pending Cancelled")
+	f.eventually("the deletion waits", func(context.Context) bool { return r.Health().Backlog == 1 })
+	if err := f.client.Get(t.Context(), client.ObjectKeyFromObject(job), job); err != nil {
+		t.Fatalf("the job went before its deletion was recorded: %v", err)
+	}
+	if _, err := connection.Exec(t.Context(), "ALTER TABLE transitions DROP CONSTRAINT refused"); err != nil {
+		t.Fatal(err)
+	}
+	f.eventuallyPhases("train", "Pending Cancelled Deleted")
+}
+
 func TestLostDatabaseIsFilledAgain(t *testing.T) {
 	f := newFixture(t)
 	_, stop := f.start()

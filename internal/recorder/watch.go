@@ -93,14 +93,14 @@ func (r *Recorder) closeVanished(ctx context.Context) error {
 		if len(gone) < maxBatch {
 			return nil
 		}
-		err = r.writeDeletions(ctx, gone)
+		err = r.writeDeletions(ctx, gone, map[history.Identity]bool{})
 		gone = nil
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("look through the history for objects that are gone: %w", err)
 	}
-	return r.writeDeletions(ctx, gone)
+	return r.writeDeletions(ctx, gone, map[history.Identity]bool{})
 }
 
 // projectAgain makes the tables of a history that was lost, and asks for all that exists to be written into it.
