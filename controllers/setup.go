@@ -2,16 +2,20 @@
 package controllers
 
 import (
+	"context"
 	"fmt"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/soma-platform/soma/controllers/cluster"
 	"github.com/soma-platform/soma/controllers/job"
 	"github.com/soma-platform/soma/controllers/project"
 	"github.com/soma-platform/soma/controllers/quota"
 	"github.com/soma-platform/soma/controllers/scheduler"
+	"github.com/soma-platform/soma/internal/workload"
 )
 
 // Dependencies are what the controllers need besides the manager.
@@ -24,6 +28,12 @@ type Dependencies struct {
 
 // Setup registers every controller with the manager.
 func Setup(mgr ctrl.Manager, d Dependencies) error {
+	for name, values := range workload.PodIndexes {
+		err := mgr.GetFieldIndexer().IndexField(context.Background(), &corev1.Pod{}, name, func(o client.Object) []string { return values(o) })
+		if err != nil {
+			return fmt.Errorf("index pods by %s: %w", name, err)
+		}
+	}
 	reconcilers := map[string]interface{ SetupWithManager(ctrl.Manager) error }{
 		"project":   &project.Reconciler{Client: mgr.GetClient(), Clock: d.Clock, Namespace: d.Namespace},
 		"quota":     &quota.Reconciler{Client: mgr.GetClient(), Clock: d.Clock},

@@ -23,9 +23,6 @@ import (
 	"github.com/soma-platform/soma/internal/workload"
 )
 
-// podsByJob is the index by which the pods of a job are found.
-const podsByJob = "platform.soma.dev/pods-by-job"
-
 const (
 	// workers is how many jobs are worked on at the same time.
 	workers = 16
@@ -57,15 +54,6 @@ type Reconciler struct {
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if r.Client == nil || r.Live == nil || r.Clock == nil {
 		return errors.New("the job controller needs a client, a live reader and a clock")
-	}
-	err := mgr.GetFieldIndexer().IndexField(context.Background(), &corev1.Pod{}, podsByJob, func(o client.Object) []string {
-		if uid := o.GetLabels()[platformv1.LabelJobUID]; uid != "" {
-			return []string{uid}
-		}
-		return nil
-	})
-	if err != nil {
-		return fmt.Errorf("index pods by job: %w", err)
 	}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("job").
@@ -130,7 +118,7 @@ func (r *Reconciler) collect(ctx context.Context, job *platformv1.Job) (facts, e
 	f := facts{job: job, now: r.Clock.Now()}
 	pods := &corev1.PodList{}
 	// Not to wait for what other workers write is worth more than to see each pod at once: names make a second one impossible.
-	err := r.Client.List(ctx, pods, client.InNamespace(job.Namespace), client.MatchingFields{podsByJob: string(job.UID)},
+	err := r.Client.List(ctx, pods, client.InNamespace(job.Namespace), client.MatchingFields{workload.PodsByJob: string(job.UID)},
 		client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
 	if err != nil {
 		return f, fmt.Errorf("list the pods of job %s/%s: %w", job.Namespace, job.Name, err)

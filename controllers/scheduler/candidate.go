@@ -45,6 +45,8 @@ type candidate struct {
 	asked *scheduling.Waiting
 	// changed reports that it is to be told again.
 	changed bool
+	// alive reports that pods of it live, of an attempt that is over.
+	alive bool
 }
 
 func (c *candidate) key() string { return string(c.job.UID) }

@@ -1,5 +1,5 @@
-// Package scheduler is the single writer of reservations: it looks at the whole world, asks the engine, and commits what
-// the engine decided. One round runs at a time, in the leader.
+// Package scheduler is the single writer of reservations: it tells the engine what changed in the world, asks it, and commits
+// what it decided. One round runs at a time, in the leader.
 package scheduler
 
 import (
@@ -10,22 +10,17 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
-	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
-	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/scheduling"
-	"github.com/soma-platform/soma/internal/workload"
 )
 
 const (
@@ -76,9 +71,10 @@ type Reconciler struct {
 	// Clock tells the time.
 	Clock clock.PassiveClock
 
-	engine *scheduling.Engine
-	view   *view
-	last   time.Time
+	engine  *scheduling.Engine
+	view    *view
+	changes changes
+	last    time.Time
 	// expected is when jobs start at the latest, by UID, as the last forecast had it.
 	expected   map[string]time.Time
 	forecasted time.Time
@@ -89,91 +85,28 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups="",resources=nodes;pods,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=list;watch
 
-// round is the one request of the queue: whatever changes, the whole world is looked at.
-var round = reconcile.Request{NamespacedName: client.ObjectKey{Name: "round"}}
-
 // SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if r.Client == nil || r.Clock == nil {
 		return errors.New("the scheduler needs a client and a clock")
 	}
 	r.engine = scheduling.New(scheduling.Options{Patience: patience, Urgency: urgency, Renewal: renewal})
-	r.view = newView(r.engine)
+	r.view, r.changes.batch = newView(r.Client, r.engine), newBatch()
 	r.refusals.written, r.aside = map[string]time.Time{}, aside{}
-	wake := handler.EnqueueRequestsFromMapFunc(func(context.Context, client.Object) []reconcile.Request {
-		return []reconcile.Request{round}
-	})
 	secrets := &metav1.PartialObjectMetadata{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	always := predicate.Funcs{}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("scheduler").
-		Watches(&platformv1.Job{}, wake, builder.WithPredicates(jobChanges())).
-		Watches(&platformv1.Project{}, wake).
-		Watches(&platformv1.Quota{}, wake, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&platformv1.Cluster{}, wake).
-		Watches(&corev1.Node{}, wake, builder.WithPredicates(nodeChanges())).
-		Watches(&corev1.Pod{}, handler.EnqueueRequestsFromMapFunc(r.wakeForPod), builder.WithPredicates(podChanges())).
-		Watches(secrets, wake, builder.WithPredicates(predicate.LabelChangedPredicate{})).
+		Watches(&platformv1.Job{}, marks(r.changes.markJob, jobChanges())).
+		Watches(&platformv1.Project{}, marks(r.changes.markAround, always)).
+		Watches(&platformv1.Quota{}, marks(r.changes.markAround, always), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&platformv1.Cluster{}, marks(r.changes.markAround, always)).
+		Watches(&corev1.Node{}, marks(r.changes.markNode, nodeChanges())).
+		Watches(&corev1.Pod{}, marks(r.changes.markPod, r.podChanges())).
+		Watches(secrets, marks(r.changes.markAround, always), builder.WithPredicates(predicate.LabelChangedPredicate{})).
 		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
 		Complete(r)
-}
-
-// jobChanges passes on what may start a job or frees what it held. What the scheduler itself did is no news to it.
-func jobChanges() predicate.Predicate {
-	return predicate.Funcs{
-		UpdateFunc: func(e event.UpdateEvent) bool {
-			before, okBefore := e.ObjectOld.(*platformv1.Job)
-			after, okAfter := e.ObjectNew.(*platformv1.Job)
-			return !okBefore || !okAfter || before.Generation != after.Generation || (waits(after) && !waits(before)) ||
-				(before.Status.Reservation != nil && after.Status.Reservation == nil) ||
-				before.Status.Journal.Recorded != after.Status.Journal.Recorded
-		},
-		DeleteFunc: func(e event.DeleteEvent) bool {
-			job, ok := e.Object.(*platformv1.Job)
-			return !ok || !job.Status.Phase.Finished()
-		},
-	}
-}
-
-func nodeChanges() predicate.Predicate {
-	return predicate.Funcs{UpdateFunc: func(e event.UpdateEvent) bool {
-		before, okBefore := e.ObjectOld.(*corev1.Node)
-		after, okAfter := e.ObjectNew.(*corev1.Node)
-		return !okBefore || !okAfter || !equality.Semantic.DeepEqual(before.Spec, after.Spec) ||
-			!equality.Semantic.DeepEqual(before.Labels, after.Labels) ||
-			!equality.Semantic.DeepEqual(before.Status.Allocatable, after.Status.Allocatable) ||
-			workload.Schedulable(before, nil) != workload.Schedulable(after, nil)
-	}}
-}
-
-// podChanges passes on pods that take or free room.
-func podChanges() predicate.Predicate {
-	return predicate.Funcs{
-		CreateFunc: func(e event.CreateEvent) bool { return e.Object.GetLabels()[platformv1.LabelJobUID] == "" },
-		UpdateFunc: func(e event.UpdateEvent) bool {
-			before, okBefore := e.ObjectOld.(*corev1.Pod)
-			after, okAfter := e.ObjectNew.(*corev1.Pod)
-			return !okBefore || !okAfter || workload.Ended(before) != workload.Ended(after) ||
-				(after.Labels[platformv1.LabelJobUID] == "" && before.Spec.NodeName != after.Spec.NodeName)
-		},
-		DeleteFunc: func(e event.DeleteEvent) bool {
-			pod, ok := e.Object.(*corev1.Pod)
-			return !ok || !workload.Ended(pod)
-		},
-	}
-}
-
-// wakeForPod asks for a round, but not for a pod of a job that holds a reservation: that counts until the job gives it back.
-func (r *Reconciler) wakeForPod(ctx context.Context, o client.Object) []reconcile.Request {
-	if owner := metav1.GetControllerOf(o); owner != nil && o.GetLabels()[platformv1.LabelJobUID] == string(owner.UID) {
-		job := &platformv1.Job{}
-		err := r.Client.Get(ctx, client.ObjectKey{Namespace: o.GetNamespace(), Name: owner.Name}, job,
-			client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
-		if err == nil && job.UID == owner.UID && job.Status.Reservation != nil {
-			return nil
-		}
-	}
-	return []reconcile.Request{round}
 }
 
 // Reconcile is one round: look, decide, write.
@@ -184,19 +117,20 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	start := r.Clock.Now().Truncate(time.Microsecond) // as reservations have it
 	r.last = start
 	defer func() { roundSeconds.Observe(r.Clock.Since(start).Seconds()) }()
-	world, err := r.look(ctx)
-	if err != nil {
+	changed := r.changes.take()
+	if err := r.view.look(ctx, changed, start); err != nil {
+		r.changes.put(changed)
 		return ctrl.Result{}, err
 	}
-	state := r.view.look(world, start)
+	state := r.view.state(start)
 	r.aside.apply(&state, start)
 	asked := r.view.ask(state)
 	decided := r.engine.Decide(start)
 	for i := range decided.Starts {
-		r.view.doubt(decided.Starts[i].Key)
+		r.view.doubt(decided.Starts[i].Key, &r.changes)
 	}
 	for i := range decided.Displaced {
-		r.view.doubt(decided.Displaced[i].Key)
+		r.view.doubt(decided.Displaced[i].Key, &r.changes)
 	}
 	if !decided.Again.IsZero() {
 		state.again = sooner(state.again, max(decided.Again.Sub(start), pause))
@@ -205,8 +139,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		r.expected, r.forecasted = r.engine.Forecast(start, forecastStarts, forecastAhead), start
 	}
 	again := r.commit(ctx, state, r.decisions(state, decided), start)
-	again = sooner(again, r.makeRoom(ctx, world, state, decided.Displaced, start))
-	return ctrl.Result{RequeueAfter: sooner(again, state.again)}, nil
+	again = sooner(again, r.makeRoom(ctx, state, decided.Displaced, start))
+	return ctrl.Result{RequeueAfter: sooner(sooner(again, state.again), wholeLook)}, nil
 }
 
 // decision is what becomes of a waiting job: a placement, or a refusal and the place in the queue.
@@ -286,9 +220,9 @@ func (r *Reconciler) commit(ctx context.Context, state state, decisions []decisi
 }
 
 // makeRoom writes which running jobs give way. It returns how soon the scheduler should look again though nothing happened.
-func (r *Reconciler) makeRoom(ctx context.Context, world *world, state state, displaced []scheduling.Displacement, now time.Time) (again time.Duration) {
+func (r *Reconciler) makeRoom(ctx context.Context, state state, displaced []scheduling.Displacement, now time.Time) (again time.Duration) {
 	for _, d := range displaced {
-		job, other := world.holder(d.Key), state.candidates[d.For]
+		job, other := r.view.holder(ctx, d.Key), state.candidates[d.For]
 		if job == nil || other == nil {
 			continue
 		}

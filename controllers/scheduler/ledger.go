@@ -70,42 +70,32 @@ func amounts(replica platformv1.ReplicaResources) scheduling.Amounts {
 	return scheduling.Amounts{MilliCPU: replica.CPU.MilliValue(), Memory: replica.Memory.Value(), GPUs: int64(replica.GPUs)}
 }
 
-// ledger is the nodes on which jobs can start, with what pods hold on them that belong to no job with a reservation. What the node's own pods
-// hold, those of daemons, it can never give.
-func (w *world) ledger(reserved func(uid string) bool) []scheduling.Node {
-	at := map[string]int{}
-	var nodes []scheduling.Node
-	tolerations := w.tolerations()
+// node is what a node is to the engine, with what the given pods hold on it. What the node's own pods hold, those of daemons,
+// it can never give.
+func (w *world) node(n *corev1.Node, pods []corev1.Pod) scheduling.Node {
 	var levels []platformv1.TopologyLevel
 	if len(w.clusters) > 0 {
 		levels = w.clusters[0].Spec.Topology // all nodes are those of the one cluster there is
 	}
-	for _, n := range w.nodes {
-		if !workload.Schedulable(n, tolerations) {
-			continue
-		}
-		can := sumOf(accounting.Allocatable(n))
-		can.Pods = n.Status.Allocatable.Pods().Value()
-		at[n.Name] = len(nodes)
-		nodes = append(nodes, scheduling.Node{
-			Name: n.Name, Pool: workload.Pool(n), GPUModel: n.Labels[platformv1.LabelGPUModel], GPUOnly: workload.GPUOnly(n),
-			Spot: workload.Spot(n), Domains: workload.Domains(n, levels), Allocatable: can,
-		})
+	can := sumOf(accounting.Allocatable(n))
+	can.Pods = n.Status.Allocatable.Pods().Value()
+	node := scheduling.Node{
+		Name: n.Name, Pool: workload.Pool(n), GPUModel: n.Labels[platformv1.LabelGPUModel], GPUOnly: workload.GPUOnly(n),
+		Spot: workload.Spot(n), Domains: workload.Domains(n, levels), Allocatable: can,
 	}
-	for _, pod := range w.pods {
-		i, known := at[pod.Spec.NodeName]
-		if !known || !accounting.Occupies(pod) || reserved(pod.Labels[platformv1.LabelJobUID]) {
+	for i := range pods {
+		if !accounting.Occupies(&pods[i]) {
 			continue
 		}
-		holds := sumOf(accounting.Requested(pod, ""))
+		holds := sumOf(accounting.Requested(&pods[i], ""))
 		holds.Pods = 1
-		if node := &nodes[i]; belongsToNode(pod) {
+		if belongsToNode(&pods[i]) {
 			node.Allocatable = node.Allocatable.Minus(holds)
 		} else {
 			node.Foreign = node.Foreign.Plus(holds)
 		}
 	}
-	return nodes
+	return node
 }
 
 // belongsToNode reports whether a pod is there as long as its node is: what it holds is never free for a job.
@@ -124,15 +114,4 @@ func (w *world) tolerations() []corev1.Toleration {
 
 func sumOf(sum accounting.Sum) scheduling.Amounts {
 	return scheduling.Amounts{MilliCPU: sum.CPU.MilliValue(), Memory: sum.Memory.Value(), GPUs: sum.GPUs}
-}
-
-// alivePods are the jobs, by UID, that have pods which have not ended. Such a job is not started again.
-func (w *world) alivePods() map[string]bool {
-	alive := map[string]bool{}
-	for _, pod := range w.pods {
-		if uid := pod.Labels[platformv1.LabelJobUID]; uid != "" && !workload.Ended(pod) {
-			alive[uid] = true
-		}
-	}
-	return alive
 }

@@ -1,40 +1,48 @@
 package scheduler
 
 import (
-	"hash/fnv"
-	"strconv"
+	"context"
+	"fmt"
 	"time"
 
-	"k8s.io/apimachinery/pkg/api/meta"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/scheduling"
+	"github.com/soma-platform/soma/internal/workload"
 )
 
-// view is what the engine was told so far. A round looks at the whole world and tells the engine what changed: what is not
-// seen any more is taken out, so that no event that was missed can make the two drift apart.
+// wholeLook is how often everything is looked at, changed or not: an event that was missed hurts for no longer.
+const wholeLook = time.Minute
+
+// view is what the engine was told of the world so far. A round tells it what changed.
 type view struct {
+	client client.Client
 	engine *scheduling.Engine
-	jobs   map[string]*seen
-	nodes  map[string]bool
-	quotas map[string]bool
-	// around is what candidates depend on besides their jobs.
-	around uint64
-	round  uint64
+	// world is all but jobs and nodes, sum what it came to when candidates were last judged by it.
+	world *world
+	sum   uint64
+	// jobs are those that exist, by UID; uids are their UIDs by name.
+	jobs map[string]*seen
+	uids map[client.ObjectKey]string
+	// waiting are those that want a reservation, by UID.
+	waiting map[string]*candidate
+	quotas  map[string]bool
+	nodes   map[string]bool
+	whole   time.Time
 }
 
 // seen is a job as it was when it was last looked at.
 type seen struct {
-	// version of the object; empty where it has to be looked at again.
+	key client.ObjectKey
+	// version of the object; empty where it is to be looked at again.
 	version string
-	round   uint64
-	// waits is set where the job wants a reservation, holds where it has one.
-	waits *candidate
+	// holds reports that it holds a reservation.
 	holds bool
-}
-
-func newView(engine *scheduling.Engine) *view {
-	return &view{engine: engine, jobs: map[string]*seen{}, nodes: map[string]bool{}, quotas: map[string]bool{}}
+	// strays are the nodes on which pods live that belong to no reservation of it.
+	strays []string
 }
 
 // state is the jobs that wait in a round.
@@ -45,84 +53,217 @@ type state struct {
 	again time.Duration
 }
 
-// look brings the view up to date with the world.
-func (v *view) look(w *world, now time.Time) state {
-	v.round++
-	around := w.around()
-	if around != v.around || v.round == 1 {
-		v.around = around
-		for _, s := range v.jobs {
-			s.version = ""
+func newView(from client.Client, engine *scheduling.Engine) *view {
+	return &view{
+		client: from, engine: engine, jobs: map[string]*seen{}, uids: map[client.ObjectKey]string{},
+		waiting: map[string]*candidate{}, quotas: map[string]bool{}, nodes: map[string]bool{},
+	}
+}
+
+// look brings the view up to date with what changed.
+func (v *view) look(ctx context.Context, b batch, now time.Time) error {
+	if now.Sub(v.whole) >= wholeLook {
+		if err := v.everything(ctx, b); err != nil {
+			return err
 		}
-		v.tree(w)
+		b.around = true
 	}
-	for _, job := range w.jobs {
-		v.job(w, job)
-	}
-	for uid, s := range v.jobs {
-		if s.round != v.round {
-			v.forget(uid, s)
-			delete(v.jobs, uid)
+	if b.around {
+		if err := v.around(ctx, b); err != nil {
+			return err
 		}
 	}
-	v.ledger(w)
-	return v.waiting(w, now)
+	for key := range b.jobs {
+		if err := v.look1(ctx, key, b); err != nil {
+			return err
+		}
+	}
+	for name := range b.nodes {
+		if err := v.node(ctx, name); err != nil {
+			return err
+		}
+	}
+	if now.Sub(v.whole) >= wholeLook {
+		v.whole = now
+	}
+	return nil
+}
+
+// everything puts all that there is, and all that was, into the batch.
+func (v *view) everything(ctx context.Context, b batch) error {
+	var jobs platformv1.JobList
+	if err := v.client.List(ctx, &jobs, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list jobs: %w", err)
+	}
+	for i := range jobs.Items {
+		b.jobs[client.ObjectKeyFromObject(&jobs.Items[i])] = struct{}{}
+	}
+	for key := range v.uids {
+		b.jobs[key] = struct{}{}
+	}
+	return v.allNodes(ctx, b)
+}
+
+func (v *view) allNodes(ctx context.Context, b batch) error {
+	var nodes corev1.NodeList
+	if err := v.client.List(ctx, &nodes, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list nodes: %w", err)
+	}
+	for i := range nodes.Items {
+		b.nodes[nodes.Items[i].Name] = struct{}{}
+	}
+	for name := range v.nodes {
+		b.nodes[name] = struct{}{}
+	}
+	return nil
+}
+
+// around looks at all but jobs and nodes. Where that changed, every waiting job and every node is judged anew.
+func (v *view) around(ctx context.Context, b batch) error {
+	w, err := readWorld(ctx, v.client)
+	if err != nil {
+		return err
+	}
+	sum := w.sum()
+	if v.world != nil && v.sum == sum {
+		return nil
+	}
+	if err := v.allNodes(ctx, b); err != nil {
+		return err
+	}
+	v.world, v.sum = w, sum
+	for uid, c := range v.waiting {
+		v.jobs[uid].version = ""
+		b.jobs[client.ObjectKeyFromObject(c.job)] = struct{}{}
+	}
+	there := map[string]bool{}
+	for _, q := range w.tree() {
+		there[q.Name] = true
+		v.engine.SetQuota(q)
+	}
+	for name := range v.quotas {
+		if !there[name] {
+			v.engine.RemoveQuota(name)
+		}
+	}
+	v.quotas = there
+	return nil
+}
+
+// look1 looks at the job of a name. What this process wrote of it is in what it reads.
+func (v *view) look1(ctx context.Context, key client.ObjectKey, b batch) error {
+	job := &platformv1.Job{}
+	err := v.client.Get(ctx, key, job, client.UnsafeDisableDeepCopy)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("read job %s: %w", key, err)
+	}
+	if uid := v.uids[key]; uid != "" && (err != nil || uid != string(job.UID)) {
+		v.forget(uid, b)
+	}
+	if err != nil {
+		return nil
+	}
+	return v.job(ctx, job, b)
 }
 
 // job tells the engine of a job that changed.
-func (v *view) job(w *world, job *platformv1.Job) {
-	uid := string(job.UID)
+func (v *view) job(ctx context.Context, job *platformv1.Job, b batch) error {
+	uid, holds, wants := string(job.UID), job.Status.Reservation != nil, waits(job)
 	s := v.jobs[uid]
 	if s == nil {
-		s = &seen{}
-		v.jobs[uid] = s
+		s = &seen{key: client.ObjectKeyFromObject(job)}
+		v.jobs[uid], v.uids[s.key] = s, uid
 	}
-	s.round = v.round
+	b.addNodes(s.strays)
+	s.strays = nil
+	if !holds && (wants || s.holds) {
+		if err := v.strays(ctx, job, s); err != nil {
+			return err
+		}
+		b.addNodes(s.strays)
+	}
+	c := v.waiting[uid]
 	if s.version == job.ResourceVersion && s.version != "" {
-		return
+		if c != nil {
+			c.alive = len(s.strays) > 0
+		}
+		return nil
 	}
 	s.version = job.ResourceVersion
-	holds, wants := job.Status.Reservation != nil, waits(job)
 	switch {
 	case holds:
 		v.engine.SetRunning(holding(job))
-		s.waits = nil
-	case s.holds, s.waits != nil && !wants:
-		v.forget(uid, s)
-	}
-	if s.holds = holds; wants {
-		c := w.candidate(job)
-		if s.waits != nil {
-			c.asked, c.changed = s.waits.asked, true
+		delete(v.waiting, uid)
+	case !wants:
+		v.engine.RemoveRunning(uid)
+		v.engine.RemoveWaiting(uid)
+		delete(v.waiting, uid)
+	default:
+		if s.holds {
+			v.engine.RemoveRunning(uid)
 		}
-		s.waits = c
+		judged := v.world.candidate(job)
+		judged.alive = len(s.strays) > 0
+		if c != nil {
+			judged.asked, judged.changed = c.asked, true
+		}
+		v.waiting[uid] = judged
+	}
+	s.holds = holds
+	return nil
+}
+
+func (b batch) addNodes(names []string) {
+	for _, name := range names {
+		b.nodes[name] = struct{}{}
 	}
 }
 
-// forget takes a job out of the engine.
-func (v *view) forget(uid string, s *seen) {
+// strays looks for pods of the job that live though it holds no reservation: it is not started again before they have ended.
+func (v *view) strays(ctx context.Context, job *platformv1.Job, s *seen) error {
+	var pods corev1.PodList
+	err := v.client.List(ctx, &pods, client.InNamespace(job.Namespace), client.MatchingFields{workload.PodsByJob: string(job.UID)},
+		client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
+	if err != nil {
+		return fmt.Errorf("list the pods of job %s: %w", s.key, err)
+	}
+	for i := range pods.Items {
+		if !workload.Ended(&pods.Items[i]) {
+			s.strays = append(s.strays, pods.Items[i].Spec.NodeName)
+		}
+	}
+	return nil
+}
+
+// forget takes a job out that does not exist any more.
+func (v *view) forget(uid string, b batch) {
 	v.engine.RemoveRunning(uid)
 	v.engine.RemoveWaiting(uid)
-	s.holds, s.waits = false, nil
+	s := v.jobs[uid]
+	b.addNodes(s.strays)
+	delete(v.uids, s.key)
+	delete(v.jobs, uid)
+	delete(v.waiting, uid)
 }
 
-// doubt has jobs looked at again in the next round, as the engine counts on something that may not have come true.
-func (v *view) doubt(uid string) {
-	if s := v.jobs[uid]; s != nil {
-		s.version = ""
-		if s.waits != nil {
-			s.waits.asked = nil
-		}
+// doubt has a job looked at again in the next round, as the engine counts on something that may not come true.
+func (v *view) doubt(uid string, c *changes) {
+	s := v.jobs[uid]
+	if s == nil {
+		return
 	}
+	s.version = ""
+	if waits := v.waiting[uid]; waits != nil {
+		waits.asked = nil
+	}
+	c.put(batch{jobs: map[client.ObjectKey]struct{}{s.key: {}}})
 }
 
-// waiting are the jobs that wait in this round.
-func (v *view) waiting(w *world, now time.Time) state {
-	s := state{candidates: map[string]*candidate{}}
-	alive := w.alivePods()
-	for _, job := range w.jobs {
-		c := v.jobs[string(job.UID)].waits
-		if c == nil || alive[c.key()] {
+// state is the jobs that wait in this round.
+func (v *view) state(now time.Time) state {
+	s := state{candidates: make(map[string]*candidate, len(v.waiting))}
+	for uid, c := range v.waiting {
+		if c.alive {
 			continue
 		}
 		if retry := c.job.Status.RetryTime; retry != nil {
@@ -132,20 +273,16 @@ func (v *view) waiting(w *world, now time.Time) state {
 			}
 		}
 		c.hindered = nil
-		s.again = sooner(s.again, w.setOverdue(c, now))
+		s.again = sooner(s.again, v.world.setOverdue(c, now))
 		s.waiting = append(s.waiting, c)
-		s.candidates[c.key()] = c
+		s.candidates[uid] = c
 	}
 	return s
 }
 
 // ask tells the engine which jobs may start in this round: those for which nothing but room is missing.
 func (v *view) ask(s state) (asked int) {
-	for uid, known := range v.jobs {
-		c := known.waits
-		if c == nil {
-			continue
-		}
+	for uid, c := range v.waiting {
 		if s.candidates[uid] != c || c.why() != nil {
 			if c.asked != nil {
 				v.engine.RemoveWaiting(uid)
@@ -163,63 +300,46 @@ func (v *view) ask(s state) (asked int) {
 	return asked
 }
 
-// tree tells the engine of the quotas.
-func (v *view) tree(w *world) {
-	there := map[string]bool{}
-	for _, q := range w.tree() {
-		there[q.Name] = true
-		v.engine.SetQuota(q)
+// node tells the engine of a node, with what is on it that belongs to no job with a reservation.
+func (v *view) node(ctx context.Context, name string) error {
+	node := &corev1.Node{}
+	err := v.client.Get(ctx, client.ObjectKey{Name: name}, node, client.UnsafeDisableDeepCopy)
+	if err != nil && !apierrors.IsNotFound(err) {
+		return fmt.Errorf("read node %s: %w", name, err)
 	}
-	for name := range v.quotas {
-		if !there[name] {
-			v.engine.RemoveQuota(name)
+	if err != nil || !workload.Schedulable(node, v.world.tolerations()) {
+		v.engine.RemoveNode(name)
+		delete(v.nodes, name)
+		return nil
+	}
+	var pods corev1.PodList
+	err = v.client.List(ctx, &pods, client.MatchingFields{workload.PodsByNode: name}, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
+	if err != nil {
+		return fmt.Errorf("list the pods on node %s: %w", name, err)
+	}
+	others := pods.Items[:0]
+	for i := range pods.Items {
+		if s := v.jobs[pods.Items[i].Labels[platformv1.LabelJobUID]]; s == nil || !s.holds {
+			others = append(others, pods.Items[i])
 		}
 	}
-	v.quotas = there
+	v.nodes[name] = true
+	v.engine.SetNode(v.world.node(node, others))
+	return nil
 }
 
-// ledger tells the engine of the nodes.
-func (v *view) ledger(w *world) {
-	nodes := w.ledger(func(uid string) bool { s := v.jobs[uid]; return s != nil && s.holds })
-	there := make(map[string]bool, len(nodes))
-	for i := range nodes {
-		there[nodes[i].Name] = true
+// holder reads the job that holds a reservation and is to give way; nil where it does not any more, or ends already.
+func (v *view) holder(ctx context.Context, uid string) *platformv1.Job {
+	s := v.jobs[uid]
+	if s == nil {
+		return nil
 	}
-	for name := range v.nodes {
-		if !there[name] {
-			v.engine.RemoveNode(name)
-		}
+	job := &platformv1.Job{}
+	if err := v.client.Get(ctx, s.key, job, client.UnsafeDisableDeepCopy); err != nil || string(job.UID) != uid {
+		return nil
 	}
-	for i := range nodes {
-		v.engine.SetNode(nodes[i])
+	if job.Status.Reservation == nil || job.Status.Reservation.Ending != "" {
+		return nil
 	}
-	v.nodes = there
+	return job
 }
-
-// around sums up all that candidates depend on besides their jobs, in any order.
-func (w *world) around() (sum uint64) {
-	add := func(parts ...string) {
-		h := fnv.New64a()
-		for _, part := range parts {
-			_, _ = h.Write([]byte(part))
-			_, _ = h.Write([]byte{0})
-		}
-		sum += h.Sum64()
-	}
-	for name, p := range w.projects {
-		add("project", name, generation(p.Generation), strconv.FormatBool(p.DeletionTimestamp != nil), strconv.FormatBool(p.Status.Namespace != nil))
-	}
-	for name, q := range w.quotas {
-		add("quota", name, string(q.UID), generation(q.Generation), strconv.FormatBool(q.DeletionTimestamp != nil))
-	}
-	for _, c := range w.clusters {
-		ready := meta.IsStatusConditionTrue(c.Status.Conditions, platformv1.ConditionReady)
-		add("cluster", c.Name, string(c.UID), generation(c.Generation), strconv.FormatBool(c.DeletionTimestamp != nil), strconv.FormatBool(ready))
-	}
-	for key := range w.secrets {
-		add("secret", key.String())
-	}
-	return sum
-}
-
-func generation(n int64) string { return strconv.FormatInt(n, 10) }

@@ -37,8 +37,7 @@ func TestWhatANodeCanGive(t *testing.T) {
 		"a daemon that ended": {ended, 8, 8},
 	} {
 		t.Run(name, func(t *testing.T) {
-			w := &world{nodes: []*corev1.Node{node}, pods: []*corev1.Pod{tc.pod}}
-			got := w.ledger(func(string) bool { return false })[0]
+			got := (&world{}).node(node, []corev1.Pod{*tc.pod})
 			if free := got.Allocatable.Minus(got.Foreign).MilliCPU; got.Allocatable.MilliCPU != tc.can*1000 || free != tc.free*1000 {
 				t.Errorf("it can give %d and has %d free, want %d and %d cores", got.Allocatable.MilliCPU, free, tc.can, tc.free)
 			}

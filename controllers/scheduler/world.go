@@ -3,55 +3,46 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"hash/fnv"
+	"strconv"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
 
-// world is everything that one round of the scheduler looks at. Its objects are the cache's own and are never changed.
+// world is all that the start of a job depends on besides jobs and nodes. Its objects are the cache's own and are never
+// changed.
 type world struct {
-	jobs     []*platformv1.Job
 	projects map[string]*platformv1.Project
 	quotas   map[string]*platformv1.Quota
 	clusters []*platformv1.Cluster
-	nodes    []*corev1.Node
-	pods     []*corev1.Pod
 	// secrets are the secrets that jobs may use, by namespace and name. Only their names are read, never their contents.
 	secrets map[client.ObjectKey]bool
 }
 
-func (r *Reconciler) look(ctx context.Context) (*world, error) {
+func readWorld(ctx context.Context, from client.Reader) (*world, error) {
 	w := &world{
 		projects: map[string]*platformv1.Project{},
 		quotas:   map[string]*platformv1.Quota{},
 		secrets:  map[client.ObjectKey]bool{},
 	}
-	var jobs platformv1.JobList
 	var projects platformv1.ProjectList
 	var quotas platformv1.QuotaList
 	var clusters platformv1.ClusterList
-	var nodes corev1.NodeList
-	var pods corev1.PodList
-	for _, list := range []client.ObjectList{&jobs, &projects, &quotas, &clusters, &nodes} {
-		if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+	for _, list := range []client.ObjectList{&projects, &quotas, &clusters} {
+		if err := from.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 			return nil, fmt.Errorf("list %T: %w", list, err)
 		}
-	}
-	// Pods that are on their way to the cache count by the reservation that they were made under.
-	if err := r.Client.List(ctx, &pods, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
-		return nil, fmt.Errorf("list pods: %w", err)
 	}
 	secrets := &metav1.PartialObjectMetadataList{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("SecretList"))
 	labelled := client.MatchingLabels{platformv1.LabelSecret: platformv1.SecretLabelValue}
-	if err := r.Client.List(ctx, secrets, client.UnsafeDisableDeepCopy, labelled); err != nil {
+	if err := from.List(ctx, secrets, client.UnsafeDisableDeepCopy, labelled); err != nil {
 		return nil, fmt.Errorf("list the names of secrets: %w", err)
-	}
-	for i := range jobs.Items {
-		w.jobs = append(w.jobs, &jobs.Items[i])
 	}
 	for i := range projects.Items {
 		w.projects[projects.Items[i].Name] = &projects.Items[i]
@@ -62,24 +53,36 @@ func (r *Reconciler) look(ctx context.Context) (*world, error) {
 	for i := range clusters.Items {
 		w.clusters = append(w.clusters, &clusters.Items[i])
 	}
-	for i := range nodes.Items {
-		w.nodes = append(w.nodes, &nodes.Items[i])
-	}
-	for i := range pods.Items {
-		w.pods = append(w.pods, &pods.Items[i])
-	}
 	for i := range secrets.Items {
 		w.secrets[client.ObjectKeyFromObject(&secrets.Items[i])] = true
 	}
 	return w, nil
 }
 
-// holder is the job with the UID, where it holds a reservation and is not being ended.
-func (w *world) holder(uid string) *platformv1.Job {
-	for _, job := range w.jobs {
-		if string(job.UID) == uid && job.Status.Reservation != nil && job.Status.Reservation.Ending == "" {
-			return job
+// sum sums up what of the world decides on starts, in any order: most writes to these objects change nothing of it.
+func (w *world) sum() (sum uint64) {
+	add := func(parts ...string) {
+		h := fnv.New64a()
+		for _, part := range parts {
+			_, _ = h.Write([]byte(part))
+			_, _ = h.Write([]byte{0})
 		}
+		sum += h.Sum64()
 	}
-	return nil
+	for name, p := range w.projects {
+		add("project", name, number(p.Generation), strconv.FormatBool(p.DeletionTimestamp != nil), strconv.FormatBool(p.Status.Namespace != nil))
+	}
+	for name, q := range w.quotas {
+		add("quota", name, string(q.UID), number(q.Generation), strconv.FormatBool(q.DeletionTimestamp != nil))
+	}
+	for _, c := range w.clusters {
+		ready := meta.IsStatusConditionTrue(c.Status.Conditions, platformv1.ConditionReady)
+		add("cluster", c.Name, string(c.UID), number(c.Generation), strconv.FormatBool(c.DeletionTimestamp != nil), strconv.FormatBool(ready))
+	}
+	for key := range w.secrets {
+		add("secret", key.String())
+	}
+	return sum
 }
+
+func number(n int64) string { return strconv.FormatInt(n, 10) }
