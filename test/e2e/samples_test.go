@@ -19,7 +19,7 @@ var _ = Describe("the samples", Label("samples"), func() {
 			Expect(err).NotTo(HaveOccurred())
 		})
 		var seen string
-		for _, line := range readmeCommands("Without the command line:") {
+		for _, line := range commandsOf("README.md", "Without the command line:") {
 			seen = fromRoot(ctx, line)
 		}
 		for _, want := range []string{"quota.platform.soma.dev/quickstart", "project.platform.soma.dev/quickstart", "cluster.platform.soma.dev/local", "job.platform.soma.dev/hello"} {
@@ -30,28 +30,51 @@ var _ = Describe("the samples", Label("samples"), func() {
 	})
 
 	It("begin with the first objects, which can be made again at any time", func(ctx context.Context) {
-		Expect(readmeCommands("with a PostgreSQL that its pods reach:")).To(ContainElement(HavePrefix("hack/deploy/first-objects")))
+		Expect(commandsOf("README.md", "with a PostgreSQL that its pods reach:")).To(ContainElement(HavePrefix("hack/deploy/first-objects")))
 		fromRoot(ctx, "hack/deploy/first-objects")
+	})
+})
+
+var _ = Describe("the page on scheduling", Label("samples"), func() {
+	It("shows quotas that can be applied, and commands that work", func(ctx context.Context) {
+		manifest := filepath.Join(GinkgoT().TempDir(), "quotas.yaml")
+		Expect(os.WriteFile(manifest, []byte(blockOf("docs/scheduling.md", "a quota may have a parent:")), 0o600)).To(Succeed())
+		fromRoot(ctx, "kubectl apply --dry-run=server -f "+manifest)
+		DeferCleanup(func(ctx context.Context) {
+			_, err := kubectl(ctx, "delete", "sjob", "calm", "hello", "-n", "quickstart", "--ignore-not-found", "--timeout=60s")
+			Expect(err).NotTo(HaveOccurred())
+		})
+		var said string
+		for _, line := range commandsOf("docs/scheduling.md", "## Try it") {
+			said += fromRoot(ctx, line)
+		}
+		Expect(said).To(ContainSubstring("calm"))
 	})
 })
 
 // codeBlock is what a page of Markdown has to be typed.
 var codeBlock = regexp.MustCompile(`^\n\n((?:    .*\n)+)`)
 
-// readmeCommands are the lines to type behind a sentence of the README.
-func readmeCommands(sentence string) []string {
+// blockOf is the block behind a sentence of a page.
+func blockOf(page, sentence string) string {
 	GinkgoHelper()
-	page, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	text, err := os.ReadFile(filepath.Join("..", "..", filepath.FromSlash(page)))
 	Expect(err).NotTo(HaveOccurred())
-	_, rest, found := strings.Cut(string(page), sentence)
-	Expect(found).To(BeTrue(), "the README does not say %q", sentence)
+	_, rest, found := strings.Cut(string(text), sentence)
+	Expect(found).To(BeTrue(), "%s does not say %q", page, sentence)
 	block := codeBlock.FindStringSubmatch(rest)
-	Expect(block).To(HaveLen(2), "nothing to type follows %q in the README", sentence)
-	var lines []string
+	Expect(block).To(HaveLen(2), "nothing to type follows %q in %s", sentence, page)
+	var lines strings.Builder
 	for line := range strings.Lines(block[1]) {
-		lines = append(lines, strings.TrimSpace(line))
+		lines.WriteString(strings.TrimPrefix(line, "    "))
 	}
-	return lines
+	return lines.String()
+}
+
+// commandsOf are the lines to type behind a sentence of a page.
+func commandsOf(page, sentence string) []string {
+	GinkgoHelper()
+	return strings.Split(strings.TrimSpace(blockOf(page, sentence)), "\n")
 }
 
 // fromRoot runs a line as a person types it in the repository's folder, to its good end, and returns what it printed.
