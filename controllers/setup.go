@@ -27,9 +27,9 @@ type Dependencies struct {
 }
 
 // Setup registers every controller with the manager.
-func Setup(mgr ctrl.Manager, d Dependencies) error {
+func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 	for name, values := range workload.PodIndexes {
-		err := mgr.GetFieldIndexer().IndexField(context.Background(), &corev1.Pod{}, name, func(o client.Object) []string { return values(o) })
+		err := mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, name, func(o client.Object) []string { return values(o) })
 		if err != nil {
 			return fmt.Errorf("index pods by %s: %w", name, err)
 		}

@@ -109,7 +109,7 @@ func run(ctx context.Context, o options) error {
 	if err := recorder.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetCache(), store, clock.RealClock{}, ctrl.Log.WithName("recorder")).SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("set up the recorder: %w", err)
 	}
-	if err := controllers.Setup(mgr, controllers.Dependencies{Clock: clock.RealClock{}, Namespace: o.namespace}); err != nil {
+	if err := controllers.Setup(ctx, mgr, controllers.Dependencies{Clock: clock.RealClock{}, Namespace: o.namespace}); err != nil {
 		return err
 	}
 	if err := controllers.SetupMetrics(mgr); err != nil {

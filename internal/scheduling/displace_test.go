@@ -143,7 +143,8 @@ func TestDisplace(t *testing.T) {
 func TestNoPingPong(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		quotas := drawQuotas(t)
-		e := New(Options{})
+		e := New(drawOptions(t))
+		keepsItsPlace := rapid.Bool().Draw(t, "keeps its place")
 		for i := range quotas {
 			quotas[i].Preemption = Preemption{
 				LowerPriority: Victims(rapid.IntRange(0, 2).Draw(t, "lower")), Reclaim: Victims(rapid.IntRange(0, 2).Draw(t, "reclaim")),
@@ -174,7 +175,9 @@ func TestNoPingPong(t *testing.T) {
 			for _, v := range d.Displaced {
 				displaced++
 				w := jobs[v.Key]
-				w.Since = now
+				if !keepsItsPlace {
+					w.Since = now
+				}
 				jobs[v.Key] = w
 				e.RemoveRunning(v.Key)
 				e.SetWaiting(w)

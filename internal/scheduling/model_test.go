@@ -218,7 +218,7 @@ func life(t *rapid.T, o Options, decided func(e *Engine, m *model, d Decisions, 
 	now := start
 	for step := range rapid.IntRange(1, 25).Draw(t, "steps") {
 		now = now.Add(time.Duration(rapid.IntRange(1, 100).Draw(t, "seconds")) * time.Second)
-		switch rapid.IntRange(0, 9).Draw(t, "what") {
+		switch rapid.IntRange(0, 10).Draw(t, "what") {
 		case 0: // a node comes or changes
 			n := drawNode(t, fmt.Sprintf("n%d", rapid.IntRange(0, 4).Draw(t, "node")))
 			m.nodes[n.Name] = n
@@ -244,6 +244,17 @@ func life(t *rapid.T, o Options, decided func(e *Engine, m *model, d Decisions, 
 				delete(m.waiting, key)
 				e.RemoveWaiting(key)
 			}
+		case 7: // more is known of when a job ends
+			if len(m.running) > 0 {
+				key := rapid.SampledFrom(sortedKeys(m.running)).Draw(t, "which")
+				r := m.running[key]
+				r.Ending = rapid.Bool().Draw(t, "ending")
+				if r.End = (time.Time{}); rapid.Bool().Draw(t, "known") {
+					r.End = now.Add(time.Duration(rapid.IntRange(-100, 1000).Draw(t, "left")) * time.Second)
+				}
+				m.running[key] = r
+				e.SetRunning(r)
+			}
 		default: // jobs come
 			for i := range rapid.IntRange(1, 3).Draw(t, "jobs") {
 				w := drawJob(t, fmt.Sprintf("j%d-%d", step, i), quotas, now)
@@ -254,6 +265,14 @@ func life(t *rapid.T, o Options, decided func(e *Engine, m *model, d Decisions, 
 		d := e.Decide(now)
 		decided(e, m, d, now)
 	}
+}
+
+// drawOptions are those of an engine that holds others back at once or later, and works that out always or now and then.
+func drawOptions(t *rapid.T) Options {
+	draw := func(name string) time.Duration {
+		return rapid.SampledFrom([]time.Duration{0, 5 * time.Second, 2 * time.Minute}).Draw(t, name)
+	}
+	return Options{Patience: draw("patience"), Urgency: draw("urgency"), Renewal: draw("renewal")}
 }
 
 // An engine that was told what changed, step by step, gives nothing away twice and exceeds no quota; it never leaves a job
@@ -274,13 +293,14 @@ func TestNothingIsForgotten(t *testing.T) {
 // The same with reservations, where who is held back for whom depends on what was decided before.
 func TestReservationsGiveNothingAwayTwice(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		life(t, Options{}, func(e *Engine, m *model, d Decisions, now time.Time) {
+		o := drawOptions(t)
+		life(t, o, func(e *Engine, m *model, d Decisions, now time.Time) {
 			m.check(t, d.Starts, now)
 			expectReasons(t, e, m)
 			if len(e.heads) > 0 {
 				return
 			}
-			if again := m.engine(Options{}).Decide(now); len(again.Starts) > 0 {
+			if again := m.engine(o).Decide(now); len(again.Starts) > 0 {
 				t.Fatalf("%s waits for nobody, and a new engine starts it", again.Starts[0].Key)
 			}
 		})

@@ -125,7 +125,7 @@ func (s *simulation) decide(jobs map[string]Waiting) {
 func TestNobodyStarves(t *testing.T) {
 	const longest = time.Hour
 	rapid.Check(t, func(t *rapid.T) {
-		s := &simulation{t: t, Engine: New(Options{}), now: start, ends: map[string]time.Time{}, started: map[string]time.Time{}}
+		s := &simulation{t: t, Engine: New(Options{Renewal: drawOptions(t).Renewal}), now: start, ends: map[string]time.Time{}, started: map[string]time.Time{}}
 		nodes := rapid.IntRange(1, 4).Draw(t, "nodes")
 		for i := range nodes {
 			s.SetNode(gpuNode(fmt.Sprintf("n%d", i), "A100", 4))

@@ -39,7 +39,7 @@ func launch(crash *crash) *process {
 	p := &process{gate: newGate(crash, stop), stop: stop, ended: make(chan struct{})}
 	store, err := history.Open(ctx, historyURL, clock.RealClock{})
 	Expect(err).NotTo(HaveOccurred())
-	mgr, err := newManager(p.gate, store)
+	mgr, err := newManager(harness.Ctx, p.gate, store)
 	Expect(err).NotTo(HaveOccurred())
 	go func() {
 		defer close(p.ended)
@@ -55,7 +55,7 @@ func launch(crash *crash) *process {
 	return p
 }
 
-func newManager(gate *gate, store *history.Store) (ctrl.Manager, error) {
+func newManager(ctx context.Context, gate *gate, store *history.Store) (ctrl.Manager, error) {
 	restConfig := rest.CopyConfig(harness.Server.Config)
 	restConfig.QPS, restConfig.Burst = 500, 1000
 	restConfig.Wrap(gate.wrap)
@@ -82,10 +82,10 @@ func newManager(gate *gate, store *history.Store) (ctrl.Manager, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := controllers.Setup(mgr, controllers.Dependencies{Clock: clock.RealClock{}, Namespace: harness.SystemNamespace}); err != nil {
+	if err := controllers.Setup(ctx, mgr, controllers.Dependencies{Clock: clock.RealClock{}, Namespace: harness.SystemNamespace}); err != nil {
 		return nil, err
 	}
-	self, err := webhooks.Self(context.Background(), harness.Server.Config)
+	self, err := webhooks.Self(ctx, harness.Server.Config)
 	if err != nil {
 		return nil, err
 	}
