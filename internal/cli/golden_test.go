@@ -97,6 +97,11 @@ func TestGolden(t *testing.T) {
 			_, quota := first[v1alpha1.Quota](t, "Quota")
 			return printedAs(a, out, u, func() error { return a.describeProject(project, quota) })
 		},
+		"queue": func(a *app, out *output) error {
+			found := objects(t, "Job")
+			inQueue(found)
+			return queueListing().print(a.out, found, out, noon)
+		},
 		"quota ls": func(a *app, out *output) error {
 			l := quotaListing()
 			return l.print(a.out, objects(t, "Quota"), out, noon)

@@ -22,6 +22,8 @@ type listing[T any] struct {
 	columns  []column
 	// rows are the table's rows for one object.
 	rows func(object *T, now time.Time) [][]any
+	// order puts the objects into the order in which they are shown, where that is not the API server's.
+	order func(found *unstructured.UnstructuredList)
 	// names are what -o name prints of one object, where its rows are not objects of their own.
 	names func(object *T) []string
 }
@@ -47,6 +49,9 @@ func (l *listing[T]) run(ctx context.Context, a *app, out *output) error {
 	found, err := a.list(ctx, l.resource, "", metav1.ListOptions{}, 0)
 	if err != nil {
 		return err
+	}
+	if l.order != nil {
+		l.order(found)
 	}
 	return l.print(a.out, found, out, a.now())
 }

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -23,17 +24,51 @@ func newQuota(a *app) *cobra.Command {
 
 func quotaListing() listing[v1alpha1.Quota] {
 	return listing[v1alpha1.Quota]{
-		resource: quotas, short: "List quotas",
-		columns: []column{{name: "Name"}, {name: "Ready"}, {name: "GPUs used"}, {name: "CPU used"}, {name: "Memory used"}, {name: "Jobs"}, {name: "Waiting"}, {name: "Projects"}, {name: "Message", wide: true}},
+		resource: quotas, short: "List quotas, each below its parent", order: asTree,
+		columns: []column{{name: "Name"}, {name: "Parent"}, {name: "Ready"}, {name: "GPUs used"}, {name: "CPU used"}, {name: "Memory used"}, {name: "Jobs"}, {name: "Waiting"}, {name: "Projects"}, {name: "Message", wide: true}},
 		rows: func(q *v1alpha1.Quota, _ time.Time) [][]any {
 			ready, why := readiness(q.Status.Conditions)
 			of := map[string]string{}
 			for _, s := range shares(q.Status.Used, &q.Spec.Nominal, "-") {
 				of[s.resource] = s.used + "/" + s.limit
 			}
-			return [][]any{{q.Name, ready, of["gpus"], of["cpu"], of["memory"], of["running jobs"], fmt.Sprint(q.Status.WaitingJobs), fmt.Sprint(q.Status.Projects), why}}
+			return [][]any{{q.Name, q.Spec.Parent, ready, of["gpus"], of["cpu"], of["memory"], of["running jobs"], fmt.Sprint(q.Status.WaitingJobs), fmt.Sprint(q.Status.Projects), why}}
 		},
 	}
+}
+
+// asTree puts every quota behind its parent. Those whose parents go in a circle come last.
+func asTree(found *unstructured.UnstructuredList) {
+	parent := func(u *unstructured.Unstructured) string {
+		name, _, _ := unstructured.NestedString(u.Object, "spec", "parent") //nolint:errcheck // what is no string is none
+		return name
+	}
+	exists, below := map[string]bool{}, map[string][]unstructured.Unstructured{}
+	for _, u := range found.Items {
+		exists[u.GetName()] = true
+	}
+	for _, u := range found.Items {
+		at := parent(&u)
+		if !exists[at] {
+			at = ""
+		}
+		below[at] = append(below[at], u)
+	}
+	var ordered []unstructured.Unstructured
+	var walk func(name string)
+	walk = func(name string) {
+		children := below[name]
+		delete(below, name)
+		for _, u := range children {
+			ordered = append(ordered, u)
+			walk(u.GetName())
+		}
+	}
+	walk("")
+	for _, u := range found.Items {
+		walk(u.GetName())
+	}
+	found.Items = ordered
 }
 
 // currentQuota is the name of the current project's quota.
