@@ -115,6 +115,10 @@ test-e2e-kind: ## Run the end-to-end suite in a new kind cluster (needs Docker a
 bench: ## Measure, side by side with bare pods and batch/v1 Jobs (up to 40 minutes; docs/performance.md; BENCH='-starts 5' for other settings)
 	hack/with-cluster $(GO) run ./test/performance -budgets test/performance/budgets.yaml $(BENCH)
 
+.PHONY: bench-writes
+bench-writes: ## Measure what one write of a status costs the API server (4 minutes)
+	hack/with-cluster $(GO) run ./test/performance -starts 0 -jobs 0 -scale 0 -writes 400
+
 .PHONY: bench-history
 bench-history: ## Measure pages out of 10 million records, in a PostgreSQL of its own (10 minutes and more, 20 GB of disk)
 	$(GO) run ./test/performance/history

@@ -6,6 +6,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -99,6 +100,7 @@ func TestGolden(t *testing.T) {
 		},
 		"queue": func(a *app, out *output) error {
 			found := objects(t, "Job")
+			found.Items = slices.DeleteFunc(found.Items, func(u unstructured.Unstructured) bool { return liveRow(&u).phase != v1alpha1.JobPending })
 			inQueue(found)
 			return queueListing().print(a.out, found, out, noon)
 		},
