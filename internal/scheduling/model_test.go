@@ -118,8 +118,11 @@ func (m *model) available(name string) int64 {
 	return local + max(0, fromParent)
 }
 
+// failer is what checks fail with.
+type failer interface{ Fatalf(format string, args ...any) }
+
 // check fails where something is given away twice, a gang is not whole, or a start is not within the quotas.
-func (m *model) check(t *rapid.T, starts []Start, now time.Time) {
+func (m *model) check(t failer, starts []Start, now time.Time) {
 	for _, s := range starts {
 		w, waits := m.waiting[s.Key]
 		if !waits {
@@ -307,7 +310,7 @@ func TestReservationsGiveNothingAwayTwice(t *testing.T) {
 	})
 }
 
-func expectReasons(t *rapid.T, e *Engine, m *model) {
+func expectReasons(t failer, e *Engine, m *model) {
 	for key := range m.waiting {
 		if reason, position := e.Reason(key); reason == "" || position < 1 || e.Message(key) == "" {
 			t.Fatalf("%s waits and nobody says why", key)
