@@ -102,6 +102,10 @@ test-integration: devcluster ## Run the suites against a real API server
 test-crash: devcluster ## Kill the manager before and after every single write of a small scenario (10 minutes)
 	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin SOMA_CRASH=all $(GO) test -race -count 1 -timeout 60m ./test/integration/manager -ginkgo.label-filter=crash
 
+.PHONY: test-mutations
+test-mutations: ## Break the scheduler on purpose in many ways; the tests have to notice each (3 minutes)
+	$(GO) run ./test/mutations
+
 .PHONY: test-e2e
 test-e2e: ## Run the end-to-end suite against KUBECONFIG, by default the development cluster (FOCUS=regexp for a part)
 	hack/shells

@@ -31,23 +31,27 @@ func TestTells(t *testing.T) {
 	fresh.Status.Queue, fresh.Status.ObservedGeneration = nil, -1
 	missing := queued(1, "no secret")
 	missing.reason = platformv1.JobReasonSecretMissing
+	full := queued(3, "m")
+	full.reason = platformv1.JobReasonQuotaExceeded
 	for name, test := range map[string]struct {
 		job      *platformv1.Job
 		decision decision
 		written  time.Duration // ago
 		want     news
 	}{
-		"a new job that waits for others":             {fresh, queued(1, "m"), time.Hour, newPlace},
-		"a new job far back in the queue":             {fresh, queued(4000, "m"), time.Hour, newPlace},
-		"a new job that needs its owner":              {fresh, missing, 0, newReason},
-		"a job that was told already":                 {waiting(3, "m"), queued(3, "m"), time.Hour, nothingNew},
-		"a job that moved up":                         {waiting(3, "m"), queued(2, "m"), time.Hour, newPlace},
-		"a job that moved up a moment ago":            {waiting(3, "m"), queued(2, "m"), time.Second, nothingNew},
-		"a job that moved up where nobody watches":    {waiting(400, "m"), queued(300, "m"), time.Hour, nothingNew},
-		"a job that came into sight":                  {waiting(400, "m"), queued(20, "m"), time.Hour, newPlace},
-		"a job whose secret vanished a moment ago":    {waiting(3, "m"), missing, 0, newReason},
-		"a job whose explanation changed":             {waiting(3, "m"), queued(3, "other"), time.Hour, newPlace},
-		"a job whose explanation changed out of view": {waiting(21, "m"), queued(21, "other"), time.Hour, nothingNew},
+		"a new job that waits for others":              {fresh, queued(1, "m"), time.Hour, newPlace},
+		"a new job far back in the queue":              {fresh, queued(4000, "m"), time.Hour, newPlace},
+		"a new job that needs its owner":               {fresh, missing, 0, newReason},
+		"a job that was told already":                  {waiting(3, "m"), queued(3, "m"), time.Hour, nothingNew},
+		"a job that moved up":                          {waiting(3, "m"), queued(2, "m"), time.Hour, newPlace},
+		"a job that moved up a moment ago":             {waiting(3, "m"), queued(2, "m"), time.Second, nothingNew},
+		"a job that moved up where nobody watches":     {waiting(400, "m"), queued(300, "m"), time.Hour, nothingNew},
+		"a job that came into sight":                   {waiting(400, "m"), queued(20, "m"), time.Hour, newPlace},
+		"a job whose secret vanished a moment ago":     {waiting(3, "m"), missing, 0, newReason},
+		"a job that waits for its quota now":           {waiting(3, "m"), full, time.Hour, newPlace},
+		"a job that waited for its quota a moment ago": {waiting(3, "m"), full, time.Second, nothingNew},
+		"a job whose explanation changed":              {waiting(3, "m"), queued(3, "other"), time.Hour, newPlace},
+		"a job whose explanation changed out of view":  {waiting(21, "m"), queued(21, "other"), time.Hour, nothingNew},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := refusals{written: map[string]time.Time{"job": now.Add(-test.written)}}

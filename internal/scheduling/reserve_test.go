@@ -56,6 +56,10 @@ func TestBackfill(t *testing.T) {
 			world: []any{gpuQuota("small", 4), runs("r", "a", 2, time.Hour, func(r *Running) { r.Quota = "small" }), job("1-large", 4, under("small")), job("2-long", 2, under("small"), lasts(2*time.Hour)), job("3-short", 2, under("small"), lasts(time.Hour)), job("4-other", 2)},
 			want:  map[string]string{"1-large": exceeded(), "2-long": queued(), "3-short": "b", "4-other": "a"},
 		},
+		"a quota is kept where there are nodes enough": {
+			world: []any{gpuNode("c", "A100", 8), gpuQuota("small", 4), runs("r", "a", 2, time.Hour, func(r *Running) { r.Quota = "small" }), job("1-large", 4, under("small")), job("2-long", 2, under("small"), lasts(2*time.Hour)), job("3-short", 2, under("small"), lasts(time.Hour))},
+			want:  map[string]string{"1-large": exceeded(), "2-long": queued(), "3-short": "a"},
+		},
 		"those that are being ended are as good as gone": {
 			world: []any{runs("r", "a", 4, 0, func(r *Running) { r.Ending = true }), job("1-large", 4, replicas(2)), job("2-short", 1, lasts(time.Second))},
 			want:  map[string]string{"1-large": queued(), "2-short": queued()},
