@@ -74,7 +74,7 @@ func (v *view) look(ctx context.Context, b batch, now time.Time) error {
 		}
 	}
 	for key := range b.jobs {
-		if err := v.look1(ctx, key, b); err != nil {
+		if err := v.byName(ctx, key, b); err != nil {
 			return err
 		}
 	}
@@ -150,8 +150,8 @@ func (v *view) around(ctx context.Context, b batch) error {
 	return nil
 }
 
-// look1 looks at the job of a name. What this process wrote of it is in what it reads.
-func (v *view) look1(ctx context.Context, key client.ObjectKey, b batch) error {
+// byName looks at the job of a name. What this process wrote of it is in what it reads.
+func (v *view) byName(ctx context.Context, key client.ObjectKey, b batch) error {
 	job := &platformv1.Job{}
 	err := v.client.Get(ctx, key, job, client.UnsafeDisableDeepCopy)
 	if err != nil && !apierrors.IsNotFound(err) {
