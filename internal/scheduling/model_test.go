@@ -119,7 +119,9 @@ func (m *model) available(name string) int64 {
 }
 
 // failer is what checks fail with.
-type failer interface{ Fatalf(format string, args ...any) }
+type failer interface {
+	Fatalf(format string, args ...any)
+}
 
 // check fails where something is given away twice, a gang is not whole, or a start is not within the quotas.
 func (m *model) check(t failer, starts []Start, now time.Time) {

@@ -82,7 +82,7 @@ func (m *mutation) try(ctx context.Context, folder string) (noticed bool, err er
 		return false, err
 	}
 	broken, overlay := filepath.Join(folder, "broken.go"), filepath.Join(folder, "overlay.json")
-	if err := os.WriteFile(broken, []byte(strings.Replace(string(text), m.Old, m.New, 1)), 0o600); err != nil {
+	if err := os.WriteFile(broken, []byte(strings.Replace(string(text), m.Old, m.New, 1)), 0o600); err != nil { //nolint:gosec // a name of ours in a temporary folder
 		return false, err
 	}
 	replace, err := json.Marshal(map[string]any{"Replace": map[string]string{file: broken}})

@@ -29,8 +29,8 @@ const cleanTime = 20 * time.Minute
 // settings are the flags.
 type settings struct {
 	starts, jobs, rounds, gpus, scale, nodes, writes int
-	quiet, timeout                           time.Duration
-	budgets                                  string
+	quiet, timeout                                   time.Duration
+	budgets                                          string
 }
 
 func main() {
