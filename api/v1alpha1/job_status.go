@@ -34,7 +34,7 @@ type JobReason string
 const (
 	// JobReasonQueued: everything fits, but not now: others hold what the job needs.
 	JobReasonQueued JobReason = "Queued"
-	// JobReasonUnschedulable: no node of the cluster could run the job even if it were empty: it is impossible for now.
+	// JobReasonUnschedulable: the nodes of the cluster could not run the job even if they were empty: it is impossible for now.
 	JobReasonUnschedulable JobReason = "Unschedulable"
 	// JobReasonQuotaExceeded: the job's own quota is in use; it starts when jobs under the quota end.
 	JobReasonQuotaExceeded JobReason = "QuotaExceeded"

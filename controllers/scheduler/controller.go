@@ -178,7 +178,9 @@ func (r *Reconciler) decisions(state state, decided scheduling.Decisions) []deci
 		if refusal := c.why(); refusal != nil {
 			d.reason, d.words = refusal.Reason, func() string { return refusal.Message }
 		} else if !starts[d.key] {
-			d.reason, d.position = r.engine.Reason(d.key)
+			if d.reason, d.position = r.engine.Reason(d.key); !busy(d.reason) {
+				d.position = 0 // what cannot start is in nobody's way
+			}
 			d.words = func() string { return r.engine.Message(d.key) }
 			d.expected, d.engine = r.expected[d.key], r.engine
 		}

@@ -27,7 +27,7 @@ const (
 // reasons are the meanings of all reasons. In "do" %[1]s is the program and %[2]s the job.
 var reasons = map[v1alpha1.JobReason]advice{
 	v1alpha1.JobReasonQueued:             {meaning: "everything fits, but other jobs hold what this one needs", do: "wait; see who holds it with \"%[1]s ps\" and \"%[1]s cluster status\""},
-	v1alpha1.JobReasonUnschedulable:      {meaning: "no node could run this job even if it were empty", do: "ask for less: see \"%[1]s cluster status\" and \"%[1]s preset ls\"", impossible: true},
+	v1alpha1.JobReasonUnschedulable:      {meaning: "the nodes could not run this job even if they were empty", do: "ask for less, or for a GPU model, pool or number of replicas that there is: see \"%[1]s cluster status\" and \"%[1]s preset ls\"", impossible: true},
 	v1alpha1.JobReasonQuotaExceeded:      {meaning: "the quota is in use; the job starts when others under it end", do: "wait, or end jobs that are not needed; see \"%[1]s quota status\""},
 	v1alpha1.JobReasonQuotaTooSmall:      {meaning: "the job asks for more than its quota grants at all", do: askQuota, impossible: true},
 	v1alpha1.JobReasonQuotaMissing:       {meaning: "the project has no quota, so nothing may run in it", do: "ask an administrator to give the project a quota; see \"%[1]s project status\"", impossible: true},

@@ -37,7 +37,7 @@ func TestExplainJob(t *testing.T) {
 			status: v1alpha1.JobStatus{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonUnschedulable, Message: "no node has 9 GPUs"},
 			want: map[string]string{
 				"Message": "no node has 9 GPUs", "Will it start": "not before something is changed; waiting alone does not help",
-				"To do": `ask for less: see "soma cluster status" and "soma preset ls"`,
+				"To do": `ask for less, or for a GPU model, pool or number of replicas that there is: see "soma cluster status" and "soma preset ls"`,
 			},
 		},
 		"a secret that is waited for": {

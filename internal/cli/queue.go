@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -53,6 +54,9 @@ func (a *app) queue(ctx context.Context, allProjects bool, out *output) error {
 		return err
 	}
 	inQueue(found)
+	if len(found.Items) == 0 && out.table() {
+		fmt.Fprintln(a.err, "nothing waits here; "+a.command("queue -A")+" looks at every project")
+	}
 	return queueListing().print(a.out, found, out, a.now())
 }
 

@@ -267,6 +267,11 @@ func (e *Engine) modelsOf(c *class) []string {
 	if len(c.first().Models) > 0 {
 		return c.first().Models
 	}
+	return e.gpuModels()
+}
+
+// gpuModels are the GPU models of the nodes that there are.
+func (e *Engine) gpuModels() []string {
 	var models []string
 	for _, g := range e.groups {
 		if g.gpus && len(g.nodes) > 0 && !slices.Contains(models, g.model) {

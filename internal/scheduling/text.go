@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"fmt"
+	"strings"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -87,7 +88,7 @@ func (e *Engine) whyNever(c *class, model string) string {
 	}
 	switch {
 	case largest == Amounts{} && model != "":
-		return fmt.Sprintf("no node that the job may use has GPUs of the model %q", model)
+		return fmt.Sprintf("no node that the job may use has GPUs of the model %q; there are: %s", model, strings.Join(e.gpuModels(), ", "))
 	case largest == Amounts{}:
 		return "there is no node that the job may use"
 	case slots >= c.replicas:

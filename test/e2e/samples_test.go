@@ -45,7 +45,7 @@ var _ = Describe("the page on scheduling", Label("samples"), func() {
 			Expect(err).NotTo(HaveOccurred())
 		})
 		var said string
-		for _, line := range commandsOf("docs/scheduling.md", "## Try it") {
+		for _, line := range commandsOf("docs/scheduling.md", "after `. .soma/env`:") {
 			said += fromRoot(ctx, line)
 		}
 		Expect(said).To(ContainSubstring("calm"))
