@@ -38,13 +38,11 @@ func (d *decider) close(seen workload.Observation, reason platformv1.JobReason, 
 	reservation := d.status.Reservation
 	d.status.Reservation = nil
 
+	if reason == platformv1.JobReasonPreempted && reservation.DisplacedFor != "" {
+		d.giveWay(reservation, message)
+		return
+	}
 	switch reason {
-	case platformv1.JobReasonPreempted:
-		if reservation.DisplacedFor != "" {
-			d.giveWay(reservation, message)
-			return
-		}
-		d.failed(seen, reason, message, ran)
 	case platformv1.JobReasonCompleted:
 		if d.restartPolicy() == platformv1.RestartAlways && d.timeToRun() {
 			d.followAfterPause(platformv1.JobReasonRestarting, "the job is always restarted")

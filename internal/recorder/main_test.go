@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"github.com/jackc/pgx/v5"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -66,6 +67,25 @@ type fixture struct {
 	namespace string
 	url       string
 	store     *history.Store
+}
+
+// database runs statements in the history's database, which has its tables then.
+func (f *fixture) database() (exec func(statement string)) {
+	f.t.Helper()
+	if err := f.store.Migrate(f.t.Context()); err != nil {
+		f.t.Fatal(err)
+	}
+	connection, err := pgx.Connect(f.t.Context(), f.url)
+	if err != nil {
+		f.t.Fatal(err)
+	}
+	f.t.Cleanup(func() { _ = connection.Close(context.Background()) })
+	return func(statement string) {
+		f.t.Helper()
+		if _, err := connection.Exec(f.t.Context(), statement); err != nil {
+			f.t.Fatal(err)
+		}
+	}
 }
 
 func newFixture(t *testing.T) *fixture {

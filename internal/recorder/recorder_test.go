@@ -157,20 +157,7 @@ func TestFindsWhatVanished(t *testing.T) {
 
 func TestBadObjectHurtsOnlyItself(t *testing.T) {
 	f := newFixture(t)
-	if err := f.store.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	connection, err := pgx.Connect(t.Context(), f.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = connection.Close(context.Background()) }()
-	exec := func(statement string) {
-		t.Helper()
-		if _, err := connection.Exec(t.Context(), statement); err != nil {
-			t.Fatal(err)
-		}
-	}
+	exec := f.database()
 	exec("ALTER TABLE jobs ADD CONSTRAINT refused CHECK (name <> 'bad')")
 	for i := range 3 {
 		f.create(fmt.Sprintf("good-%d", i))
@@ -189,17 +176,8 @@ func TestBadObjectHurtsOnlyItself(t *testing.T) {
 // A job does not go before the history has its deletion, also where the history refuses that one alone.
 func TestStaysUntilItsDeletionIsRecorded(t *testing.T) {
 	f := newFixture(t)
-	if err := f.store.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	connection, err := pgx.Connect(t.Context(), f.url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() { _ = connection.Close(context.Background()) }()
-	if _, err := connection.Exec(t.Context(), "ALTER TABLE transitions ADD CONSTRAINT refused CHECK (phase <> 'Deleted')"); err != nil {
-		t.Fatal(err)
-	}
+	exec := f.database()
+	exec("ALTER TABLE transitions ADD CONSTRAINT refused CHECK (phase <> 'Deleted')")
 	job := f.create("train")
 	r, stop := f.start()
 	defer stop()
@@ -210,9 +188,7 @@ func TestStaysUntilItsDeletionIsRecorded(t *testing.T) {
 	if err := f.client.Get(t.Context(), client.ObjectKeyFromObject(job), job); err != nil {
 		t.Fatalf("the job went before its deletion was recorded: %v", err)
 	}
-	if _, err := connection.Exec(t.Context(), "ALTER TABLE transitions DROP CONSTRAINT refused"); err != nil {
-		t.Fatal(err)
-	}
+	exec("ALTER TABLE transitions DROP CONSTRAINT refused")
 	f.eventuallyPhases("train", "Pending Cancelled Deleted")
 }
 

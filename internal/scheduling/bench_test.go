@@ -15,8 +15,8 @@ const (
 // benchOptions are those of the controller.
 var benchOptions = Options{Patience: 5 * time.Minute, Renewal: 5 * time.Second}
 
-func largeWorld(waitingJobs int) *Engine {
-	e := New(benchOptions)
+func emptyWorld(o Options) *Engine {
+	e := New(o)
 	e.SetQuota(gpuQuota("all", 8*benchNodes))
 	for i := range benchQuotas {
 		e.SetQuota(child(fmt.Sprintf("q%d", i), "all", 8*benchNodes/benchQuotas))
@@ -24,6 +24,11 @@ func largeWorld(waitingJobs int) *Engine {
 	for i := range benchNodes {
 		e.SetNode(gpuNode(fmt.Sprintf("n%d", i), "A100", 8, fmt.Sprintf("rack-%d", i/32)))
 	}
+	return e
+}
+
+func largeWorld(waitingJobs int) *Engine {
+	e := emptyWorld(benchOptions)
 	for i := range benchRunning {
 		w := benchJob(i)
 		e.SetRunning(Running{
@@ -82,14 +87,7 @@ func benchAgain(e *Engine, s Start, now time.Time) Waiting {
 func BenchmarkDecide(b *testing.B) {
 	for range b.N {
 		b.StopTimer()
-		e := New(Options{})
-		e.SetQuota(gpuQuota("all", 8*benchNodes))
-		for i := range benchQuotas {
-			e.SetQuota(child(fmt.Sprintf("q%d", i), "all", 8*benchNodes/benchQuotas))
-		}
-		for i := range benchNodes {
-			e.SetNode(gpuNode(fmt.Sprintf("n%d", i), "A100", 8, fmt.Sprintf("rack-%d", i/32)))
-		}
+		e := emptyWorld(Options{})
 		for i := range benchWaiting {
 			e.SetWaiting(benchJob(i))
 		}

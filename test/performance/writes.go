@@ -77,7 +77,8 @@ func (b *bench) measureWrites(ctx context.Context, n int) error {
 	if err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
-	if err := b.makeWritesKind(ctx); err != nil {
+	resource := anything.Resource(writesResource).Namespace(place)
+	if err := b.makeWritesKind(ctx, resource); err != nil {
 		return err
 	}
 	defer func() {
@@ -87,7 +88,6 @@ func (b *bench) measureWrites(ctx context.Context, n int) error {
 			b.say("%v", err)
 		}
 	}()
-	resource := anything.Resource(writesResource).Namespace(place)
 	idle, err := b.idleCPU(ctx)
 	if err != nil {
 		return err
@@ -275,8 +275,8 @@ func watchAll(ctx context.Context, from dynamic.ResourceInterface, watchers int)
 	return stop, nil
 }
 
-// makeWritesKind makes the kind that is written.
-func (b *bench) makeWritesKind(ctx context.Context) error {
+// makeWritesKind makes the kind that is written, and waits until it is served as the resource.
+func (b *bench) makeWritesKind(ctx context.Context, resource dynamic.ResourceInterface) error {
 	if err := b.removeWritesKind(ctx); err != nil {
 		return err
 	}
@@ -301,11 +301,7 @@ func (b *bench) makeWritesKind(ctx context.Context) error {
 		return fmt.Errorf("make the kind that is written: %w", err)
 	}
 	return b.eventually(ctx, readyTime, "the kind that is written is not served", func(ctx context.Context) (bool, error) {
-		anything, err := dynamic.NewForConfig(b.config)
-		if err != nil {
-			return false, err
-		}
-		_, err = anything.Resource(writesResource).Namespace(place).List(ctx, metav1.ListOptions{Limit: 1})
+		_, err := resource.List(ctx, metav1.ListOptions{Limit: 1})
 		return err == nil, client.IgnoreNotFound(err)
 	})
 }

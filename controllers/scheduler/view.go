@@ -62,7 +62,8 @@ func newView(from client.Client, engine *scheduling.Engine) *view {
 
 // look brings the view up to date with what changed.
 func (v *view) look(ctx context.Context, b batch, now time.Time) error {
-	if now.Sub(v.whole) >= wholeLook {
+	whole := now.Sub(v.whole) >= wholeLook
+	if whole {
 		if err := v.everything(ctx, b); err != nil {
 			return err
 		}
@@ -83,7 +84,7 @@ func (v *view) look(ctx context.Context, b batch, now time.Time) error {
 			return err
 		}
 	}
-	if now.Sub(v.whole) >= wholeLook {
+	if whole {
 		v.whole = now
 	}
 	return nil
