@@ -8,6 +8,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"syscall"
 
@@ -17,6 +18,17 @@ import (
 	"github.com/soma-platform/soma/hack/devcluster/internal/forward"
 	"github.com/soma-platform/soma/hack/devcluster/internal/gpuplugin"
 )
+
+// isolate is the command that becomes another program.
+const isolate = "isolate"
+
+// Only a process's first thread becomes another program without a moment in which the process seems to have ended. The
+// runtime keeps main on that thread when it is asked before main begins.
+func init() {
+	if len(os.Args) > 1 && os.Args[1] == isolate {
+		runtime.LockOSThread()
+	}
+}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -157,7 +169,7 @@ func forwardCommand() *cobra.Command {
 func isolateCommand() *cobra.Command {
 	var binds []string
 	cmd := &cobra.Command{
-		Use: "isolate", Args: cobra.MinimumNArgs(1), Hidden: true, Short: "Run a program that sees other folders in the place of some",
+		Use: isolate, Args: cobra.MinimumNArgs(1), Hidden: true, Short: "Run a program that sees other folders in the place of some",
 		RunE: func(_ *cobra.Command, args []string) error { return cluster.Isolate(binds, args) },
 	}
 	cmd.Flags().StringArrayVar(&binds, "bind", nil, "FOLDER:PLACE")

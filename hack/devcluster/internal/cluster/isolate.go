@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"runtime"
 	"strings"
 	"syscall"
 
@@ -14,11 +13,13 @@ import (
 
 // Isolate becomes a program that sees other folders in the place of some of the machine's. It is for the kubelet, which
 // keeps the sockets of device plugins in /var/lib/kubelet and links to logs in /var/log/containers whatever its settings
-// say: the kubelets of two clusters would remove each other's. Each bind is FOLDER:PLACE.
+// say: the kubelets of two clusters would remove each other's. Each bind is FOLDER:PLACE. It must be called on the
+// process's first thread, locked.
 func Isolate(binds, args []string) error {
-	runtime.LockOSThread()
-	if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
-		return fmt.Errorf("make a mount namespace: %w", err)
+	if len(binds) > 0 {
+		if err := unix.Unshare(unix.CLONE_NEWNS); err != nil {
+			return fmt.Errorf("make a mount namespace: %w", err)
+		}
 	}
 	for _, bind := range binds {
 		folder, place, found := strings.Cut(bind, ":")

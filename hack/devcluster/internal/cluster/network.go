@@ -36,11 +36,15 @@ func (c *Cluster) makeGround() error {
 	if err := os.Chmod(c.short(), 0o755); err != nil { //nolint:gosec // PostgreSQL's user passes through
 		return err
 	}
-	mounted, err := mountinfo.Mounted(data)
+	mounted, err := sameFolder(c.path("data"), data)
 	if err != nil {
-		return fmt.Errorf("read what is mounted at %s: %w", data, err)
+		return err
 	}
 	if !mounted {
+		// A cluster whose folder was removed without `down` leaves that folder's mount.
+		if err := unmountAll(c.short()); err != nil {
+			return err
+		}
 		if err := unix.Mount(c.path("data"), data, "", unix.MS_BIND, ""); err != nil {
 			return fmt.Errorf("mount %s at %s: %w", c.path("data"), data, err)
 		}
@@ -57,6 +61,19 @@ func (c *Cluster) makeGround() error {
 	}
 	// The node's address alone: the way to each pod is a route of its own, which the CNI plugin makes.
 	return netns.Create(c.netns(), bridgeName, &net.IPNet{IP: net.ParseIP(nodeAddress).To4(), Mask: net.CIDRMask(32, 32)})
+}
+
+// sameFolder tells whether two paths lead to one folder.
+func sameFolder(a, b string) (bool, error) {
+	first, err := os.Stat(a)
+	if err != nil {
+		return false, err
+	}
+	second, err := os.Stat(b)
+	if err != nil {
+		return false, err
+	}
+	return os.SameFile(first, second), nil
 }
 
 // publish makes the ports that people and programs of this machine use reachable on its loopback.
