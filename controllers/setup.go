@@ -39,7 +39,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		"quota":     &quota.Reconciler{Client: mgr.GetClient(), Clock: d.Clock},
 		"cluster":   &cluster.Reconciler{Client: mgr.GetClient(), Clock: d.Clock, Namespace: d.Namespace},
 		"job":       &job.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: d.Clock},
-		"scheduler": &scheduler.Reconciler{Client: mgr.GetClient(), Clock: d.Clock},
+		"scheduler": &scheduler.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: d.Clock, Namespace: d.Namespace},
 	}
 	for name, reconciler := range reconcilers {
 		if err := reconciler.SetupWithManager(mgr); err != nil {

@@ -21,6 +21,9 @@ const (
 
 	// AnnotationReservation on a pod is the resourceVersion of the job in which the pod's reservation was found committed.
 	AnnotationReservation = GroupName + "/reservation"
+	// AnnotationFenced on a job was written so that nothing that a former scheduler may still have under way for it takes
+	// effect. Its value says who wrote it and which version it replaced.
+	AnnotationFenced = GroupName + "/fenced"
 
 	// FinalizerHistory holds an object until its last transition is recorded in the history.
 	FinalizerHistory = GroupName + "/history"

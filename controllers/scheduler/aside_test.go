@@ -13,6 +13,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/platform/fencing"
 	"github.com/soma-platform/soma/internal/scheduling"
 )
 
@@ -38,6 +39,14 @@ func (w statusWriter) Patch(_ context.Context, o client.Object, _ client.Patch, 
 	return nil
 }
 
+// alone is the fence of a scheduler that has no other. It keeps what is in doubt.
+type alone struct{ doubted []string }
+
+func (*alone) Ready(context.Context) (bool, error)          { return true, nil }
+func (*alone) Begin(context.Context, []fencing.Write) error { return nil }
+func (*alone) Wrote(string)                                 {}
+func (a *alone) Doubt(w fencing.Write)                      { a.doubted = append(a.doubted, w.Name) }
+
 func TestABadJobHurtsOnlyItself(t *testing.T) {
 	invalid := apierrors.NewInvalid(schema.GroupKind{Kind: "Job"}, "job", nil)
 	for name, tc := range map[string]struct {
@@ -45,14 +54,17 @@ func TestABadJobHurtsOnlyItself(t *testing.T) {
 		// reason that the job is told; empty where it is left alone.
 		reason platformv1.JobReason
 		again  time.Duration
+		// doubt reports that the reservation may have been written all the same.
+		doubt bool
 	}{
-		"a reservation that is not valid":    {invalid, platformv1.JobReasonReservationRefused, pause},
-		"a job that is too large":            {errors.New("etcdserver: request is too large"), platformv1.JobReasonReservationRefused, pause},
-		"an answer that was lost on the way": {errors.New("the connection was lost"), "", shortestAside},
+		"a reservation that is not valid":    {invalid, platformv1.JobReasonReservationRefused, pause, false},
+		"a job that is too large":            {apierrors.NewInternalError(errors.New("etcdserver: request is too large")), platformv1.JobReasonReservationRefused, pause, false},
+		"an answer that was lost on the way": {errors.New("the connection was lost"), "", shortestAside, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := &writer{fails: map[string]error{"bad": tc.err}, written: make(chan string, 10)}
-			r := &Reconciler{Client: w, Clock: clocktesting.NewFakePassiveClock(now), aside: aside{}, refusals: refusals{written: map[string]time.Time{}}}
+			others := &alone{}
+			r := &Reconciler{Client: w, fence: others, Clock: clocktesting.NewFakePassiveClock(now), aside: aside{}, refusals: refusals{written: map[string]time.Time{}}}
 			newState := func() state {
 				s := state{candidates: map[string]*candidate{}}
 				for _, name := range []string{"bad", "good", "waits"} {
@@ -68,7 +80,10 @@ func TestABadJobHurtsOnlyItself(t *testing.T) {
 				return decision{key: key, placement: &scheduling.Placement{Nodes: []scheduling.Share{{Node: "n", Replicas: 1}}}}
 			}
 			waits := decision{key: "waits", position: 1, reason: platformv1.JobReasonSecretMissing, words: func() string { return "" }}
-			again := r.commit(t.Context(), newState(), []decision{place("bad"), place("good"), waits}, now)
+			again, err := r.commit(t.Context(), newState(), []decision{place("bad"), place("good"), waits}, nil, now)
+			if err != nil || (len(others.doubted) == 1) != tc.doubt {
+				t.Errorf("in doubt: %v, error %v", others.doubted, err)
+			}
 			if a, b := <-w.written, <-w.written; a != "good" || b != "waits" || again != tc.again {
 				t.Errorf("wrote %s and %s, and looks again after %s", a, b, again)
 			}

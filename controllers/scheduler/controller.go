@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
-	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
@@ -55,22 +54,27 @@ var (
 	reservations = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "soma_scheduler_reservations_total", Help: "Reservations that were committed.",
 	})
-	displacements = prometheus.NewCounter(prometheus.CounterOpts{
+	displacementsTotal = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "soma_scheduler_displacements_total", Help: "Running jobs that were made to give way to others.",
 	})
 )
 
 func init() {
-	metrics.Registry.MustRegister(waitingJobs, roundSeconds, reservations, displacements)
+	metrics.Registry.MustRegister(waitingJobs, roundSeconds, reservations, displacementsTotal)
 }
 
 // Reconciler runs the rounds.
 type Reconciler struct {
 	// Client reads from the cache, which contains what it wrote itself, and writes to the API server.
 	Client client.Client
+	// Live reads from the API server.
+	Live client.Reader
 	// Clock tells the time.
 	Clock clock.PassiveClock
+	// Namespace is where Soma itself runs: it is recorded there which decisions are about to be written.
+	Namespace string
 
+	fence   fence
 	engine  *scheduling.Engine
 	view    *view
 	changes changes
@@ -87,9 +91,10 @@ type Reconciler struct {
 
 // SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	if r.Client == nil || r.Clock == nil {
-		return errors.New("the scheduler needs a client and a clock")
+	if r.Client == nil || r.Live == nil || r.Clock == nil || r.Namespace == "" {
+		return errors.New("the scheduler needs clients, a clock and a namespace")
 	}
+	r.fence = newFence(mgr, r)
 	r.engine = scheduling.New(scheduling.Options{Patience: patience, Urgency: urgency, Renewal: renewal})
 	r.view, r.changes.batch = newView(r.Client, r.engine), newBatch()
 	r.refusals.written, r.aside = map[string]time.Time{}, aside{}
@@ -116,6 +121,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	}
 	start := r.Clock.Now().Truncate(time.Microsecond) // as reservations have it
 	r.last = start
+	if ready, err := r.fence.Ready(ctx); err != nil || !ready {
+		return ctrl.Result{RequeueAfter: pause}, err
+	}
 	defer func() { roundSeconds.Observe(r.Clock.Since(start).Seconds()) }()
 	changed := r.changes.take()
 	if err := r.view.look(ctx, changed, start); err != nil {
@@ -138,9 +146,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	if asked > 0 && start.Sub(r.forecasted) >= forecastPause {
 		r.expected, r.forecasted = r.engine.Forecast(start, forecastStarts, forecastAhead), start
 	}
-	again := r.commit(ctx, state, r.decisions(state, decided), start)
-	again = sooner(again, r.makeRoom(ctx, state, decided.Displaced, start))
-	return ctrl.Result{RequeueAfter: sooner(sooner(again, state.again), wholeLook)}, nil
+	again, err := r.commit(ctx, state, r.decisions(state, decided), r.displacements(ctx, state, decided.Displaced, start), start)
+	return ctrl.Result{RequeueAfter: sooner(sooner(again, state.again), wholeLook)}, err
 }
 
 // decision is what becomes of a waiting job: a placement, or a refusal and the place in the queue.
@@ -189,77 +196,4 @@ func (r *Reconciler) decisions(state state, decided scheduling.Decisions) []deci
 		}
 	}
 	return all
-}
-
-// commit writes the decisions, reservations before refusals: a job that can start is not kept waiting by the bookkeeping of
-// those that cannot. It returns how soon the scheduler should look again though nothing happened.
-func (r *Reconciler) commit(ctx context.Context, state state, decisions []decision, now time.Time) time.Duration {
-	var starts []decision
-	for _, d := range decisions {
-		if d.placement != nil {
-			starts = append(starts, d)
-		}
-	}
-	more := time.Duration(0)
-	if len(starts) > startsPerRound { // those after them are decided anew
-		starts, more = starts[:startsPerRound], pause
-	}
-	failed, again := r.writeAll(ctx, starts, now, unwritable, func(d decision) error {
-		c := state.candidates[d.key]
-		status, err := reserve(c, d.placement, now)
-		if err != nil {
-			return err
-		}
-		return r.write(ctx, c.job, status)
-	})
-	started := len(starts) - failed
-	reservations.Add(float64(started))
-	waitingJobs.Set(float64(len(decisions) - started))
-	if started > 0 {
-		r.refusals.lastStart = now
-	}
-	return sooner(sooner(again, more), r.refuse(ctx, state, decisions, now))
-}
-
-// makeRoom writes which running jobs give way. It returns how soon the scheduler should look again though nothing happened.
-func (r *Reconciler) makeRoom(ctx context.Context, state state, displaced []scheduling.Displacement, now time.Time) (again time.Duration) {
-	for _, d := range displaced {
-		job, other := r.view.holder(ctx, d.Key), state.candidates[d.For]
-		if job == nil || other == nil {
-			continue
-		}
-		if err := r.write(ctx, job, displace(job, d, other.job, now)); err != nil {
-			ctrl.LoggerFrom(ctx).Error(err, "a job that should give way goes on")
-			again = sooner(again, shortestAside)
-			continue
-		}
-		displacements.Inc()
-	}
-	return again
-}
-
-// writeAll writes decisions, several at the same time. A job whose decision cannot be written is put aside, with what why
-// makes of the error. It returns how many these are, and how soon the scheduler should look at them again.
-func (r *Reconciler) writeAll(ctx context.Context, decisions []decision, now time.Time,
-	why func(error) *scheduling.Refusal, write func(decision) error,
-) (failed int, again time.Duration) {
-	errs := make([]error, len(decisions))
-	writes := new(errgroup.Group)
-	writes.SetLimit(writers)
-	for i, d := range decisions {
-		writes.Go(func() error {
-			errs[i] = write(d)
-			return nil
-		})
-	}
-	_ = writes.Wait() // every error is kept with its job
-	for i, err := range errs {
-		if err == nil {
-			continue
-		}
-		failed++
-		again = sooner(again, r.aside.put(decisions[i].key, why(err), now))
-		ctrl.LoggerFrom(ctx).Error(err, "a job is put aside, as what was decided on it cannot be written")
-	}
-	return failed, again
 }

@@ -7,9 +7,9 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
-	"github.com/soma-platform/soma/internal/scheduling"
 )
 
 const (
@@ -129,11 +129,17 @@ func (r *Reconciler) refuse(ctx context.Context, state state, decisions []decisi
 	for _, d := range chosen {
 		r.refusals.written[d.key] = now
 	}
-	nothing := func(error) *scheduling.Refusal { return nil }
-	_, again := r.writeAll(ctx, chosen, now, nothing, func(d decision) error {
+	outcomes := r.writeAll(chosen, func(d decision) outcome {
 		job := state.candidates[d.key].job
 		return r.write(ctx, job, refused(job, d, now))
 	})
+	var again time.Duration
+	for i, o := range outcomes {
+		if o.err != nil {
+			again = sooner(again, r.aside.put(chosen[i].key, nil, now))
+			ctrl.LoggerFrom(ctx).Error(o.err, "a job is put aside, as it cannot be told why it waits")
+		}
+	}
 	r.refusals.forget(state)
 	if left == 0 && len(state.waiting) > 0 {
 		left = quietRefusal

@@ -72,18 +72,27 @@ func finishStatus(status *platformv1.JobStatus, generation int64, now time.Time)
 	workload.SetConditions(status, generation, now)
 }
 
+// outcome is what became of a write.
+type outcome struct {
+	// version is the job's after it; empty where it took no effect, or nobody knows.
+	version string
+	// sent reports that the API server was asked for it.
+	sent bool
+	err  error
+}
+
 // write commits a decision onto the very object that it was made from. One that came too late is dropped: the next round
 // decides from what is there then.
-func (r *Reconciler) write(ctx context.Context, job *platformv1.Job, status platformv1.JobStatus) error {
+func (r *Reconciler) write(ctx context.Context, job *platformv1.Job, status platformv1.JobStatus) outcome {
 	changed := job.DeepCopy()
 	changed.Status = status
 	patch := client.MergeFromWithOptions(job, client.MergeFromWithOptimisticLock{})
 	err := r.Client.Status().Patch(ctx, changed, patch)
 	if apierrors.IsNotFound(err) || apierrors.IsConflict(err) {
-		return nil
+		return outcome{sent: true}
 	}
 	if err != nil {
-		return fmt.Errorf("write the decision on job %s/%s: %w", job.Namespace, job.Name, err)
+		return outcome{sent: true, err: fmt.Errorf("write the decision on job %s/%s: %w", job.Namespace, job.Name, err)}
 	}
-	return nil
+	return outcome{sent: true, version: changed.ResourceVersion}
 }

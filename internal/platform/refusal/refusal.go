@@ -2,6 +2,8 @@
 package refusal
 
 import (
+	"errors"
+	"net/http"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -14,4 +16,15 @@ func Final(err error) bool { return apierrors.IsInvalid(err) || TooLarge(err) }
 // its own for that.
 func TooLarge(err error) bool {
 	return err != nil && (apierrors.IsRequestEntityTooLargeError(err) || strings.Contains(err.Error(), "request is too large"))
+}
+
+// Certain reports whether a write that failed took no effect and never will, as the API server refused it. After other errors
+// it may have taken effect, or still do.
+func Certain(err error) bool {
+	var status apierrors.APIStatus
+	if !errors.As(err, &status) {
+		return false
+	}
+	code := status.Status().Code
+	return TooLarge(err) || (code >= http.StatusBadRequest && code < http.StatusInternalServerError && code != http.StatusRequestTimeout)
 }

@@ -40,6 +40,7 @@ type gate struct {
 	kill  func()
 
 	mutex  sync.Mutex
+	late   *late
 	flaw   *flaw
 	dead   bool
 	writes int
@@ -151,6 +152,9 @@ func (g *gate) wrap(next http.RoundTripper) http.RoundTripper {
 		var response *http.Response
 		err := g.write(func() error {
 			var err error
+			if late := g.lateFor(request); late != nil {
+				return late.send(next, request)
+			}
 			response, err = next.RoundTrip(request) //nolint:bodyclose // the client that asked reads it and closes it
 			return err
 		})
@@ -160,6 +164,55 @@ func (g *gate) wrap(next http.RoundTripper) http.RoundTripper {
 		}
 		return response, err
 	})
+}
+
+// late is a write that stays on its way, longer than the manager lives that sent it.
+type late struct {
+	method, path string
+	// sent is closed when the manager has sent it; it arrives when arrive is closed. Then answer has the status of the answer.
+	sent, arrive chan struct{}
+	answer       chan int
+}
+
+func newLate(method, path string) *late {
+	return &late{method: method, path: path, sent: make(chan struct{}), arrive: make(chan struct{}), answer: make(chan int, 1)}
+}
+
+// delay makes one write late.
+func (g *gate) delay(l *late) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	g.late = l
+}
+
+// lateFor is how the request is late; nil where it is not. Only the first one is.
+func (g *gate) lateFor(request *http.Request) *late {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	if g.late == nil || g.late.method != request.Method || g.late.path != request.URL.Path {
+		return nil
+	}
+	l := g.late
+	g.late = nil
+	return l
+}
+
+// send sends the request late. Who asked for it is never answered.
+func (l *late) send(next http.RoundTripper, request *http.Request) error {
+	late := request.Clone(context.WithoutCancel(request.Context()))
+	go func() {
+		<-l.arrive
+		response, err := next.RoundTrip(late)
+		if err != nil {
+			l.answer <- 0
+			return
+		}
+		_ = response.Body.Close()
+		l.answer <- response.StatusCode
+	}()
+	close(l.sent)
+	<-request.Context().Done()
+	return request.Context().Err()
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

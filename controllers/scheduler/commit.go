@@ -1,0 +1,170 @@
+package scheduler
+
+import (
+	"context"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/util/uuid"
+	toolscache "k8s.io/client-go/tools/cache"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/platform/fencing"
+	"github.com/soma-platform/soma/internal/platform/refusal"
+	"github.com/soma-platform/soma/internal/scheduling"
+)
+
+// recordName is the ConfigMap in which the scheduler records what it is about to write.
+const recordName = "soma-scheduler"
+
+// fence keeps schedulers apart of which one was superseded and does not know it yet.
+type fence interface {
+	Ready(context.Context) (bool, error)
+	Begin(context.Context, []fencing.Write) error
+	Wrote(version string)
+	Doubt(fencing.Write)
+}
+
+func newFence(mgr ctrl.Manager, r *Reconciler) fence {
+	return &fencing.Fence{
+		Client: r.Client, Live: r.Live, Record: client.ObjectKey{Namespace: r.Namespace, Name: recordName}, Writer: string(uuid.NewUUID()),
+		Mark: platformv1.AnnotationFenced,
+		New:  func() client.Object { return &platformv1.Job{} },
+		Seen: func(ctx context.Context) (string, error) { return seenJobs(ctx, mgr.GetCache()) },
+	}
+}
+
+// seenJobs is the version up to which the cache has seen jobs; empty where it cannot be told yet.
+func seenJobs(ctx context.Context, from cache.Cache) (string, error) {
+	informer, err := from.GetInformer(ctx, &platformv1.Job{})
+	if err != nil {
+		return "", err
+	}
+	if shared, ok := informer.(interface{ GetStore() toolscache.Store }); ok {
+		return shared.GetStore().LastStoreSyncResourceVersion(), nil
+	}
+	return "", nil
+}
+
+// displacement is a running job that gives way, and what its status becomes.
+type displacement struct {
+	job    *platformv1.Job
+	status platformv1.JobStatus
+}
+
+// displacements are the running jobs that give way now.
+func (r *Reconciler) displacements(ctx context.Context, state state, displaced []scheduling.Displacement, now time.Time) []displacement {
+	var all []displacement
+	for _, d := range displaced {
+		job, other := r.view.holder(ctx, d.Key), state.candidates[d.For]
+		if job != nil && other != nil {
+			all = append(all, displacement{job, displace(job, d, other.job, now)})
+		}
+	}
+	return all
+}
+
+// commit writes the decisions, reservations before refusals: a job that can start is not kept waiting by the bookkeeping of
+// those that cannot. It returns how soon the scheduler should look again though nothing happened.
+func (r *Reconciler) commit(ctx context.Context, state state, decisions []decision, displaced []displacement, now time.Time) (again time.Duration, err error) {
+	var starts []decision
+	for _, d := range decisions {
+		if d.placement != nil {
+			starts = append(starts, d)
+		}
+	}
+	if len(starts) > startsPerRound { // those after them are decided anew
+		starts, again = starts[:startsPerRound], pause
+	}
+	if err := r.record(ctx, state, starts, displaced); err != nil {
+		return again, err
+	}
+	started := r.start(ctx, state, starts, now, &again)
+	reservations.Add(float64(started))
+	waitingJobs.Set(float64(len(decisions) - started))
+	if started > 0 {
+		r.refusals.lastStart = now
+	}
+	r.makeRoom(ctx, displaced, &again)
+	return sooner(again, r.refuse(ctx, state, decisions, now)), nil
+}
+
+// record tells which jobs are about to be given a reservation, or to lose theirs, so that a successor knows what may be under
+// way. A job that is merely told why it waits takes nothing from anybody.
+func (r *Reconciler) record(ctx context.Context, state state, starts []decision, displaced []displacement) error {
+	var writes []fencing.Write
+	for _, d := range starts {
+		writes = append(writes, fencing.Of(state.candidates[d.key].job))
+	}
+	for _, d := range displaced {
+		writes = append(writes, fencing.Of(d.job))
+	}
+	if len(writes) == 0 {
+		return nil
+	}
+	return r.fence.Begin(ctx, writes)
+}
+
+// start writes reservations, and returns how many.
+func (r *Reconciler) start(ctx context.Context, state state, starts []decision, now time.Time, again *time.Duration) (started int) {
+	outcomes := r.writeAll(starts, func(d decision) outcome {
+		c := state.candidates[d.key]
+		status, err := reserve(c, d.placement, now)
+		if err != nil {
+			return outcome{err: err}
+		}
+		return r.write(ctx, c.job, status)
+	})
+	for i, o := range outcomes {
+		r.settle(state.candidates[starts[i].key].job, o)
+		if o.err == nil {
+			started++
+			continue
+		}
+		*again = sooner(*again, r.aside.put(starts[i].key, unwritable(o.err), now))
+		ctrl.LoggerFrom(ctx).Error(o.err, "a job is put aside, as its reservation cannot be written")
+	}
+	return started
+}
+
+// makeRoom writes which running jobs give way.
+func (r *Reconciler) makeRoom(ctx context.Context, displaced []displacement, again *time.Duration) {
+	for _, d := range displaced {
+		o := r.write(ctx, d.job, d.status)
+		r.settle(d.job, o)
+		if o.err != nil {
+			ctrl.LoggerFrom(ctx).Error(o.err, "a job that should give way goes on")
+			*again = sooner(*again, shortestAside)
+			continue
+		}
+		displacementsTotal.Inc()
+	}
+}
+
+// settle tells the fence what became of a write of the batch.
+func (r *Reconciler) settle(job *platformv1.Job, o outcome) {
+	switch {
+	case o.version != "":
+		r.fence.Wrote(o.version)
+	case o.sent && o.err != nil && !refusal.Certain(o.err):
+		r.fence.Doubt(fencing.Of(job))
+	}
+}
+
+// writeAll writes decisions, several at the same time.
+func (r *Reconciler) writeAll(decisions []decision, write func(decision) outcome) []outcome {
+	outcomes := make([]outcome, len(decisions))
+	writes := new(errgroup.Group)
+	writes.SetLimit(writers)
+	for i, d := range decisions {
+		writes.Go(func() error {
+			outcomes[i] = write(d)
+			return nil
+		})
+	}
+	_ = writes.Wait() // every error is in its outcome
+	return outcomes
+}
