@@ -2,7 +2,6 @@ package scheduling
 
 import (
 	"cmp"
-	"container/heap"
 	"slices"
 	"time"
 
@@ -50,9 +49,13 @@ func (e *Engine) Decide(now time.Time) Decisions {
 	var d Decisions
 	e.losePatience(now)
 	e.renew(now)
-	for e.promote(); e.top.best != nil; e.promote() {
-		e.step(e.top.best, now, &d)
+	e.promote()
+	for c := e.next(); c != nil; c = e.next() {
+		e.makeReady(c)
+		e.step(c, now, &d)
+		e.promote()
 	}
+	e.closeParks()
 	d.Again = e.renew(now)
 	if len(e.patient.items) > 0 {
 		if until := e.patient.items[0].until; d.Again.IsZero() || until.Before(d.Again) {
@@ -88,13 +91,13 @@ func (e *Engine) step(c *class, now time.Time, d *Decisions) {
 	case c.reservation == nil:
 		e.released(c)
 	case c.reservation.leavesMoreThan(old):
-		c.wakeHeldBack()
+		e.wakeHeldBack(c)
 	}
 }
 
 // released follows up on a class that has no reservation any more: nobody is held back for it, and another may have one.
 func (e *Engine) released(c *class) {
-	c.wakeHeldBack()
+	e.wakeHeldBack(c)
 	e.hungry[c.lane.queue.root()] = struct{}{}
 }
 
@@ -144,7 +147,7 @@ func (e *Engine) losePatience(now time.Time) {
 		e.patient.remove(e.patient.items[0])
 		c.patient = false
 		if _, waits := c.lane.queue.blocked[c]; waits && c.reservation == nil && e.mayReserve(c) {
-			c.makeReady()
+			e.makeReady(c)
 		}
 	}
 }
@@ -365,16 +368,12 @@ func (e *Engine) park(c *class, found attempt, d *Decisions) {
 	q := c.lane.queue
 	q.blocked[c] = struct{}{}
 	for _, b := range found.waitsFor {
-		p := b.queue.parks[b.bind]
-		if p == nil {
-			p = &park{}
-			b.queue.parks[b.bind] = p
-		}
-		p.add(c, b.need)
+		c.parkAt(e.parkFor(b.bind), need{n: b.need})
 	}
 	for _, g := range found.groups {
-		g.park.add(c, nodeNeed(c.replica))
+		c.parkAt(g.park, need{replica: c.replica})
 	}
+	e.looked = append(e.looked, c)
 	for _, head := range found.behind {
 		if head.heldBack == nil {
 			head.heldBack = map[*class]struct{}{}
@@ -393,39 +392,14 @@ func (e *Engine) park(c *class, found attempt, d *Decisions) {
 	c.busy = found.busy
 }
 
-// nodeNeed orders replicas by what they need of a node: GPUs, then cores.
-func nodeNeed(replica Amounts) int64 { return replica.GPUs<<40 + replica.MilliCPU }
-
-// freedOn wakes who could use what became free on a node.
-func (e *Engine) freedOn(n *node) {
-	n.group.park.wake(n.free.GPUs<<40+1<<40-1, func(c *class) bool { return c.replica.Fits(n.free) })
-}
-
-// freed wakes who could use what became free of the queue and its parents, and of the user's part in them.
-func (q *queue) freed(user string) {
-	for at := q; at != nil; at = at.parent {
-		for bound, p := range at.parks {
-			if bound.user == "" || bound.user == user {
-				p.wake(bound.room(), nil)
-			}
-		}
-	}
-}
-
 // reconsider looks again at jobs that could never start as the nodes were, and at those that would run on nodes of a kind
 // that is new.
 func (e *Engine) reconsider(added *kind) {
 	for _, q := range e.queues {
 		for c := range q.blocked {
 			if !c.busy || added != nil && added.takes(c, added.model) && (c.models == "" || slices.Contains(c.first().Models, added.model)) {
-				c.makeReady()
+				e.makeReady(c)
 			}
 		}
 	}
-}
-
-// reorder moves a class after its first job has changed.
-func (c *class) reorder() {
-	heap.Fix(&c.lane.ready, c.index)
-	c.lane.touch()
 }

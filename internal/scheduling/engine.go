@@ -46,6 +46,12 @@ type Engine struct {
 	heads   []*class
 	hungry  map[*queue]struct{}
 	patient sortedBy[patience]
+	// ready are the classes that are looked at, opened the parks of those who could use what became free, looked the classes
+	// that were looked at and did not start.
+	ready   *race
+	opened  []*park
+	looked  []*class
+	parks   int
 	classes int
 	// stale reports that the tree of quotas has to be made anew.
 	stale bool
@@ -60,7 +66,7 @@ func New(options Options) *Engine {
 	return &Engine{
 		options: options, quotas: map[string]Quota{}, queues: map[string]*queue{}, nodes: map[string]*node{},
 		running: map[string]*running{}, byEnd: sortedBy[*running]{compare: compareEnds}, waiting: map[string]*waiting{},
-		hungry: map[*queue]struct{}{}, patient: sortedBy[patience]{compare: comparePatience}, stale: true,
+		hungry: map[*queue]struct{}{}, patient: sortedBy[patience]{compare: comparePatience}, ready: newRace(need{}), stale: true,
 	}
 }
 
@@ -168,7 +174,7 @@ func (e *Engine) RemoveNode(name string) {
 	for _, head := range e.heads {
 		if head.reservation.on([]share{{node: old}}) {
 			head.reservation.broken = true
-			head.makeReady()
+			e.makeReady(head)
 		}
 	}
 	for _, r := range e.running {
@@ -184,7 +190,7 @@ func (e *Engine) group(k kind) *group {
 			return g
 		}
 	}
-	g := &group{kind: k, sizes: map[Amounts]int64{}}
+	g := &group{kind: k, sizes: map[Amounts]int64{}, park: e.newPark(bind{})}
 	e.groups = append(e.groups, g)
 	slices.SortFunc(e.groups, compareKinds)
 	return g
@@ -251,7 +257,7 @@ func (e *Engine) RemoveRunning(key string) {
 	e.release(r)
 	if r.queue != nil {
 		r.queue.lane(r.User).touch()
-		r.queue.freed(r.User)
+		e.freed(r.queue, r.User)
 	}
 	for _, s := range r.on {
 		e.freedOn(s.node)
@@ -317,18 +323,19 @@ func (e *Engine) enqueue(w *waiting) {
 	c := l.classes[s]
 	if c == nil {
 		e.classes++
-		c = &class{shape: s, lane: l, id: e.classes, index: -1, jobs: sortedBy[*waiting]{compare: inOrder}}
+		c = &class{shape: s, lane: l, id: e.classes, jobs: sortedBy[*waiting]{compare: inOrder}}
 		l.classes[s] = c
 	}
 	w.class = c
 	c.jobs.insert(w)
 	switch {
 	case len(c.jobs.items) == 1:
-		c.makeReady()
-	case c.index >= 0:
-		c.reorder()
-	default:
+		e.makeReady(c)
+	case c.ready == nil:
 		c.untold = append(c.untold, w.Key) // it waits for what those before it wait for
+		fallthrough
+	default:
+		c.reorder()
 	}
 }
 
@@ -349,9 +356,7 @@ func (e *Engine) dequeue(w *waiting) {
 	c.lane.queue.order.remove(w)
 	if len(c.jobs.items) > 1 {
 		c.jobs.remove(w)
-		if c.index >= 0 {
-			c.reorder()
-		}
+		c.reorder()
 		return
 	}
 	c.setAside()
@@ -361,7 +366,7 @@ func (e *Engine) dequeue(w *waiting) {
 	if e.dropReservation(c) != nil {
 		e.released(c)
 	}
-	c.wakeHeldBack()
+	e.wakeHeldBack(c)
 }
 
 // Refusal is why a job does not start.

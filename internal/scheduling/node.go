@@ -71,7 +71,7 @@ type group struct {
 	// sizes is how many nodes there are of each size.
 	sizes  map[Amounts]int64
 	byFree []sortedBy[*node]
-	park   park
+	park   *park
 }
 
 func (g *group) bucket(n *node) *sortedBy[*node] {

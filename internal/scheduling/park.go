@@ -1,60 +1,173 @@
 package scheduling
 
-import "cmp"
+import (
+	"cmp"
+	"slices"
+)
 
-// park is the classes that wait for the same thing, by how much of it they need: when there is more of it, those who need
-// no more than there is are looked at again, and nobody else.
-type park struct{ waiting sortedBy[parked] }
+// park is the classes that wait for more of the same thing: of a bound of the quota tree, or of the nodes of a group. Those that
+// need as much of it are one race. When there is more, the first of those whose need could be met is looked at, then the next,
+// for as long as there is something left: the others are not touched.
+type park struct {
+	id int
+	// bound that the classes wait for; without a queue where it is nodes.
+	bound bind
+	races []*race
+	// opened reports that there is more since the last decisions; freed are the nodes on which there is.
+	opened bool
+	freed  []*node
+}
 
-type parked struct {
-	need  int64
-	class *class
+// need is how much of something a class waits for: so many of a bound, or a node that has room for a replica.
+type need struct {
+	n       int64
+	replica Amounts
+}
+
+func compareNeeds(a, b need) int {
+	return cmp.Or(cmp.Compare(a.n, b.n), cmp.Compare(a.replica.GPUs, b.replica.GPUs), cmp.Compare(a.replica.MilliCPU, b.replica.MilliCPU),
+		cmp.Compare(a.replica.Memory, b.replica.Memory), cmp.Compare(a.replica.Pods, b.replica.Pods))
 }
 
 // place is where a class is parked.
 type place struct {
 	park *park
-	need int64
+	need need
+	// seat is nil until the decisions are made in which the class was looked at: it is not looked at twice.
+	seat *seat
 }
 
-func compareParked(a, b parked) int {
-	return cmp.Or(cmp.Compare(a.need, b.need), cmp.Compare(a.class.id, b.class.id))
-}
-
-func (p *park) add(c *class, need int64) {
-	if p.waiting.compare == nil {
-		p.waiting.compare = compareParked
+// parkFor is where classes wait for more room at a bound.
+func (e *Engine) parkFor(b bind) *park {
+	p := b.queue.parks[b]
+	if p == nil {
+		p = e.newPark(b)
+		b.queue.parks[b] = p
 	}
-	for _, there := range c.parked {
-		if there.park == p {
+	return p
+}
+
+func (e *Engine) newPark(b bind) *park {
+	e.parks++
+	return &park{id: e.parks, bound: b}
+}
+
+// parkAt notes that the class waits at a park.
+func (c *class) parkAt(p *park, n need) {
+	for i := range c.parked {
+		if c.parked[i].park == p {
 			return
 		}
 	}
-	p.waiting.insert(parked{need, c})
-	c.parked = append(c.parked, place{p, need})
+	c.parked = append(c.parked, place{park: p, need: n})
+}
+
+// seated lets the class take part in the races of where it is parked.
+func (c *class) seated() {
+	for i := range c.parked {
+		if at := &c.parked[i]; at.seat == nil {
+			at.seat = at.park.race(at.need).enter(c)
+		}
+	}
 }
 
 // unpark takes the class out of everything that it waits for.
 func (c *class) unpark() {
 	for _, at := range c.parked {
-		at.park.waiting.remove(parked{at.need, c})
+		if at.seat == nil {
+			continue
+		}
+		r := at.seat.at.race
+		if at.seat.leave(); r.best() == nil {
+			at.park.close(r)
+		}
 	}
 	c.parked = c.parked[:0]
 	delete(c.lane.queue.blocked, c)
 }
 
-// wake makes those classes ready that need no more than there is and that could now start, as far as can be told here.
-func (p *park) wake(room int64, could func(*class) bool) {
-	var woken []*class
-	for _, there := range p.waiting.items {
-		if there.need > room {
-			break
-		}
-		if could == nil || could(there.class) {
-			woken = append(woken, there.class)
+func (p *park) find(n need) (int, bool) {
+	return slices.BinarySearchFunc(p.races, n, func(r *race, n need) int { return compareNeeds(r.need, n) })
+}
+
+func (p *park) race(n need) *race {
+	i, found := p.find(n)
+	if !found {
+		p.races = slices.Insert(p.races, i, newRace(n))
+	}
+	return p.races[i]
+}
+
+func (p *park) close(r *race) {
+	if i, found := p.find(r.need); found {
+		p.races = slices.Delete(p.races, i, i+1)
+	}
+}
+
+// open notes that there is more of what a park's classes wait for.
+func (e *Engine) open(p *park) {
+	if p.opened || len(p.races) == 0 {
+		return
+	}
+	p.opened = true
+	at, _ := slices.BinarySearchFunc(e.opened, p.id, func(p *park, id int) int { return cmp.Compare(p.id, id) })
+	e.opened = slices.Insert(e.opened, at, p)
+}
+
+// freedOn opens the park of those who could use what became free on a node.
+func (e *Engine) freedOn(n *node) {
+	e.open(n.group.park)
+	if n.group.park.opened && !slices.Contains(n.group.park.freed, n) {
+		n.group.park.freed = append(n.group.park.freed, n)
+	}
+}
+
+// freed opens the parks of those who could use what became free of the queue and its parents, and of the user's part in them.
+func (e *Engine) freed(q *queue, user string) {
+	for at := q; at != nil; at = at.parent {
+		for bound, p := range at.parks {
+			if bound.user == "" || bound.user == user {
+				e.open(p)
+			}
 		}
 	}
-	for _, c := range woken {
-		c.makeReady()
+}
+
+// next is the class that is looked at next: the first of those that are ready and of those who could use what became free.
+func (e *Engine) next() *class {
+	best := e.ready.best()
+	for _, p := range e.opened {
+		for _, r := range p.races {
+			if !p.meets(r.need) {
+				if p.bound.queue != nil {
+					break
+				}
+				continue
+			}
+			if c := r.best(); best == nil || c != best && goesBefore(c, best) {
+				best = c
+			}
+		}
 	}
+	return best
+}
+
+// meets reports whether there is as much as is needed now, as far as can be told here.
+func (p *park) meets(n need) bool {
+	if p.bound.queue != nil {
+		return n.n <= p.bound.room()
+	}
+	return slices.ContainsFunc(p.freed, func(at *node) bool { return n.replica.Fits(at.free) })
+}
+
+// closeParks ends the decisions: who was looked at and did not start waits with the others.
+func (e *Engine) closeParks() {
+	for _, p := range e.opened {
+		p.opened, p.freed = false, p.freed[:0]
+	}
+	e.opened = e.opened[:0]
+	for _, c := range e.looked {
+		c.seated()
+	}
+	e.looked = e.looked[:0]
 }

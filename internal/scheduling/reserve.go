@@ -61,10 +61,10 @@ func (e *Engine) promote() {
 	clear(e.hungry)
 	for root, classes := range first {
 		slices.SortFunc(classes, func(a, b *class) int {
-			return precedesWith(&a.lane.queue.contender, a, &b.lane.queue.contender, b)
+			return precedes(&a.lane.queue.contender, a, &b.lane.queue.contender, b)
 		})
 		for _, c := range classes[:min(len(classes), e.options.Reservations-e.reservations(root))] {
-			c.makeReady()
+			e.makeReady(c)
 		}
 	}
 }
@@ -73,7 +73,7 @@ func (e *Engine) promote() {
 func (q *queue) firstBusy() *class {
 	var first *class
 	for c := range q.blocked {
-		if c.busy && (first == nil || precedesWith(&c.lane.contender, c, &first.lane.contender, first) < 0) {
+		if c.busy && (first == nil || precedes(&c.lane.contender, c, &first.lane.contender, first) < 0) {
 			first = c
 		}
 	}
@@ -98,7 +98,7 @@ func (e *Engine) renew(now time.Time) (next time.Time) {
 		}
 		switch due := head.reservation.made.Add(e.options.Renewal); {
 		case !due.After(now):
-			head.makeReady()
+			e.makeReady(head)
 		case next.IsZero() || due.Before(next):
 			next = due
 		}
@@ -300,9 +300,9 @@ func (r *reservation) leavesMoreThan(old *reservation) bool {
 }
 
 // wakeHeldBack makes those ready who waited for the class's reservation.
-func (c *class) wakeHeldBack() {
+func (e *Engine) wakeHeldBack(c *class) {
 	for other := range c.heldBack {
-		other.makeReady()
+		e.makeReady(other)
 	}
 	c.heldBack = nil
 }

@@ -14,7 +14,7 @@ func (e *Engine) rebuild() {
 	e.stale = false
 	previous := e.queues
 	e.queues, e.heads, e.hungry, e.patient.items = map[string]*queue{}, nil, map[*queue]struct{}{}, nil
-	e.top = e.queue(Quota{})
+	e.top, e.ready, e.opened, e.looked = e.queue(Quota{}), newRace(need{}), nil, nil
 	for name, quota := range e.quotas {
 		q := e.queue(quota)
 		if old := previous[name]; old != nil {
@@ -33,7 +33,7 @@ func (e *Engine) rebuild() {
 		n.holds = nil
 	}
 	for _, g := range e.groups {
-		g.park = park{}
+		g.park = e.newPark(bind{})
 	}
 	for _, r := range e.running {
 		if r.queue = e.queues[r.Quota]; r.queue != nil {
@@ -58,7 +58,7 @@ func (e *Engine) queue(quota Quota) *queue {
 	q := &queue{
 		Quota: quota, lanes: map[string]*lane{}, order: sortedBy[*waiting]{compare: inOrder}, blocked: map[*class]struct{}{}, parks: map[bind]*park{},
 	}
-	q.contender = contender{index: -1, name: quota.Name, queue: q}
+	q.contender = contender{name: quota.Name, queue: q}
 	if !quota.PerUser.none() {
 		q.users = map[string]*vector{}
 	}

@@ -2,7 +2,6 @@ package scheduling
 
 import (
 	"cmp"
-	"container/heap"
 	"strings"
 	"time"
 )
@@ -94,8 +93,8 @@ type class struct {
 	lane *lane
 	id   int
 	jobs sortedBy[*waiting]
-	// index is the class's place among those that are ready; -1 while it waits for something.
-	index int
+	// ready is the class's place among those that are ready; nil while it waits for something.
+	ready *seat
 	// parked is where the class waits.
 	parked []place
 	// verdict is why it waits, busy whether for others to end.
@@ -120,29 +119,6 @@ type lane struct {
 	queue   *queue
 	user    string
 	classes map[shape]*class
-	ready   readyClasses
-}
-
-// readyClasses is a heap of classes by their first job.
-type readyClasses []*class
-
-func (r readyClasses) Len() int           { return len(r) }
-func (r readyClasses) Less(i, j int) bool { return inOrder(r[i].first(), r[j].first()) < 0 }
-func (r readyClasses) Swap(i, j int) {
-	r[i], r[j] = r[j], r[i]
-	r[i].index, r[j].index = i, j
-}
-func (r *readyClasses) Push(x any) {
-	c := x.(*class)
-	c.index = len(*r)
-	*r = append(*r, c)
-}
-func (r *readyClasses) Pop() any {
-	last := (*r)[len(*r)-1]
-	(*r)[len(*r)-1] = nil
-	*r = (*r)[:len(*r)-1]
-	last.index = -1
-	return last
 }
 
 // lane is the user's own queue within the queue.
@@ -150,25 +126,36 @@ func (q *queue) lane(user string) *lane {
 	l := q.lanes[user]
 	if l == nil {
 		l = &lane{queue: q, user: user, classes: map[shape]*class{}}
-		l.contender = contender{up: q, index: -1, name: user, lane: l}
+		l.contender = contender{up: q, name: user, lane: l}
 		q.lanes[user] = l
 	}
 	return l
 }
 
 // makeReady puts the class among those that are looked at.
-func (c *class) makeReady() {
+func (e *Engine) makeReady(c *class) {
 	c.unpark()
-	if c.index < 0 && len(c.jobs.items) > 0 {
-		heap.Push(&c.lane.ready, c)
-		c.lane.touch()
+	if c.ready == nil && len(c.jobs.items) > 0 {
+		c.ready = e.ready.enter(c)
 	}
 }
 
 // setAside takes the class out of those that are looked at.
 func (c *class) setAside() {
-	if c.index >= 0 {
-		heap.Remove(&c.lane.ready, c.index)
-		c.lane.touch()
+	if c.ready != nil {
+		c.ready.leave()
+		c.ready = nil
+	}
+}
+
+// reorder moves the class, wherever it is, after its first job has changed.
+func (c *class) reorder() {
+	if c.ready != nil {
+		c.ready.reorder()
+	}
+	for _, at := range c.parked {
+		if at.seat != nil {
+			at.seat.reorder()
+		}
 	}
 }

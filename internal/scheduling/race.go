@@ -1,0 +1,254 @@
+package scheduling
+
+import (
+	"cmp"
+	"container/heap"
+	"slices"
+)
+
+// contender is a queue or a lane in the competition for the next start.
+type contender struct {
+	// up is the queue that the contender is below; nil at the top.
+	up    *queue
+	share float64
+	name  string
+	// queue or lane that it is.
+	queue *queue
+	lane  *lane
+	// entries are its places in the races that classes of it, or below it, take part in.
+	entries []*entry
+}
+
+// race is a competition of classes: each queue keeps those below it in a heap, and who wins at every level holds the class
+// that is first. Classes that are ready run in one race; those that wait for the same, and need as much of it, in another: of
+// these only the first is looked at when there is more of it.
+type race struct {
+	need    need
+	entries map[*contender]*entry
+	top     *entry
+}
+
+// entry is a contender's place in a race.
+type entry struct {
+	race *race
+	of   *contender
+	up   *entry
+	// index is the place in the heap of the entry above; -1 outside.
+	index int
+	// best is the first class of the contender or below it; nil for none.
+	best *class
+	// borrows reports that best would use what the quota has to borrow.
+	borrows bool
+	below   entries
+	// seats are the classes of a lane.
+	seats seats
+}
+
+// seat is a class's place in a race.
+type seat struct {
+	class *class
+	at    *entry
+	index int
+}
+
+func newRace(n need) *race { return &race{need: n, entries: map[*contender]*entry{}} }
+
+// best is the first class of all; nil where there is none.
+func (r *race) best() *class {
+	if r.top == nil {
+		return nil
+	}
+	return r.top.best
+}
+
+// enter adds a class.
+func (r *race) enter(c *class) *seat {
+	s := &seat{class: c, at: r.entry(&c.lane.contender)}
+	heap.Push(&s.at.seats, s)
+	s.at.settle()
+	return s
+}
+
+// leave takes the class out.
+func (s *seat) leave() {
+	heap.Remove(&s.at.seats, s.index)
+	s.at.settle()
+}
+
+// reorder moves the class after its first job has changed.
+func (s *seat) reorder() {
+	heap.Fix(&s.at.seats, s.index)
+	s.at.settle()
+}
+
+func (r *race) entry(c *contender) *entry {
+	e := r.entries[c]
+	if e == nil {
+		e = &entry{race: r, of: c, index: -1}
+		r.entries[c] = e
+		c.entries = append(c.entries, e)
+		if c.up != nil {
+			e.up = r.entry(&c.up.contender)
+		} else {
+			r.top = e
+		}
+	}
+	return e
+}
+
+// settle brings the race up to date with a change in the entry.
+func (e *entry) settle() {
+	for at := e; at != nil; at = at.up {
+		at.refresh()
+		if at.best == nil {
+			at.remove()
+		}
+	}
+}
+
+// remove forgets an entry of no class.
+func (e *entry) remove() {
+	delete(e.race.entries, e.of)
+	e.of.entries = slices.DeleteFunc(e.of.entries, func(other *entry) bool { return other == e })
+	if e.up == nil {
+		e.race.top = nil
+	}
+}
+
+// touch brings the contender's place in all races up to date with what it holds, and that of all above it.
+func (c *contender) touch() {
+	for at := c; at != nil; {
+		at.weigh()
+		for _, e := range at.entries {
+			e.refresh()
+		}
+		if at.up == nil {
+			return
+		}
+		at = &at.up.contender
+	}
+}
+
+// weigh derives the share.
+func (c *contender) weigh() {
+	if c.lane != nil {
+		c.share = shareOf(&c.lane.usage, func(dimension) int64 { return 0 }, c.lane.queue.root(), 1)
+	} else if q := c.queue; q.bounds != nil {
+		c.share = shareOf(&q.usage, func(d dimension) int64 { return q.bounds[d].own }, q.root(), q.Weight)
+	}
+}
+
+// refresh derives best from what is below, and gives the entry its place among those beside it.
+func (e *entry) refresh() {
+	e.best = nil
+	switch {
+	case len(e.seats) > 0:
+		e.best = e.seats[0].class
+	case len(e.below) > 0:
+		e.best = e.below[0].best
+	}
+	e.borrows = e.best != nil && e.of.wouldBorrow(e.best)
+	if e.up == nil {
+		return
+	}
+	switch {
+	case e.best == nil && e.index >= 0:
+		heap.Remove(&e.up.below, e.index)
+	case e.best != nil && e.index < 0:
+		heap.Push(&e.up.below, e)
+	case e.best != nil:
+		heap.Fix(&e.up.below, e.index)
+	}
+}
+
+// wouldBorrow reports whether the class's next job would make the contender's quota borrow.
+func (c *contender) wouldBorrow(first *class) bool {
+	q := c.queue
+	if q == nil || q.bounds == nil {
+		return false
+	}
+	total := first.replica.Times(first.replicas)
+	return total.MilliCPU > 0 && q.borrows(dimCPU, total.MilliCPU) || total.Memory > 0 && q.borrows(dimMemory, total.Memory) ||
+		total.GPUs > 0 && q.borrows(dimGPUs, total.GPUs)
+}
+
+// precedes compares contenders of the same queue by a class of each: priority, overdue, who does not borrow, who has less of
+// what is due to them, submission.
+func precedes(a *contender, first *class, b *contender, other *class) int {
+	return compareContenders(a, first, a.wouldBorrow(first), b, other, b.wouldBorrow(other))
+}
+
+func compareContenders(a *contender, first *class, borrows bool, b *contender, other *class, otherBorrows bool) int {
+	x, y := first.first(), other.first()
+	return cmp.Or(cmp.Compare(y.Priority, x.Priority), compareBool(y.Overdue, x.Overdue), compareBool(borrows, otherBorrows), cmp.Compare(a.share, b.share),
+		x.Since.Compare(y.Since), cmp.Compare(x.Key, y.Key))
+}
+
+// goesBefore compares classes of anywhere in the trees: by those contenders to whom they belong that compete with each other.
+func goesBefore(a, b *class) bool {
+	if a.lane == b.lane {
+		return inOrder(a.first(), b.first()) < 0
+	}
+	x, y := a.lane.line(), b.lane.line()
+	i, j := len(x)-1, len(y)-1
+	for i > 0 && j > 0 && x[i] == y[j] {
+		i, j = i-1, j-1
+	}
+	return precedes(x[i], a, y[j], b) < 0
+}
+
+// line is the contender and all above it.
+func (c *contender) line() []*contender {
+	line := []*contender{c}
+	for at := c; at.up != nil; at = &at.up.contender {
+		line = append(line, &at.up.contender)
+	}
+	return line
+}
+
+// entries is a heap of those beside each other.
+type entries []*entry
+
+func (e entries) Len() int { return len(e) }
+func (e entries) Less(i, j int) bool {
+	a, b := e[i], e[j]
+	return compareContenders(a.of, a.best, a.borrows, b.of, b.best, b.borrows) < 0
+}
+func (e entries) Swap(i, j int) {
+	e[i], e[j] = e[j], e[i]
+	e[i].index, e[j].index = i, j
+}
+func (e *entries) Push(x any) {
+	one := x.(*entry)
+	one.index = len(*e)
+	*e = append(*e, one)
+}
+func (e *entries) Pop() any {
+	last := (*e)[len(*e)-1]
+	(*e)[len(*e)-1] = nil
+	*e = (*e)[:len(*e)-1]
+	last.index = -1
+	return last
+}
+
+// seats is a heap of classes by their first job.
+type seats []*seat
+
+func (s seats) Len() int           { return len(s) }
+func (s seats) Less(i, j int) bool { return inOrder(s[i].class.first(), s[j].class.first()) < 0 }
+func (s seats) Swap(i, j int) {
+	s[i], s[j] = s[j], s[i]
+	s[i].index, s[j].index = i, j
+}
+func (s *seats) Push(x any) {
+	one := x.(*seat)
+	one.index = len(*s)
+	*s = append(*s, one)
+}
+func (s *seats) Pop() any {
+	last := (*s)[len(*s)-1]
+	(*s)[len(*s)-1] = nil
+	*s = (*s)[:len(*s)-1]
+	last.index = -1
+	return last
+}
