@@ -96,9 +96,10 @@ const (
 	JobReasonError JobReason = "Error"
 	// JobReasonOOMKilled: a container used more memory than it asked for.
 	JobReasonOOMKilled JobReason = "OOMKilled"
-	// JobReasonEvicted: the node ended the pod because it was short of a resource, or the pod used more scratch space than
-	// it asked for, or somebody drained the node.
+	// JobReasonEvicted: the node ended the pod because it was short of a resource, or somebody drained the node.
 	JobReasonEvicted JobReason = "Evicted"
+	// JobReasonScratchExceeded: the pod used more scratch space than it asked for, and its node ended it.
+	JobReasonScratchExceeded JobReason = "ScratchExceeded"
 	// JobReasonContainerCannotRun: the command does not exist in the image or cannot be executed.
 	JobReasonContainerCannotRun JobReason = "ContainerCannotRun"
 	// JobReasonImagePullBackOff: the image could not be pulled.
@@ -116,6 +117,8 @@ const (
 	JobReasonPolicyDenied JobReason = "PolicyDenied"
 	// JobReasonNodeLost: the node went away with the pod.
 	JobReasonNodeLost JobReason = "NodeLost"
+	// JobReasonGPULost: a GPU of the job went away or is broken, as its node says.
+	JobReasonGPULost JobReason = "GPULost"
 	// JobReasonNotFound: the pod vanished and nobody said why.
 	JobReasonNotFound JobReason = "NotFound"
 	// JobReasonPreempted: another job or pod needed the place.
@@ -213,10 +216,17 @@ type JobStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	Attempt int32 `json:"attempt,omitempty"`
 
-	// retries is the number of attempts that followed failed ones.
+	// retries is the number of attempts that followed failed ones at the cost of the budget.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	Retries int32 `json:"retries,omitempty"`
+
+	// failures are how many attempts failed, by what of. Those that gave way, or never ran for reasons that are not the job's
+	// own, are not among them.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=48
+	Failures []FailureCount `json:"failures,omitempty"`
 
 	// retryTime is before when no further attempt is made.
 	// +optional
@@ -262,7 +272,8 @@ type QueueStatus struct {
 	// +optional
 	Since *metav1.Time `json:"since,omitempty"`
 
-	// displaced is when the job gave way to another, where it waits for that reason.
+	// displaced is when the job gave way to another, or when its retry is due where the node took its place: it waits in the place
+	// in the queue that it had.
 	// +optional
 	Displaced *metav1.Time `json:"displaced,omitempty"`
 
@@ -359,6 +370,11 @@ type Reservation struct {
 	// +kubebuilder:validation:MaxLength=1024
 	EndingMessage string `json:"endingMessage,omitempty"`
 
+	// endingNode is the node of the replica because of which the attempt is being ended, if there is one.
+	// +optional
+	// +kubebuilder:validation:MaxLength=253
+	EndingNode string `json:"endingNode,omitempty"`
+
 	// pricePerHour of all replicas together.
 	// +optional
 	PricePerHour Price `json:"pricePerHour,omitempty"`
@@ -406,6 +422,23 @@ type ReplicaResources struct {
 	// shm is the size of /dev/shm.
 	// +optional
 	SHM *resource.Quantity `json:"shm,omitempty"`
+}
+
+// FailureCount is how many attempts of a job failed in the same way.
+type FailureCount struct {
+	// category of the failures.
+	// +required
+	Category FailureCategory `json:"category"`
+
+	// exitCode with which the program ended; 0 where it did not, and for codes beyond the first 32 that the job had.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	ExitCode int32 `json:"exitCode,omitempty"`
+
+	// count of them.
+	// +required
+	// +kubebuilder:validation:Minimum=1
+	Count int32 `json:"count"`
 }
 
 // Attempt is one run of a job's pods.

@@ -41,6 +41,11 @@ func (in EnvVar) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in FailureCount) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.FailureCount"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in FairShare) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.FairShare"
 }
@@ -203,6 +208,11 @@ func (in ResourceAmounts) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Restart) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.Restart"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RestartRule) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.RestartRule"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

@@ -1,7 +1,6 @@
 package job
 
 import (
-	"math"
 	"strconv"
 	"time"
 
@@ -11,18 +10,8 @@ import (
 	"github.com/soma-platform/soma/internal/workload"
 )
 
-const (
-	// firstBackOff and longestBackOff bound the wait before an attempt that follows a failed one; it doubles in between.
-	firstBackOff   = 2 * time.Second
-	longestBackOff = 5 * time.Minute
-	// brief is the time within which an attempt that ended has come to nothing.
-	brief = 10 * time.Second
-)
-
-// backOff is the wait after so many others.
-func backOff(waits int) time.Duration {
-	return min(time.Duration(float64(firstBackOff)*math.Pow(2, float64(min(waits, 16)))), longestBackOff)
-}
+// brief is the time within which an attempt that ended has come to nothing.
+const brief = 10 * time.Second
 
 // followAfter puts the job back among those that wait; its next attempt is made after a pause.
 func (d *decider) followAfter(pause time.Duration, reason platformv1.JobReason, message string) {
@@ -42,11 +31,11 @@ func (d *decider) followAfterPause(reason platformv1.JobReason, message string) 
 	}
 	switch {
 	case reason == platformv1.JobReasonSecretMissing:
-		d.followAfter(backOff(row-1), reason, message)
+		d.followAfter(backOff(firstBackOff, longestBackOff, row-1), reason, message)
 	case row < 2:
 		d.requeue(metav1.NewTime(d.now), reason, message)
 	default:
-		d.followAfter(backOff(row-2), platformv1.JobReasonBackOff, message)
+		d.followAfter(backOff(firstBackOff, longestBackOff, row-2), platformv1.JobReasonBackOff, message)
 	}
 }
 

@@ -13,7 +13,11 @@ import (
 func TestBackOffGrows(t *testing.T) {
 	last := time.Duration(0)
 	for n := range int32(12) {
-		job := running(retries(platformv1.RestartOnFailure, 100), func(j *platformv1.Job) { j.Status.Retries = n })
+		job := running(retries(platformv1.RestartOnFailure, 100), func(j *platformv1.Job) {
+			if n > 0 {
+				j.Status.Failures = []platformv1.FailureCount{{Category: platformv1.FailureExitCode, ExitCode: 1, Count: n}}
+			}
+		})
 		now := t0.Add(12 * time.Second)
 		got := decide(facts{job: job, pods: []*corev1.Pod{ended(0, 3, "Error", "")}, now: now})
 		wait := got.status.RetryTime.Sub(now)

@@ -15,8 +15,6 @@ import (
 const (
 	// keptAttempts is how many attempts status shows; the history has them all.
 	keptAttempts = 8
-	// defaultRetries is the budget of a job that is restarted and does not say how often.
-	defaultRetries = 3
 	// maxMessage bounds status.message.
 	maxMessage = 2048
 )
@@ -56,7 +54,7 @@ func (d *decider) close(seen workload.Observation, reason platformv1.JobReason, 
 	case platformv1.JobReasonScheduleTimeout:
 		d.finish(platformv1.JobFailed, reason, message, nil)
 	default:
-		d.failed(seen, reason, message, ran)
+		d.failed(seen, reservation, reason, message, ran)
 	}
 }
 
@@ -68,8 +66,8 @@ func (d *decider) giveWay(reservation *platformv1.Reservation, message string) {
 }
 
 // failed decides whether a failed attempt is followed by another. An attempt that never ran for reasons that are not its
-// own costs nothing: the job goes back to its place in the queue.
-func (d *decider) failed(seen workload.Observation, reason platformv1.JobReason, message string, ran bool) {
+// own costs nothing: the job goes back to its place in the queue. So does one that is tried again after its node took its place.
+func (d *decider) failed(seen workload.Observation, reservation *platformv1.Reservation, reason platformv1.JobReason, message string, ran bool) {
 	if !ran && notItsOwn(reason) {
 		why := platformv1.JobReasonQueued
 		if reason == platformv1.JobReasonSecretMissing {
@@ -78,20 +76,35 @@ func (d *decider) failed(seen workload.Observation, reason platformv1.JobReason,
 		d.followAfterPause(why, message)
 		return
 	}
-	if d.restartPolicy() == platformv1.RestartNever || d.status.Retries >= d.retryBudget() || !d.timeToRun() {
+	if d.restartPolicy() == platformv1.RestartNever {
 		d.finish(platformv1.JobFailed, reason, message, seen.ExitCode)
 		return
 	}
-	wait := backOff(int(d.status.Retries))
-	d.status.Retries++
+	f := failureOf(reason, seen.ExitCode)
+	d.status.Failures = count(d.status.Failures, f)
+	next := follow(d.job.Spec.Restart, f, d.status.Failures, d.status.Retries)
+	if next.again && !d.timeToRun() {
+		next = sequel{why: "not tried again: the job ran for its whole life span"}
+	}
+	message = next.why + ": " + message
+	if !next.again {
+		d.finish(platformv1.JobFailed, reason, message, seen.ExitCode)
+		return
+	}
 	d.status.Queue = nil // a retry waits anew
-	d.followAfter(wait, platformv1.JobReasonBackOff, message)
+	if !next.free {
+		d.status.Retries++
+	} else if workload.NotItsDoing(f.category) {
+		due := metav1.NewTime(d.now.Add(next.pause))
+		d.status.Queue = &platformv1.QueueStatus{Since: reservation.QueuedSince, Displaced: &due}
+	}
+	d.followAfter(next.pause, platformv1.JobReasonBackOff, message)
 }
 
 func notItsOwn(reason platformv1.JobReason) bool {
 	switch reason {
 	case platformv1.JobReasonScheduling, platformv1.JobReasonPreempted, platformv1.JobReasonEvicted, platformv1.JobReasonNodeLost,
-		platformv1.JobReasonNotFound, platformv1.JobReasonCollected, platformv1.JobReasonSecretMissing,
+		platformv1.JobReasonGPULost, platformv1.JobReasonNotFound, platformv1.JobReasonCollected, platformv1.JobReasonSecretMissing,
 		platformv1.JobReasonDiskUnavailable, platformv1.JobReasonContainerCreating:
 		return true
 	default:
@@ -108,6 +121,9 @@ func (d *decider) account(seen workload.Observation, reason platformv1.JobReason
 		// Kept beyond the reservation: the history may look only after the job's end.
 		Cluster: reservation.Cluster, Pool: reservation.Pool, Replica: reservation.Replica.DeepCopy(),
 		PricePerHour: reservation.PricePerHour,
+	}
+	if reservation.EndingNode != "" {
+		attempt.Node = reservation.EndingNode
 	}
 	if attempt.Node == "" && len(reservation.Nodes) > 0 {
 		attempt.Node = reservation.Nodes[0].Node
@@ -242,13 +258,6 @@ func (d *decider) restartPolicy() platformv1.RestartPolicy {
 		return platformv1.RestartNever
 	}
 	return d.job.Spec.Restart.Policy
-}
-
-func (d *decider) retryBudget() int32 {
-	if d.job.Spec.Restart == nil || d.job.Spec.Restart.MaxRetries == nil {
-		return defaultRetries
-	}
-	return *d.job.Spec.Restart.MaxRetries
 }
 
 // tolerance is how long a replica may fail to start before the attempt ends.

@@ -247,6 +247,7 @@ func (d *decider) begin(seen workload.Observation, reason platformv1.JobReason, 
 		return
 	}
 	d.status.Reservation.Ending, d.status.Reservation.EndingMessage = reason, truncate(message, 1024)
+	d.status.Reservation.EndingNode = seen.Node
 	d.status.Reason, d.status.Message = platformv1.JobReasonTerminating, bounded(message)
 	d.kill = append(d.kill, seen.Alive...)
 }

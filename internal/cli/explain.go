@@ -132,9 +132,7 @@ func explainJob(job *v1alpha1.Job, quota *v1alpha1.Quota, program string, now ti
 		}
 		fields = append(fields, field{"Queue", text}, field{"Starts", expectedStart(q, now)}, field{"Held by", heldBy(q)})
 	}
-	if status.RetryTime != nil {
-		fields = append(fields, field{"Next attempt", "not before " + status.RetryTime.Local().Format(time.DateTime)})
-	}
+	fields = append(fields, field{"Next attempt", nextAttempt(status, now)})
 	if quota != nil {
 		fields = append(fields, field{"Quota", quota.Name + "\n" + strings.Join(describeUse(quota), "\n")})
 	}
@@ -142,7 +140,7 @@ func explainJob(job *v1alpha1.Job, quota *v1alpha1.Quota, program string, now ti
 		fields = append(fields, field{"Exit code", exitCodeText(*status.ExitCode)})
 	}
 	fields = append(fields, field{"Ran", elapsed(timeOf(status.StartTime), timeOf(status.FinishTime), now)},
-		field{"Cancelled by", job.Spec.CancelledBy}, field{"Attempts", describeAttempts(status.Attempts, now)})
+		field{"Cancelled by", job.Spec.CancelledBy}, field{"Failures", describeFailures(status)}, field{"Attempts", describeAttempts(status.Attempts, now)})
 	return append(fields, field{"To do", known.next(status.Phase, program, job.Name)})
 }
 
@@ -155,6 +153,31 @@ func expectedStart(q *v1alpha1.QueueStatus, now time.Time) string {
 		return "in a moment, as far as can be told"
 	}
 	return fmt.Sprintf("at %s at the latest (in %s), if nobody goes before it", q.ExpectedStart.Local().Format(time.DateTime), ago(now, q.ExpectedStart.Time))
+}
+
+// nextAttempt says when a job is tried again that waits for that.
+func nextAttempt(status *v1alpha1.JobStatus, now time.Time) string {
+	if status.RetryTime == nil {
+		return ""
+	}
+	text := "not before " + status.RetryTime.Local().Format(time.DateTime)
+	if status.RetryTime.After(now) {
+		text += fmt.Sprintf(" (in %s)", ago(now, status.RetryTime.Time))
+	}
+	return text
+}
+
+// describeFailures says what the attempts of a job failed of, all those together that status has forgotten.
+func describeFailures(status *v1alpha1.JobStatus) string {
+	lines := make([]string, 0, len(status.Failures))
+	for _, f := range status.Failures {
+		text := fmt.Sprintf("%d: %s", f.Count, f.Category)
+		if f.ExitCode != 0 {
+			text += fmt.Sprintf(" %d", f.ExitCode)
+		}
+		lines = append(lines, text)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // heldBy says who holds what a job waits for.

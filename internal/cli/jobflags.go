@@ -21,7 +21,8 @@ type jobFlags struct {
 	preset, cpu, memory, gpu, shm    string
 	env, envFiles, volumes, tags     []string
 	workdir, entrypoint, description string
-	priority, restart                string
+	priority, restart, backoff       string
+	restartRules                     []string
 	maxRetries, replicas, httpPort   int32
 	scheduleTimeout, lifeSpan, keep  string
 	cluster, imagePullSecret, within string
@@ -50,6 +51,8 @@ func (f *jobFlags) addTo(c *cobra.Command, a *app) {
 	flags.StringVar(&f.priority, "priority", "", "low, normal or high")
 	flags.StringVar(&f.restart, "restart", "", "never, on-failure or always")
 	flags.Int32Var(&f.maxRetries, "max-retries", 0, "attempts after failed ones, with --restart")
+	flags.StringVar(&f.backoff, "backoff", "", "pause before the first retry and the longest, for instance 10s or 10s,5m; it doubles in between")
+	flags.StringArrayVar(&f.restartRules, "restart-rule", nil, "what follows failures as ACTION:WHAT[:TIMES], for instance fail:42 or retry-free:NodeLost; the first that matches counts; may be repeated")
 	flags.StringVar(&f.scheduleTimeout, "schedule-timeout", "", "how long the job may wait for its start, for instance 2h; 0 is without end")
 	flags.StringVar(&f.lifeSpan, "life-span", "", "how long the job may run, for instance 12h; 0 is without end (default for a new job: "+defaultLifeSpan+")")
 	flags.StringVar(&f.keep, "ttl", "", "how long the job's object and logs are kept after its end (default: 1d)")
@@ -65,6 +68,7 @@ func (f *jobFlags) addTo(c *cobra.Command, a *app) {
 	}
 	fixed("priority", "low", "normal", "high")
 	fixed("restart", "never", "on-failure", "always")
+	fixed("restart-rule", "fail:", "retry:", "retry-free:")
 	completeFlag(c, "preset", a.presetNames())
 	completeFlag(c, "gpu", a.gpuWords())
 	completeFlag(c, "cluster", a.objectNames(clusters))
@@ -183,7 +187,7 @@ func (f *jobFlags) applyVolumes(spec *v1alpha1.JobSpec, _ func(string) bool) err
 }
 
 func (f *jobFlags) applyRestart(spec *v1alpha1.JobSpec, given func(string) bool) error {
-	if !given("restart") && !given("max-retries") {
+	if !slices.ContainsFunc([]string{"restart", "max-retries", "backoff", "restart-rule"}, given) {
 		return nil
 	}
 	if spec.Restart == nil {
@@ -196,12 +200,47 @@ func (f *jobFlags) applyRestart(spec *v1alpha1.JobSpec, given func(string) bool)
 		}
 		spec.Restart.Policy = policy
 	}
-	if given("max-retries") {
-		if spec.Restart.Policy == "" || spec.Restart.Policy == v1alpha1.RestartNever {
-			return fmt.Errorf("--max-retries needs --restart on-failure or always")
+	for _, flag := range []string{"max-retries", "backoff", "restart-rule"} {
+		if given(flag) && (spec.Restart.Policy == "" || spec.Restart.Policy == v1alpha1.RestartNever) {
+			return fmt.Errorf("--%s needs --restart on-failure or always", flag)
 		}
+	}
+	if given("max-retries") {
 		spec.Restart.MaxRetries = &f.maxRetries
 	}
+	if given("backoff") {
+		if err := f.applyBackoff(spec.Restart); err != nil {
+			return fmt.Errorf("--backoff: %w", err)
+		}
+	}
+	if given("restart-rule") {
+		spec.Restart.Rules = nil
+	}
+	for _, text := range f.restartRules {
+		rule, err := parseRule(text)
+		if err != nil {
+			return fmt.Errorf("--restart-rule: %w", err)
+		}
+		spec.Restart.Rules = append(spec.Restart.Rules, rule)
+	}
+	return nil
+}
+
+func (f *jobFlags) applyBackoff(restart *v1alpha1.Restart) error {
+	text, most, both := strings.Cut(f.backoff, ",")
+	first, err := parseSeconds(text)
+	if err != nil {
+		return err
+	}
+	restart.BackoffSeconds = &first
+	if !both {
+		return nil
+	}
+	longest, err := parseSeconds(most)
+	if err != nil {
+		return err
+	}
+	restart.MaxBackoffSeconds = &longest
 	return nil
 }
 

@@ -177,3 +177,39 @@ func cloneStem(name string) string {
 
 // generateName adds to the stem what makes it unlike any other.
 func generateName(stem string) string { return stem + "-" + rand.String(nameSuffix) }
+
+// ruleActions are the words of --restart-rule.
+var ruleActions = map[string]v1alpha1.RestartAction{
+	"retry": v1alpha1.RestartRetry, "retry-free": v1alpha1.RestartRetryFree, "fail": v1alpha1.RestartFail,
+}
+
+const ruleForm = "write ACTION:WHAT[:TIMES], for instance fail:42, retry-free:75,76:10 or fail:OutOfMemory"
+
+// parseRule reads ACTION:WHAT[:TIMES], where WHAT are exit codes or categories of failures.
+func parseRule(text string) (v1alpha1.RestartRule, error) {
+	parts := strings.Split(text, ":")
+	action, found := ruleActions[strings.ToLower(parts[0])]
+	if !found || len(parts) < 2 || len(parts) > 3 {
+		return v1alpha1.RestartRule{}, fmt.Errorf("%q is not a rule; %s; the actions are retry, retry-free and fail", text, ruleForm)
+	}
+	rule := v1alpha1.RestartRule{Action: action}
+	for what := range strings.SplitSeq(parts[1], ",") {
+		if code, err := strconv.ParseInt(what, 10, 32); err == nil {
+			rule.ExitCodes = append(rule.ExitCodes, int32(code))
+		} else {
+			rule.On = append(rule.On, v1alpha1.FailureCategory(what))
+		}
+	}
+	if len(rule.ExitCodes) > 0 && len(rule.On) > 0 {
+		return rule, fmt.Errorf("%q: a rule is about exit codes or about categories; give two rules", text)
+	}
+	if len(parts) == 3 {
+		times, err := strconv.ParseInt(parts[2], 10, 32)
+		if err != nil {
+			return rule, fmt.Errorf("%q: %q is not a number of times; %s", text, parts[2], ruleForm)
+		}
+		most := int32(times)
+		rule.MaxRetries = &most
+	}
+	return rule, nil
+}

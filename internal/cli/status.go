@@ -88,6 +88,7 @@ func describeJob(job *v1alpha1.Job, now time.Time) []field {
 		fields = append(fields, field{"Queue", fmt.Sprintf("position %d, for %s", status.Queue.Position, ago(timeOf(status.Queue.Since), now))},
 			field{"Starts", expectedStart(status.Queue, now)})
 	}
+	fields = append(fields, field{"Next attempt", nextAttempt(status, now)})
 	if status.ExitCode != nil {
 		fields = append(fields, field{"Exit code", fmt.Sprint(*status.ExitCode)})
 	}

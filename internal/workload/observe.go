@@ -37,7 +37,7 @@ type Observation struct {
 	Message string
 	// ExitCode of the replica that ended the attempt.
 	ExitCode *int32
-	// Node of that replica, or of the first.
+	// Node of that replica, or of the one whose start has been failing for longest, or of the first.
 	Node string
 	// Started is when the last replica began to run; zero while one has not.
 	Started time.Time
@@ -113,7 +113,7 @@ func (o *Observation) starting(r replica, p *corev1.Pod) {
 		o.Reason, o.Message = r.reason, r.message
 	}
 	if !r.waiting.IsZero() && (o.Waiting.IsZero() || r.waiting.Before(o.Waiting)) {
-		o.Waiting = r.waiting
+		o.Waiting, o.Node = r.waiting, p.Spec.NodeName
 	}
 	o.Unbound = o.Unbound || p.Spec.NodeName == ""
 	o.Preparing = o.Preparing || Preparing(p)
@@ -179,6 +179,10 @@ func replicaOf(p *corev1.Pod, events []corev1.Event) replica {
 		r.state = AttemptFailed
 		r.reason, r.message, r.exitCode = failure(p, status)
 	case corev1.PodRunning:
+		if message, lost := lost(p); lost {
+			r.state, r.reason, r.message = AttemptFailed, platformv1.JobReasonNodeLost, message
+			break
+		}
 		r.state, r.reason = AttemptRunning, platformv1.JobReasonRunning
 		if status == nil || status.State.Running == nil {
 			r.state = AttemptStarting

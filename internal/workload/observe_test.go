@@ -6,6 +6,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -85,6 +86,76 @@ func TestAPodThatWasTakenAwayDidNotSucceed(t *testing.T) {
 				t.Error("an attempt failed with exit code 0")
 			}
 		})
+	}
+}
+
+// Of a GPU only what the node itself says is believed.
+func TestLostGPUs(t *testing.T) {
+	gpus := func(p *corev1.Pod) {
+		p.Spec.Containers[0].Resources.Limits = corev1.ResourceList{platformv1.ResourceGPU: resource.MustParse("1")}
+	}
+	rejected := func(words string) func(*corev1.Pod) {
+		return func(p *corev1.Pod) {
+			p.Status.Reason, p.Status.Message, p.Status.ContainerStatuses = "UnexpectedAdmissionError", "Allocate failed due to "+words+", which is unexpected", nil
+		}
+	}
+	health := func(h corev1.ResourceHealthStatus) func(*corev1.Pod) {
+		return func(p *corev1.Pod) {
+			p.Status.ContainerStatuses[0].AllocatedResourcesStatus = []corev1.ResourceStatus{{Name: platformv1.ResourceGPU,
+				Resources: []corev1.ResourceHealth{{ResourceID: "GPU-7", Health: h}}}}
+		}
+	}
+	ends := func(reason, words string) func(*corev1.Pod) {
+		return func(p *corev1.Pod) {
+			end := p.Status.ContainerStatuses[0].State.Terminated
+			end.Reason, end.Message = reason, words
+		}
+	}
+	const device = "failed to create shim task: OCI runtime create failed: nvidia-container-cli: device error: GPU-7: unknown device"
+	failed := func(change ...func(*corev1.Pod)) *corev1.Pod {
+		return endedAt(10, 1, append([]func(*corev1.Pod){gpus}, change...)...)
+	}
+	creating := waitsFor("RunContainerError", device)
+	gpus(creating)
+	tests := map[string]struct {
+		pod  *corev1.Pod
+		want platformv1.JobReason
+	}{
+		"refused: all are broken":                 {failed(rejected("no healthy devices present; cannot allocate unhealthy devices nvidia.com/gpu")), platformv1.JobReasonGPULost},
+		"refused: its plugin is gone":             {failed(rejected("cannot allocate unregistered device nvidia.com/gpu")), platformv1.JobReasonGPULost},
+		"refused: too few, others may have them":  {failed(rejected("requested number of devices unavailable for nvidia.com/gpu. Requested: 1, Available: 0")), platformv1.JobReasonPreempted},
+		"failed, and the GPU is broken":           {failed(health(corev1.ResourceHealthStatusUnhealthy)), platformv1.JobReasonGPULost},
+		"failed, and the GPU is well":             {failed(health(corev1.ResourceHealthStatusHealthy)), platformv1.JobReasonError},
+		"failed, and of the GPU nothing is known": {failed(health(corev1.ResourceHealthStatusUnknown)), platformv1.JobReasonError},
+		"out of memory, and the GPU is broken":    {failed(health(corev1.ResourceHealthStatusUnhealthy), ends("OOMKilled", "")), platformv1.JobReasonOOMKilled},
+		"the container gets no GPU":               {failed(ends("StartError", device)), platformv1.JobReasonGPULost},
+		"the program says so":                     {failed(ends("Error", device)), platformv1.JobReasonError},
+		"the image asks for another driver":       {failed(ends("StartError", "nvidia-container-cli: requirement error: unsatisfied condition: cuda>=13.9")), platformv1.JobReasonContainerCannotRun},
+		"a job without GPUs":                      {endedAt(10, 1, ends("StartError", device)), platformv1.JobReasonContainerCannotRun},
+		"the container cannot be made":            {creating, platformv1.JobReasonGPULost},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			if seen := Observe([]*corev1.Pod{tc.pod}, nil); seen.Reason != tc.want {
+				t.Errorf("got %s (%s), want %s", seen.Reason, seen.Message, tc.want)
+			}
+		})
+	}
+}
+
+func TestWhoIsToBlameForAnEviction(t *testing.T) {
+	tests := map[string]platformv1.JobReason{
+		"The node was low on resource: ephemeral-storage. Threshold quantity: 10, available: 9. ": platformv1.JobReasonEvicted,
+		`Usage of EmptyDir volume "volume-0" exceeds the limit "1Gi". `:                           platformv1.JobReasonScratchExceeded,
+		`Container job exceeded its local ephemeral storage limit "1Gi". `:                        platformv1.JobReasonScratchExceeded,
+		"Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ":           platformv1.JobReasonScratchExceeded,
+		"": platformv1.JobReasonEvicted,
+	}
+	for words, want := range tests {
+		p := placed(corev1.PodFailed, corev1.ContainerState{}, func(p *corev1.Pod) { p.Status.Reason, p.Status.Message = "Evicted", words })
+		if seen := Observe([]*corev1.Pod{p}, nil); seen.Reason != want {
+			t.Errorf("%q: got %s, want %s", words, seen.Reason, want)
+		}
 	}
 }
 

@@ -33,6 +33,9 @@ func failure(p *corev1.Pod, status *corev1.ContainerStatus) (platformv1.JobReaso
 	if removed != "" && removed != platformv1.JobReasonCollected {
 		return removed, removedMessage, code
 	}
+	if gpu := brokenGPU(p, status); gpu != "" {
+		return platformv1.JobReasonGPULost, gpu, code
+	}
 	if status == nil || status.State.Terminated == nil {
 		return rejection(p), firstOf(p.Status.Message, p.Status.Reason, "the pod failed before its container ran"), nil
 	}
@@ -54,10 +57,16 @@ func failure(p *corev1.Pod, status *corev1.ContainerStatus) (platformv1.JobReaso
 	return platformv1.JobReasonError, joined(fmt.Sprintf("the container ended with exit code %d", end.ExitCode), words), code
 }
 
+// usedTooMuch are the words in which a kubelet evicts a pod for what it did itself, and not for what its node lacks.
+var usedTooMuch = regexp.MustCompile(`exceeds the limit|exceeded its local ephemeral storage limit|exceeds the total limit of containers`)
+
 // verdict tells what the node did to a pod, as it says itself.
 func verdict(p *corev1.Pod) (platformv1.JobReason, string) {
 	switch p.Status.Reason {
 	case "Evicted":
+		if usedTooMuch.MatchString(p.Status.Message) {
+			return platformv1.JobReasonScratchExceeded, p.Status.Message
+		}
 		return platformv1.JobReasonEvicted, firstOf(p.Status.Message, "the node evicted the pod")
 	case "NodeLost", "NodeShutdown", "Terminated", "Shutdown":
 		return platformv1.JobReasonNodeLost, firstOf(p.Status.Message, "the node went away")
@@ -88,6 +97,20 @@ func removal(p *corev1.Pod, finished time.Time) (platformv1.JobReason, string) {
 		return "", ""
 	}
 	return platformv1.JobReasonCollected, "the pod was removed by somebody else while it ran"
+}
+
+// lost reports that the control plane has given up a running pod, whose node does not answer or is not to run it any more. It
+// will not come back; whether it has ended nobody knows before it is gone.
+func lost(p *corev1.Pod) (message string, lost bool) {
+	if p.DeletionTimestamp == nil {
+		return "", false
+	}
+	for _, c := range p.Status.Conditions {
+		if c.Type == corev1.DisruptionTarget && c.Status == corev1.ConditionTrue && c.Reason == "DeletionByTaintManager" {
+			return fmt.Sprintf("node %s is lost: %s", p.Spec.NodeName, c.Message), true
+		}
+	}
+	return "", false
 }
 
 // deletionBegan is when a pod was told to go; its deletion timestamp is when it has to be gone.
@@ -128,6 +151,9 @@ func startup(p *corev1.Pod, status *corev1.ContainerStatus, events []corev1.Even
 		}
 		return platformv1.JobReasonContainerCannotRun, lastWords(waiting.Message), since
 	case "CreateContainerError", "RunContainerError", "PreStartHookError":
+		if asksForGPUs(p) && deviceError.MatchString(waiting.Message) {
+			return platformv1.JobReasonGPULost, joined("the node cannot give the container its GPUs", lastWords(waiting.Message)), since
+		}
 		return platformv1.JobReasonContainerCannotRun, lastWords(waiting.Message), since
 	case "PodInitializing":
 		return platformv1.JobReasonPodInitializing, "", time.Time{}

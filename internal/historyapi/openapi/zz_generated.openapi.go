@@ -32,6 +32,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.ClusterStatus{}.OpenAPIModelName():    schema_soma_platform_soma_api_v1alpha1_ClusterStatus(ref),
 		apiv1alpha1.Cost{}.OpenAPIModelName():             schema_soma_platform_soma_api_v1alpha1_Cost(ref),
 		apiv1alpha1.EnvVar{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_EnvVar(ref),
+		apiv1alpha1.FailureCount{}.OpenAPIModelName():     schema_soma_platform_soma_api_v1alpha1_FailureCount(ref),
 		apiv1alpha1.FairShare{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_FairShare(ref),
 		apiv1alpha1.GPUModelAmount{}.OpenAPIModelName():   schema_soma_platform_soma_api_v1alpha1_GPUModelAmount(ref),
 		apiv1alpha1.GPUPrice{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_GPUPrice(ref),
@@ -65,6 +66,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.Reservation{}.OpenAPIModelName():      schema_soma_platform_soma_api_v1alpha1_Reservation(ref),
 		apiv1alpha1.ResourceAmounts{}.OpenAPIModelName():  schema_soma_platform_soma_api_v1alpha1_ResourceAmounts(ref),
 		apiv1alpha1.Restart{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_Restart(ref),
+		apiv1alpha1.RestartRule{}.OpenAPIModelName():      schema_soma_platform_soma_api_v1alpha1_RestartRule(ref),
 		apiv1alpha1.ScratchVolume{}.OpenAPIModelName():    schema_soma_platform_soma_api_v1alpha1_ScratchVolume(ref),
 		apiv1alpha1.SecretKey{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_SecretKey(ref),
 		apiv1alpha1.SecretVolume{}.OpenAPIModelName():     schema_soma_platform_soma_api_v1alpha1_SecretVolume(ref),
@@ -1157,6 +1159,43 @@ func schema_soma_platform_soma_api_v1alpha1_EnvVar(ref common.ReferenceCallback)
 	}
 }
 
+func schema_soma_platform_soma_api_v1alpha1_FailureCount(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "FailureCount is how many attempts of a job failed in the same way.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"category": {
+						SchemaProps: spec.SchemaProps{
+							Description: "category of the failures.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"exitCode": {
+						SchemaProps: spec.SchemaProps{
+							Description: "exitCode with which the program ended; 0 where it did not, and for codes beyond the first 32 that the job had.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"count": {
+						SchemaProps: spec.SchemaProps{
+							Description: "count of them.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+				},
+				Required: []string{"category", "count"},
+			},
+		},
+	}
+}
+
 func schema_soma_platform_soma_api_v1alpha1_FairShare(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -1847,9 +1886,27 @@ func schema_soma_platform_soma_api_v1alpha1_JobStatus(ref common.ReferenceCallba
 					},
 					"retries": {
 						SchemaProps: spec.SchemaProps{
-							Description: "retries is the number of attempts that followed failed ones.",
+							Description: "retries is the number of attempts that followed failed ones at the cost of the budget.",
 							Type:        []string{"integer"},
 							Format:      "int32",
+						},
+					},
+					"failures": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "failures are how many attempts failed, by what of. Those that gave way, or never ran for reasons that are not the job's own, are not among them.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.FailureCount{}.OpenAPIModelName()),
+									},
+								},
+							},
 						},
 					},
 					"retryTime": {
@@ -1926,7 +1983,7 @@ func schema_soma_platform_soma_api_v1alpha1_JobStatus(ref common.ReferenceCallba
 			},
 		},
 		Dependencies: []string{
-			apiv1alpha1.Attempt{}.OpenAPIModelName(), apiv1alpha1.Cost{}.OpenAPIModelName(), apiv1alpha1.Journal{}.OpenAPIModelName(), apiv1alpha1.QueueStatus{}.OpenAPIModelName(), apiv1alpha1.Reservation{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+			apiv1alpha1.Attempt{}.OpenAPIModelName(), apiv1alpha1.Cost{}.OpenAPIModelName(), apiv1alpha1.FailureCount{}.OpenAPIModelName(), apiv1alpha1.Journal{}.OpenAPIModelName(), apiv1alpha1.QueueStatus{}.OpenAPIModelName(), apiv1alpha1.Reservation{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 
@@ -2568,7 +2625,7 @@ func schema_soma_platform_soma_api_v1alpha1_QueueStatus(ref common.ReferenceCall
 					},
 					"displaced": {
 						SchemaProps: spec.SchemaProps{
-							Description: "displaced is when the job gave way to another, where it waits for that reason.",
+							Description: "displaced is when the job gave way to another, or when its retry is due where the node took its place: it waits in the place in the queue that it had.",
 							Ref:         ref(v1.Time{}.OpenAPIModelName()),
 						},
 					},
@@ -3018,6 +3075,13 @@ func schema_soma_platform_soma_api_v1alpha1_Reservation(ref common.ReferenceCall
 							Format:      "",
 						},
 					},
+					"endingNode": {
+						SchemaProps: spec.SchemaProps{
+							Description: "endingNode is the node of the replica because of which the attempt is being ended, if there is one.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
 					"pricePerHour": {
 						SchemaProps: spec.SchemaProps{
 							Description: "pricePerHour of all replicas together.",
@@ -3119,12 +3183,113 @@ func schema_soma_platform_soma_api_v1alpha1_Restart(ref common.ReferenceCallback
 					},
 					"maxRetries": {
 						SchemaProps: spec.SchemaProps{
-							Description: "maxRetries is the number of attempts after failed ones; 3 where it is not given. Attempts that ended because the job was suspended do not count.",
+							Description: "maxRetries is the number of attempts after failed ones; 3 where it is not given. Attempts that ended because the job was suspended do not count, nor do those that failed of what is not the job's doing: Evicted, NodeLost, GPULost, Preempted.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"backoffSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "backoffSeconds is the pause before the first retry; 2 where it is not given. It doubles with each failure of the same category.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"maxBackoffSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "maxBackoffSeconds is the longest pause before a retry; 300 where it is not given.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"rules": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "rules say what follows failures of some kinds: the first that matches counts. Where none does, another attempt follows while maxRetries lasts; what is not the job's doing is followed by another at no cost, up to 100 times for each category.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.RestartRule{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			apiv1alpha1.RestartRule{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_RestartRule(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "RestartRule says what follows failures of a kind.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"on": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "set",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "on are categories of failures that the rule is about.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"exitCodes": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "set",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "exitCodes that the rule is about, where the program ended by itself with one of them: failures of the category ExitCode.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"integer"},
+										Format: "int32",
+									},
+								},
+							},
+						},
+					},
+					"action": {
+						SchemaProps: spec.SchemaProps{
+							Description: "action is what follows.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"maxRetries": {
+						SchemaProps: spec.SchemaProps{
+							Description: "maxRetries is how many failures that the rule is about are followed by another attempt. With Retry the budget of the job counts as well; with RetryFree it is 100 where it is not given.",
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},
 					},
 				},
+				Required: []string{"action"},
 			},
 		},
 	}

@@ -1,7 +1,8 @@
 // Package kubelet plays kube-scheduler and the kubelets of all nodes for tests on an API server without nodes. It stands for
 // what cannot run there, real containers, and for nothing else: it binds pods to the node that they ask for, tells in their
 // status that they run and how they end, and removes those that are deleted, in the order and with the words of the real
-// ones. What a container does is said by its command; see Command.
+// ones. What a container does is said by its command; see Command. A node that is not ready does not answer: nothing of its
+// pods changes.
 package kubelet
 
 import (
@@ -20,6 +21,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 )
+
+// silence is how long it takes until a pod on a node that does not answer is looked at again.
+const silence = 200 * time.Millisecond
 
 // terminated is the exit code of a container that was ended by SIGTERM.
 const terminated = 128 + 15
@@ -49,8 +53,28 @@ func (k *Kubelet) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Res
 	if err := k.client.Get(ctx, request.NamespacedName, pod); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
+	if silent, err := k.silent(ctx, pod); silent || err != nil {
+		return ctrl.Result{RequeueAfter: silence}, err
+	}
 	after, err := k.step(ctx, pod)
 	return ctrl.Result{RequeueAfter: after}, client.IgnoreNotFound(err)
+}
+
+// silent reports whether the pod is on a node that does not answer.
+func (k *Kubelet) silent(ctx context.Context, pod *corev1.Pod) (bool, error) {
+	if pod.Spec.NodeName == "" {
+		return false, nil
+	}
+	node := &corev1.Node{}
+	if err := k.client.Get(ctx, client.ObjectKey{Name: pod.Spec.NodeName}, node); err != nil {
+		return false, client.IgnoreNotFound(err)
+	}
+	for _, condition := range node.Status.Conditions {
+		if condition.Type == corev1.NodeReady {
+			return condition.Status != corev1.ConditionTrue, nil
+		}
+	}
+	return false, nil
 }
 
 func (k *Kubelet) step(ctx context.Context, pod *corev1.Pod) (time.Duration, error) {

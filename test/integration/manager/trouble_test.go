@@ -52,31 +52,6 @@ var _ = Describe("What happens to a job from outside", func() {
 		reaches(job, v1alpha1.JobFailed, v1alpha1.JobReasonEvicted)
 	})
 
-	It("waits for the pod on a node that is lost, and is tried again only when that is gone", func() {
-		job := newJob(kubelet.RunUntilEnded(), retried(1))
-		submit(job)
-		runs(job)
-		pod := podsOf(job)[0]
-		disrupted := corev1.PodCondition{Type: corev1.DisruptionTarget, Status: corev1.ConditionTrue, LastTransitionTime: metav1.Now(),
-			Reason: "DeletionByTaintManager", Message: "the node is unreachable"}
-		changeStatus(&pod, func(p *corev1.Pod) { p.Status.Conditions = append(p.Status.Conditions, disrupted) })
-		Consistently(func(g Gomega) {
-			g.Expect(harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(job), job)).To(Succeed())
-			g.Expect(state(job)).To(Equal("Running Running"))
-			g.Expect(podsOf(job)).To(HaveLen(1))
-		}, "1s").Should(Succeed())
-		// Once the node is known to be gone, the control plane ends its pods.
-		changeStatus(&pod, func(p *corev1.Pod) {
-			p.Status.Phase = corev1.PodFailed
-			p.Status.Conditions[len(p.Status.Conditions)-1].Reason = "DeletionByPodGC"
-		})
-		harness.Reaches(job, func(g Gomega, job *v1alpha1.Job) {
-			g.Expect(job.Status.Attempts).To(ConsistOf(HaveField("Reason", v1alpha1.JobReasonNodeLost)))
-		})
-		runs(job)
-		Expect(job.Status.Attempt).To(BeEquivalentTo(2))
-	})
-
 	It("says that its image is being pulled, and that a volume cannot be mounted", func() {
 		job := newJob(kubelet.NeverStart())
 		submit(job)
