@@ -69,6 +69,33 @@ type ClusterSpec struct {
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=8
 	Topology []TopologyLevel `json:"topology,omitempty"`
+
+	// quarantine says when a node on which jobs fail is kept from further ones for a while. It is where this is not given.
+	// +optional
+	Quarantine *Quarantine `json:"quarantine,omitempty"`
+}
+
+// Quarantine says when a node on which jobs fail is kept from further ones for a while: by a taint, which jobs that run there
+// do not mind. No more than a quarter of a pool's nodes is, or one, and never the last that can be used.
+type Quarantine struct {
+	// failedJobs is how many different jobs have to fail on a node by what lies with the node; 3 where it is not given. 0
+	// switches the quarantine off.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=100
+	FailedJobs *int32 `json:"failedJobs,omitempty"`
+
+	// windowSeconds is within which time they have to fail; 3600 where it is not given.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=604800
+	WindowSeconds *int64 `json:"windowSeconds,omitempty"`
+
+	// durationSeconds is after which time the node is tried again; 3600 where it is not given.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=2592000
+	DurationSeconds *int64 `json:"durationSeconds,omitempty"`
 }
 
 // TopologyLevel is a level of the network.
@@ -232,7 +259,14 @@ type ClusterStatus struct {
 	// +optional
 	Used *ResourceAmounts `json:"used,omitempty"`
 
-	// conditions: Ready, Reconciling, Stalled, Reachable, HistoryAvailable.
+	// quarantine is the nodes that are kept from jobs, and those that were until lately, by name.
+	// +optional
+	// +listType=map
+	// +listMapKey=node
+	// +kubebuilder:validation:MaxItems=64
+	Quarantine []QuarantinedNode `json:"quarantine,omitempty"`
+
+	// conditions: Ready, Reconciling, Stalled, Reachable, HistoryAvailable, NodesQuarantined.
 	// +optional
 	// +listType=map
 	// +listMapKey=type
@@ -242,6 +276,33 @@ type ClusterStatus struct {
 	// journal of the cluster's life.
 	// +optional
 	Journal Journal `json:"journal,omitempty,omitzero"`
+}
+
+// QuarantinedNode is a node that is kept from jobs, or was until lately.
+type QuarantinedNode struct {
+	// node name.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	Node string `json:"node"`
+
+	// since when it is kept from jobs.
+	// +required
+	Since metav1.Time `json:"since"`
+
+	// until when it is. A node that somebody keeps from jobs by hand has none.
+	// +optional
+	Until *metav1.Time `json:"until,omitempty"`
+
+	// releasedTime is since when it takes jobs again, by itself or because somebody removed the taint. What failed before that
+	// does not count any more.
+	// +optional
+	ReleasedTime *metav1.Time `json:"releasedTime,omitempty"`
+
+	// message tells a person why.
+	// +optional
+	// +kubebuilder:validation:MaxLength=512
+	Message string `json:"message,omitempty"`
 }
 
 // Pool is a group of equal nodes.

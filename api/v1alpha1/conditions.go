@@ -58,6 +58,13 @@ const (
 	// nothing of them is lost; the message says since when, and how many objects wait. Ready does not depend on it.
 	ConditionHistoryAvailable = "HistoryAvailable"
 
+	// ConditionNodesQuarantined is True while nodes are kept from jobs because jobs failed on them; the message names them.
+	// Otherwise it is not there. Ready does not depend on it.
+	ConditionNodesQuarantined = "NodesQuarantined"
+
+	// ReasonJobsFail: several different jobs failed on a node.
+	ReasonJobsFail = "JobsFail"
+
 	// ReasonHistoryRecording: what happens is recorded.
 	ReasonHistoryRecording = "Recording"
 	// ReasonHistoryAway: the history's database does not answer, or does not take what it is given.

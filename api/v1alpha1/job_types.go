@@ -418,15 +418,15 @@ type Restart struct {
 }
 
 // RestartRule says what follows failures of a kind.
-// +kubebuilder:validation:XValidation:rule="has(self.on) != has(self.exitCodes)",message="a rule is about categories (on) or about exit codes (exitCodes): give one of the two"
+// +kubebuilder:validation:XValidation:rule="has(self.categories) != has(self.exitCodes)",message="a rule is about categories or about exitCodes: give one of the two"
 // +kubebuilder:validation:XValidation:rule="!has(self.maxRetries) || self.action != 'Fail'",message="a job that fails is not retried: leave maxRetries out, or choose another action",fieldPath=".maxRetries"
 type RestartRule struct {
-	// on are categories of failures that the rule is about.
+	// categories of failures that the rule is about.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MinItems=1
 	// +kubebuilder:validation:MaxItems=16
-	On []FailureCategory `json:"on,omitempty"`
+	Categories []FailureCategory `json:"categories,omitempty"`
 
 	// exitCodes that the rule is about, where the program ended by itself with one of them: failures of the category ExitCode.
 	// +optional

@@ -19,6 +19,12 @@ const (
 	// LabelSpot marks, with the value "true", a node that can be taken away at any time.
 	LabelSpot = GroupName + "/spot"
 
+	// TaintQuarantine on a node keeps further jobs from it. Soma gives it the value TaintFailures and takes it off again; with any
+	// other value it stays until somebody takes it off.
+	TaintQuarantine = GroupName + "/quarantine"
+	// TaintFailures is the value of TaintQuarantine on a node on which jobs failed.
+	TaintFailures = "failures"
+
 	// AnnotationReservation on a pod is the resourceVersion of the job in which the pod's reservation was found committed.
 	AnnotationReservation = GroupName + "/reservation"
 	// AnnotationFenced on a job was written so that nothing that a former scheduler may still have under way for it takes

@@ -166,6 +166,16 @@ func (in ProjectStatus) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Quarantine) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.Quarantine"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in QuarantinedNode) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.QuarantinedNode"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in QueueStatus) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.QueueStatus"
 }

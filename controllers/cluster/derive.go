@@ -18,8 +18,9 @@ const namedInMessages = 3
 
 // facts are what the status of a cluster is derived from.
 type facts struct {
-	probe     probeResult
-	inventory inventory
+	probe      probeResult
+	inventory  inventory
+	quarantine judgement
 }
 
 // derive writes what was found into the status of the cluster. A cluster that answered keeps its word until it failed
@@ -66,6 +67,16 @@ func derive(cluster *v1alpha1.Cluster, found facts, now time.Time) {
 		reachable.Status = metav1.ConditionFalse
 	}
 	conditions.Set(&status.Conditions, now, reachable)
+
+	status.Quarantine = found.quarantine.entries
+	if words := found.quarantine.words(); words == "" {
+		conditions.Delete(&status.Conditions, v1alpha1.ConditionNodesQuarantined)
+	} else {
+		conditions.Set(&status.Conditions, now, metav1.Condition{
+			Type: v1alpha1.ConditionNodesQuarantined, Status: metav1.ConditionTrue, ObservedGeneration: cluster.Generation,
+			Reason: v1alpha1.ReasonJobsFail, Message: words,
+		})
+	}
 }
 
 // deriveDeletion writes into the status of a cluster that is being deleted which jobs it waits for.

@@ -5,10 +5,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -26,7 +28,9 @@ import (
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=clusters,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=clusters/status,verbs=patch
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=jobs,verbs=get;list;watch
-// +kubebuilder:rbac:groups="",resources=nodes;pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups="",resources=nodes,verbs=get;list;watch;patch
+// +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 // +kubebuilder:rbac:groups="",resources=namespaces,verbs=get
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get,namespace=soma-system
 
@@ -62,6 +66,7 @@ type Reconciler struct {
 	Interval time.Duration
 
 	secrets client.Reader
+	events  events.EventRecorder
 	probes  probes
 }
 
@@ -82,6 +87,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	}
 	// Secrets are read when they are needed, and not kept.
 	r.secrets = mgr.GetAPIReader()
+	r.events = mgr.GetEventRecorder("soma")
 	all := debounce.Events(r.Interval, r.all)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("cluster").
@@ -91,6 +97,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&corev1.Node{}, all, builder.WithPredicates(predicate.Funcs{UpdateFunc: nodeChanged})).
 		Watches(&corev1.Pod{}, all, builder.WithPredicates(predicate.Funcs{UpdateFunc: podChanged})).
 		Watches(&v1alpha1.Job{}, debounce.Events(time.Second, r.terminating), builder.WithPredicates(predicate.Funcs{UpdateFunc: released})).
+		Watches(&v1alpha1.Job{}, debounce.Events(time.Second, r.all), builder.WithPredicates(predicate.Funcs{UpdateFunc: testified})).
 		Complete(r)
 }
 
@@ -99,6 +106,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	cluster := &v1alpha1.Cluster{}
 	if err := r.Client.Get(ctx, request.NamespacedName, cluster); err != nil {
 		r.probes.forget(request.Name)
+		quarantinedNodes.DeleteLabelValues(request.Name)
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if cluster.DeletionTimestamp != nil {
@@ -111,12 +119,16 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	if err != nil {
 		return ctrl.Result{}, err
 	}
+	if err := r.enforce(ctx, found.quarantine); err != nil {
+		return patch.Result(err)
+	}
+	quarantinedNodes.WithLabelValues(cluster.Name).Set(float64(len(found.quarantine.away())))
 	after := cluster.DeepCopy()
 	derive(after, found, r.Clock.Now())
 	if _, err := patch.Status(ctx, r.Client, cluster, after); err != nil {
 		return patch.Result(err)
 	}
-	return ctrl.Result{RequeueAfter: found.probe.next.Sub(r.Clock.Now())}, nil
+	return ctrl.Result{RequeueAfter: found.quarantine.sooner(found.probe.next, r.Clock.Now())}, nil
 }
 
 // observe reads what the status is derived from.
@@ -129,9 +141,15 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.Cluster) (fa
 	if err := r.Client.List(ctx, &pods, client.UnsafeDisableDeepCopy); err != nil {
 		return facts{}, fmt.Errorf("list the pods of cluster %q: %w", cluster.Name, err)
 	}
+	var jobs v1alpha1.JobList
+	// What this process just wrote of jobs is no more urgent than what others did.
+	if err := r.Client.List(ctx, &jobs, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
+		return facts{}, fmt.Errorf("list the jobs on cluster %q: %w", cluster.Name, err)
+	}
 	return facts{
-		probe:     r.probe(ctx, cluster),
-		inventory: pools(nodes.Items, pods.Items, cluster.Spec.Tolerations),
+		probe:      r.probe(ctx, cluster),
+		inventory:  pools(nodes.Items, pods.Items, cluster.Spec.Tolerations),
+		quarantine: judge(cluster, nodes.Items, jobs.Items, r.Clock.Now()),
 	}, nil
 }
 
@@ -152,6 +170,9 @@ func (r *Reconciler) delete(ctx context.Context, cluster *v1alpha1.Cluster) (ctr
 	after := cluster.DeepCopy()
 	deriveDeletion(after, held, r.Clock.Now())
 	if _, err := patch.Status(ctx, r.Client, cluster, after); err != nil || len(held) > 0 {
+		return patch.Result(err)
+	}
+	if err := r.releaseAll(ctx); err != nil {
 		return patch.Result(err)
 	}
 	_, err := patch.Finalizers(ctx, r.Client, after, nil, []string{FinalizerJobs})
@@ -215,6 +236,12 @@ func released(e event.UpdateEvent) bool {
 	before, ok := e.ObjectOld.(*v1alpha1.Job)
 	after, okToo := e.ObjectNew.(*v1alpha1.Job)
 	return ok && okToo && before.Status.Reservation != nil && after.Status.Reservation == nil
+}
+
+// testified lets through the updates by which a job may speak against a node.
+func testified(e event.UpdateEvent) bool {
+	after, ok := e.ObjectNew.(*v1alpha1.Job)
+	return ok && released(e) && slices.ContainsFunc(after.Status.Attempts, func(a v1alpha1.Attempt) bool { return a.Reason != v1alpha1.JobReasonCompleted })
 }
 
 // recorded lets through an update by which the journal got room again.

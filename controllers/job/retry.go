@@ -74,7 +74,7 @@ func matches(rule *platformv1.RestartRule, f failure) bool {
 	if len(rule.ExitCodes) > 0 {
 		return f.category == platformv1.FailureExitCode && slices.Contains(rule.ExitCodes, f.exit)
 	}
-	return slices.Contains(rule.On, f.category)
+	return slices.Contains(rule.Categories, f.category)
 }
 
 // sequel is what follows a failed attempt.

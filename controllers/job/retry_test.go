@@ -17,7 +17,7 @@ func TestFollow(t *testing.T) {
 		return platformv1.RestartRule{ExitCodes: codes, Action: action, MaxRetries: most}
 	}
 	on := func(action platformv1.RestartAction, most *int32, categories ...platformv1.FailureCategory) platformv1.RestartRule {
-		return platformv1.RestartRule{On: categories, Action: action, MaxRetries: most}
+		return platformv1.RestartRule{Categories: categories, Action: action, MaxRetries: most}
 	}
 	exit := func(code int32) failure { return failure{platformv1.FailureExitCode, code} }
 	of := func(category platformv1.FailureCategory) failure { return failure{category: category} }

@@ -78,6 +78,7 @@ func (a *app) describeCluster(cl *v1alpha1.Cluster, wide bool) error {
 	a.printFields(a.out, []field{
 		{"Name", cl.Name}, {"Description", cl.Spec.Description}, {"Phase", string(cl.Status.Phase)}, {"Ready", ready}, {"Message", why},
 		{"Kubernetes", cl.Status.KubernetesVersion}, {"Presets", strings.Join(presets, ", ")},
+		{"Quarantine", describeQuarantine(cl.Status.Quarantine)},
 	})
 	if len(cl.Status.Pools) == 0 {
 		return nil
@@ -89,4 +90,21 @@ func (a *app) describeCluster(cl *v1alpha1.Cluster, wide bool) error {
 		t.add(pool.Name, fmt.Sprintf("%d/%d", pool.ReadyNodes, pool.Nodes), pool.GPUModel, of["gpus"], of["cpu"], of["memory"], describeAmounts(pool.LargestNode))
 	}
 	return t.print(a.out, wide, true)
+}
+
+// describeQuarantine says which nodes are kept from jobs, until when and why.
+func describeQuarantine(nodes []v1alpha1.QuarantinedNode) string {
+	var lines []string
+	for i := range nodes {
+		n := &nodes[i]
+		switch {
+		case n.ReleasedTime != nil:
+			continue
+		case n.Until == nil:
+			lines = append(lines, fmt.Sprintf("%s: %s", n.Node, n.Message))
+		default:
+			lines = append(lines, fmt.Sprintf("%s: until %s; %s", n.Node, n.Until.Local().Format(time.DateTime), n.Message))
+		}
+	}
+	return strings.Join(lines, "\n")
 }

@@ -55,7 +55,7 @@ func TestNewJob(t *testing.T) {
 		"restart rules": {args: []string{"--restart", "on-failure", "--backoff", "10s,5m", "--restart-rule", "fail:42,43", "--restart-rule", "retry-free:NodeLost,GPULost:10"},
 			want: v1alpha1.JobSpec{LifeSpanSeconds: day, Restart: &v1alpha1.Restart{Policy: v1alpha1.RestartOnFailure, BackoffSeconds: ptr(int64(10)), MaxBackoffSeconds: ptr(int64(300)), Rules: []v1alpha1.RestartRule{
 				{ExitCodes: []int32{42, 43}, Action: v1alpha1.RestartFail},
-				{On: []v1alpha1.FailureCategory{v1alpha1.FailureNodeLost, v1alpha1.FailureGPULost}, Action: v1alpha1.RestartRetryFree, MaxRetries: ptr(int32(10))}}}}},
+				{Categories: []v1alpha1.FailureCategory{v1alpha1.FailureNodeLost, v1alpha1.FailureGPULost}, Action: v1alpha1.RestartRetryFree, MaxRetries: ptr(int32(10))}}}}},
 		"a rule of both":    {args: []string{"--restart", "on-failure", "--restart-rule", "fail:42,Image"}, wantError: "give two rules"},
 		"a rule of nothing": {args: []string{"--restart", "on-failure", "--restart-rule", "fail"}, wantError: "for instance fail:42"},
 		"no such action":    {args: []string{"--restart", "on-failure", "--restart-rule", "stop:42"}, wantError: "the actions are"},

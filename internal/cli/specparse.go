@@ -197,10 +197,10 @@ func parseRule(text string) (v1alpha1.RestartRule, error) {
 		if code, err := strconv.ParseInt(what, 10, 32); err == nil {
 			rule.ExitCodes = append(rule.ExitCodes, int32(code))
 		} else {
-			rule.On = append(rule.On, v1alpha1.FailureCategory(what))
+			rule.Categories = append(rule.Categories, v1alpha1.FailureCategory(what))
 		}
 	}
-	if len(rule.ExitCodes) > 0 && len(rule.On) > 0 {
+	if len(rule.ExitCodes) > 0 && len(rule.Categories) > 0 {
 		return rule, fmt.Errorf("%q: a rule is about exit codes or about categories; give two rules", text)
 	}
 	if len(parts) == 3 {

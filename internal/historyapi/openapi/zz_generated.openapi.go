@@ -57,6 +57,8 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.ProjectNamespace{}.OpenAPIModelName(): schema_soma_platform_soma_api_v1alpha1_ProjectNamespace(ref),
 		apiv1alpha1.ProjectSpec{}.OpenAPIModelName():      schema_soma_platform_soma_api_v1alpha1_ProjectSpec(ref),
 		apiv1alpha1.ProjectStatus{}.OpenAPIModelName():    schema_soma_platform_soma_api_v1alpha1_ProjectStatus(ref),
+		apiv1alpha1.Quarantine{}.OpenAPIModelName():       schema_soma_platform_soma_api_v1alpha1_Quarantine(ref),
+		apiv1alpha1.QuarantinedNode{}.OpenAPIModelName():  schema_soma_platform_soma_api_v1alpha1_QuarantinedNode(ref),
 		apiv1alpha1.QueueStatus{}.OpenAPIModelName():      schema_soma_platform_soma_api_v1alpha1_QueueStatus(ref),
 		apiv1alpha1.Quota{}.OpenAPIModelName():            schema_soma_platform_soma_api_v1alpha1_Quota(ref),
 		apiv1alpha1.QuotaList{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_QuotaList(ref),
@@ -987,11 +989,17 @@ func schema_soma_platform_soma_api_v1alpha1_ClusterSpec(ref common.ReferenceCall
 							},
 						},
 					},
+					"quarantine": {
+						SchemaProps: spec.SchemaProps{
+							Description: "quarantine says when a node on which jobs fail is kept from further ones for a while. It is where this is not given.",
+							Ref:         ref(apiv1alpha1.Quarantine{}.OpenAPIModelName()),
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			apiv1alpha1.KubeconfigSecret{}.OpenAPIModelName(), apiv1alpha1.Preset{}.OpenAPIModelName(), apiv1alpha1.Prices{}.OpenAPIModelName(), apiv1alpha1.Toleration{}.OpenAPIModelName(), apiv1alpha1.TopologyLevel{}.OpenAPIModelName()},
+			apiv1alpha1.KubeconfigSecret{}.OpenAPIModelName(), apiv1alpha1.Preset{}.OpenAPIModelName(), apiv1alpha1.Prices{}.OpenAPIModelName(), apiv1alpha1.Quarantine{}.OpenAPIModelName(), apiv1alpha1.Toleration{}.OpenAPIModelName(), apiv1alpha1.TopologyLevel{}.OpenAPIModelName()},
 	}
 }
 
@@ -1056,6 +1064,27 @@ func schema_soma_platform_soma_api_v1alpha1_ClusterStatus(ref common.ReferenceCa
 							Ref:         ref(apiv1alpha1.ResourceAmounts{}.OpenAPIModelName()),
 						},
 					},
+					"quarantine": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"node",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "quarantine is the nodes that are kept from jobs, and those that were until lately, by name.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.QuarantinedNode{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 					"conditions": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{
@@ -1066,7 +1095,7 @@ func schema_soma_platform_soma_api_v1alpha1_ClusterStatus(ref common.ReferenceCa
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions: Ready, Reconciling, Stalled, Reachable, HistoryAvailable.",
+							Description: "conditions: Ready, Reconciling, Stalled, Reachable, HistoryAvailable, NodesQuarantined.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -1088,7 +1117,7 @@ func schema_soma_platform_soma_api_v1alpha1_ClusterStatus(ref common.ReferenceCa
 			},
 		},
 		Dependencies: []string{
-			apiv1alpha1.Journal{}.OpenAPIModelName(), apiv1alpha1.Pool{}.OpenAPIModelName(), apiv1alpha1.ResourceAmounts{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
+			apiv1alpha1.Journal{}.OpenAPIModelName(), apiv1alpha1.Pool{}.OpenAPIModelName(), apiv1alpha1.QuarantinedNode{}.OpenAPIModelName(), apiv1alpha1.ResourceAmounts{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
 	}
 }
 
@@ -2603,6 +2632,89 @@ func schema_soma_platform_soma_api_v1alpha1_ProjectStatus(ref common.ReferenceCa
 	}
 }
 
+func schema_soma_platform_soma_api_v1alpha1_Quarantine(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Quarantine says when a node on which jobs fail is kept from further ones for a while: by a taint, which jobs that run there do not mind. No more than a quarter of a pool's nodes is, or one, and never the last that can be used.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"failedJobs": {
+						SchemaProps: spec.SchemaProps{
+							Description: "failedJobs is how many different jobs have to fail on a node by what lies with the node; 3 where it is not given. 0 switches the quarantine off.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"windowSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "windowSeconds is within which time they have to fail; 3600 where it is not given.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"durationSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "durationSeconds is after which time the node is tried again; 3600 where it is not given.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_QuarantinedNode(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "QuarantinedNode is a node that is kept from jobs, or was until lately.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"node": {
+						SchemaProps: spec.SchemaProps{
+							Description: "node name.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"since": {
+						SchemaProps: spec.SchemaProps{
+							Description: "since when it is kept from jobs.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"until": {
+						SchemaProps: spec.SchemaProps{
+							Description: "until when it is. A node that somebody keeps from jobs by hand has none.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"releasedTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "releasedTime is since when it takes jobs again, by itself or because somebody removed the taint. What failed before that does not count any more.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"message": {
+						SchemaProps: spec.SchemaProps{
+							Description: "message tells a person why.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"node", "since"},
+			},
+		},
+		Dependencies: []string{
+			v1.Time{}.OpenAPIModelName()},
+	}
+}
+
 func schema_soma_platform_soma_api_v1alpha1_QueueStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -3235,14 +3347,14 @@ func schema_soma_platform_soma_api_v1alpha1_RestartRule(ref common.ReferenceCall
 				Description: "RestartRule says what follows failures of a kind.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
-					"on": {
+					"categories": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{
 								"x-kubernetes-list-type": "set",
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "on are categories of failures that the rule is about.",
+							Description: "categories of failures that the rule is about.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{

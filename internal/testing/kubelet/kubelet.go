@@ -14,6 +14,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/utils/ptr"
@@ -21,6 +22,11 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
 )
+
+// LabelBrokenGPUs on a node, with any value, has it refuse pods that ask for GPUs, as a node does that knows its GPUs to be broken.
+const LabelBrokenGPUs = "kubelet.soma.dev/broken-gpus"
+
+const gpuResource = "nvidia.com/gpu"
 
 // silence is how long it takes until a pod on a node that does not answer is looked at again.
 const silence = 200 * time.Millisecond
@@ -53,31 +59,44 @@ func (k *Kubelet) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Res
 	if err := k.client.Get(ctx, request.NamespacedName, pod); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if silent, err := k.silent(ctx, pod); silent || err != nil {
-		return ctrl.Result{RequeueAfter: silence}, err
+	node, err := k.nodeOf(ctx, pod)
+	if err != nil {
+		return ctrl.Result{}, err
 	}
-	after, err := k.step(ctx, pod)
+	if !answers(node) {
+		return ctrl.Result{RequeueAfter: silence}, nil
+	}
+	after, err := k.step(ctx, pod, node)
 	return ctrl.Result{RequeueAfter: after}, client.IgnoreNotFound(err)
 }
 
-// silent reports whether the pod is on a node that does not answer.
-func (k *Kubelet) silent(ctx context.Context, pod *corev1.Pod) (bool, error) {
+// nodeOf is the node that a pod is on; nil where there is none.
+func (k *Kubelet) nodeOf(ctx context.Context, pod *corev1.Pod) (*corev1.Node, error) {
 	if pod.Spec.NodeName == "" {
-		return false, nil
+		return nil, nil
 	}
 	node := &corev1.Node{}
-	if err := k.client.Get(ctx, client.ObjectKey{Name: pod.Spec.NodeName}, node); err != nil {
-		return false, client.IgnoreNotFound(err)
+	err := k.client.Get(ctx, client.ObjectKey{Name: pod.Spec.NodeName}, node)
+	if apierrors.IsNotFound(err) {
+		return nil, nil
+	}
+	return node, err
+}
+
+// answers reports whether a node is ready. One that is not there cannot hold anything up.
+func answers(node *corev1.Node) bool {
+	if node == nil {
+		return true
 	}
 	for _, condition := range node.Status.Conditions {
 		if condition.Type == corev1.NodeReady {
-			return condition.Status != corev1.ConditionTrue, nil
+			return condition.Status == corev1.ConditionTrue
 		}
 	}
-	return false, nil
+	return true
 }
 
-func (k *Kubelet) step(ctx context.Context, pod *corev1.Pod) (time.Duration, error) {
+func (k *Kubelet) step(ctx context.Context, pod *corev1.Pod, node *corev1.Node) (time.Duration, error) {
 	ended := pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed
 	switch {
 	case ended && pod.DeletionTimestamp == nil:
@@ -91,7 +110,7 @@ func (k *Kubelet) step(ctx context.Context, pod *corev1.Pod) (time.Duration, err
 	case pod.Spec.NodeName == "":
 		return 0, k.bind(ctx, pod)
 	case pod.Status.Phase != corev1.PodRunning:
-		return 0, k.start(ctx, pod)
+		return 0, k.start(ctx, pod, node)
 	}
 	left, code := k.left(pod)
 	if left > 0 {
@@ -126,12 +145,13 @@ func wanted(pod *corev1.Pod) string {
 	return ""
 }
 
-func (k *Kubelet) start(ctx context.Context, pod *corev1.Pod) error {
+func (k *Kubelet) start(ctx context.Context, pod *corev1.Pod, node *corev1.Node) error {
 	if refused(pod) {
-		changed := pod.DeepCopy()
-		changed.Status.Phase, changed.Status.Reason = corev1.PodFailed, "OutOfcpu"
-		changed.Status.Message = "Node didn't have enough resource: cpu"
-		return k.client.Status().Patch(ctx, changed, client.MergeFrom(pod))
+		return k.refuse(ctx, pod, "OutOfcpu", "Node didn't have enough resource: cpu")
+	}
+	if gpus := pod.Spec.Containers[0].Resources.Limits[gpuResource]; node != nil && node.Labels[LabelBrokenGPUs] != "" && !gpus.IsZero() {
+		return k.refuse(ctx, pod, "UnexpectedAdmissionError",
+			"Allocate failed due to no healthy devices present; cannot allocate unhealthy devices "+gpuResource+", which is unexpected")
 	}
 	status := corev1.ContainerStatus{Name: pod.Spec.Containers[0].Name, Image: pod.Spec.Containers[0].Image}
 	if waiting := waitingOf(pod); waiting != nil {
@@ -147,6 +167,13 @@ func (k *Kubelet) start(ctx context.Context, pod *corev1.Pod) error {
 	status.State.Running = &corev1.ContainerStateRunning{StartedAt: metav1.Now()}
 	status.ImageID = fmt.Sprintf("%s@sha256:%x", "registry.example/image", sha256.Sum256([]byte(status.Image)))
 	return k.write(ctx, pod, corev1.PodRunning, status)
+}
+
+// refuse has a node not take a pod that was bound to it.
+func (k *Kubelet) refuse(ctx context.Context, pod *corev1.Pod, reason, message string) error {
+	changed := pod.DeepCopy()
+	changed.Status.Phase, changed.Status.Reason, changed.Status.Message = corev1.PodFailed, reason, message
+	return k.client.Status().Patch(ctx, changed, client.MergeFrom(pod))
 }
 
 func (k *Kubelet) end(ctx context.Context, pod *corev1.Pod, code int32) error {
