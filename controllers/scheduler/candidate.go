@@ -184,8 +184,21 @@ func (c *candidate) asks() scheduling.Waiting {
 		w.Pools, w.Spot = placement.Pools, ptr.Deref(placement.Spot, false)
 		w.Within = 1 + slices.IndexFunc(c.cluster.Spec.Topology, func(l platformv1.TopologyLevel) bool { return l.Name == placement.Within })
 	}
-	w.Preemptible, w.Overdue = preemptible(c.job), c.overdue
+	w.Preemptible, w.Overdue, w.Avoid = preemptible(c.job), c.overdue, lately(c.job)
 	return w
+}
+
+// lately is the node on which the job failed last; it is tried on another where there is one. Empty where it did not fail.
+func lately(job *platformv1.Job) string {
+	if len(job.Status.Attempts) == 0 {
+		return ""
+	}
+	switch last := &job.Status.Attempts[len(job.Status.Attempts)-1]; last.Reason {
+	case platformv1.JobReasonCompleted, platformv1.JobReasonSuspended, platformv1.JobReasonSecretMissing, platformv1.JobReasonPreempted:
+		return ""
+	default:
+		return last.Node
+	}
 }
 
 func preemptible(job *platformv1.Job) bool { return ptr.Deref(job.Spec.Preemptible, false) }

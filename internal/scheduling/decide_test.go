@@ -55,6 +55,7 @@ func by(user string) option         { return func(w *Waiting) { w.User = user } 
 func models(names ...string) option { return func(w *Waiting) { w.Models = names } }
 func pools(names ...string) option  { return func(w *Waiting) { w.Pools = names } }
 func within(levels int) option      { return func(w *Waiting) { w.Within = levels } }
+func avoids(node string) option     { return func(w *Waiting) { w.Avoid = node } }
 func onSpot() option                { return func(w *Waiting) { w.Spot = true } }
 func overdue() option               { return func(w *Waiting) { w.Overdue = true } }
 func limit(n int64) *int64          { return &n }
@@ -131,6 +132,26 @@ func TestDecide(t *testing.T) {
 		"starts what fits, by time of submission": {
 			world: []any{wide(), gpuNode("a", "A100", 4), job("late", 4, after(time.Second)), job("early", 4)},
 			want:  map[string]string{"early": "a", "late": queued()},
+		},
+		"the node on which a job failed is avoided": {
+			world: []any{wide(), gpuNode("a", "A100", 4), gpuNode("b", "A100", 8), job("again", 1, avoids("a"))},
+			want:  map[string]string{"again": "b"},
+		},
+		"it is taken where there is no other": {
+			world: []any{wide(), gpuNode("a", "A100", 4), gpuNode("b", "A100", 8), job("full", 8), job("again", 1, avoids("a"), after(time.Second))},
+			want:  map[string]string{"full": "b", "again": "a"},
+		},
+		"it is taken where the others have GPUs that the job does not need": {
+			world: []any{wide(), cpuNode("a", 8), gpuNode("b", "A100", 8), job("again", 0, avoids("a"))},
+			want:  map[string]string{"again": "a"},
+		},
+		"a gang avoids it": {
+			world: []any{wide(), gpuNode("a", "A100", 4), gpuNode("b", "A100", 4), gpuNode("c", "A100", 4), job("gang", 1, replicas(6), avoids("a"))},
+			want:  map[string]string{"gang": "b*4 c*2"},
+		},
+		"a gang takes it where the others do not do": {
+			world: []any{wide(), gpuNode("a", "A100", 4), gpuNode("b", "A100", 4), job("gang", 1, replicas(6), avoids("a"))},
+			want:  map[string]string{"gang": "a*4 b*2"},
 		},
 		"higher priority goes first": {
 			world: []any{wide(), gpuNode("a", "A100", 4), job("usual", 4), job("urgent", 4, priority(1), after(time.Hour))},

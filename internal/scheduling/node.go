@@ -93,8 +93,9 @@ func (n *node) take(amounts Amounts) {
 	n.group.bucket(n).insert(n)
 }
 
-// bestFit is the node of the group on which the least is left after the need; nil where it fits nowhere.
-func (g *group) bestFit(need Amounts, end time.Time) *node {
+// bestFit is the node of the group, other than the one to avoid, on which the least is left after the need; nil where it fits
+// nowhere.
+func (g *group) bestFit(need Amounts, end time.Time, avoid string) *node {
 	for gpus := need.GPUs; gpus < int64(len(g.byFree)); gpus++ {
 		bucket := g.byFree[gpus].items
 		from, _ := slices.BinarySearchFunc(bucket, need.MilliCPU, func(n *node, cpu int64) int {
@@ -104,7 +105,7 @@ func (g *group) bestFit(need Amounts, end time.Time) *node {
 			return 1
 		})
 		for _, n := range bucket[from:] {
-			if need.Fits(n.available(end)) {
+			if need.Fits(n.available(end)) && n.Name != avoid {
 				return n
 			}
 		}

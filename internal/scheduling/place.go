@@ -59,18 +59,28 @@ func (e *Engine) groupsFor(c *class, model string) []*group {
 // placeIn places the job on one node where it can, and otherwise on as few as it can, as near to each other as it can.
 func placeIn(groups []*group, c *class, end time.Time) []share {
 	if c.within == 0 || c.replicas == 1 {
-		if n := bestFit(groups, c.replica.Times(c.replicas), end); n != nil {
+		if n := bestFit(groups, c.replica.Times(c.replicas), end, c.avoid); n != nil {
 			return []share{{n, c.replicas}}
 		}
 	}
 	if c.replicas == 1 {
 		return nil
 	}
+	if c.avoid != "" {
+		if shares := spread(groups, c, end, c.avoid); shares != nil {
+			return shares
+		}
+	}
+	return spread(groups, c, end, "")
+}
+
+// spread places the job on as few nodes as it can, as near to each other as it can, and none on the one to avoid.
+func spread(groups []*group, c *class, end time.Time, avoid string) []share {
 	var slots []share
 	total, levels := int64(0), 0
 	for _, g := range groups {
 		for _, n := range g.nodes {
-			if free := c.replica.count(n.available(end)); free > 0 {
+			if free := c.replica.count(n.available(end)); free > 0 && n.Name != avoid {
 				slots = append(slots, share{n, free})
 				total += free
 				levels = max(levels, len(n.Domains))
@@ -92,19 +102,23 @@ func placeIn(groups []*group, c *class, end time.Time) []share {
 }
 
 // bestFit is the node on which the least is left. Groups that come first by their kind are full before the next is looked
-// at: jobs without GPUs keep off nodes with GPUs, and nobody runs on spot nodes without need.
-func bestFit(groups []*group, need Amounts, end time.Time) *node {
-	var best *node
+// at: jobs without GPUs keep off nodes with GPUs, and nobody runs on spot nodes without need. The node to avoid is taken where no
+// other of its kind will do.
+func bestFit(groups []*group, need Amounts, end time.Time, avoid string) *node {
+	var best, avoided *node
 	for i, g := range groups {
-		if best != nil && i > 0 && (g.gpus != best.group.gpus || g.spot != best.group.spot) {
+		if found := cmp.Or(best, avoided); found != nil && i > 0 && (g.gpus != found.group.gpus || g.spot != found.group.spot) {
 			break
 		}
-		n := g.bestFit(need, end)
+		n := g.bestFit(need, end, avoid)
+		if n == nil && avoid != "" && avoided == nil {
+			avoided = g.bestFit(need, end, "")
+		}
 		if n != nil && (best == nil || cmp.Or(cmp.Compare(n.free.GPUs, best.free.GPUs), byFree(n, best)) < 0) {
 			best = n
 		}
 	}
-	return best
+	return cmp.Or(best, avoided)
 }
 
 // smallestDomain is the slots of the topology domain, at a level from the widest, that has room for the replicas and the

@@ -42,6 +42,8 @@ type Request struct {
 	// Within is the number of levels of topology, from the widest, whose domain all replicas must share. They are placed as
 	// near to each other as is possible in any case.
 	Within int
+	// Avoid is a node that is taken only where no other of its kind will do.
+	Avoid string
 }
 
 // waiting is a job in the queue.
@@ -60,6 +62,7 @@ type shape struct {
 	models, cluster, pools string
 	spot                   bool
 	within                 int
+	avoid                  string
 	span                   time.Duration
 	preemptible            bool
 }
@@ -67,7 +70,7 @@ type shape struct {
 func (w *Waiting) shape() shape {
 	return shape{
 		priority: w.Priority, overdue: w.Overdue, replica: w.Replica, replicas: w.Replicas, models: strings.Join(w.Models, ","),
-		cluster: w.Cluster, pools: strings.Join(w.Pools, ","), spot: w.Spot, within: w.Within, span: w.Span,
+		cluster: w.Cluster, pools: strings.Join(w.Pools, ","), spot: w.Spot, within: w.Within, avoid: w.Avoid, span: w.Span,
 		preemptible: w.Preemptible,
 	}
 }
