@@ -202,6 +202,7 @@ func drawJob(t *rapid.T, key string, quotas []Quota, now time.Time) Waiting {
 	w.Since = now
 	w.Span = rapid.SampledFrom([]time.Duration{0, time.Minute, time.Hour}).Draw(t, "span")
 	w.Preemptible = rapid.Bool().Draw(t, "preemptible")
+	w.Avoid = rapid.SampledFrom([]string{"", "n0", "n1"}).Draw(t, "avoid")
 	if w.Replica.GPUs > 0 {
 		w.Models = rapid.SampledFrom([][]string{nil, {"A100"}, {"H100", "A100"}}).Draw(t, "models")
 	}
