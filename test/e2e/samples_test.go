@@ -52,6 +52,20 @@ var _ = Describe("the page on scheduling", Label("samples"), func() {
 	})
 })
 
+var _ = Describe("the page on failures", Label("samples"), func() {
+	It("shows a rule that ends a job at once", func(ctx context.Context) {
+		DeferCleanup(func(ctx context.Context) {
+			_, err := kubectl(ctx, "delete", "sjob", "strict", "hello", "-n", "quickstart", "--ignore-not-found", "--timeout=60s")
+			Expect(err).NotTo(HaveOccurred())
+		})
+		var said string
+		for _, line := range commandsOf("docs/failures.md", "after `. .soma/env`:") {
+			said = fromRoot(ctx, line)
+		}
+		Expect(said).To(And(ContainSubstring("restart.rules[0]"), ContainSubstring("78")))
+	})
+})
+
 // codeBlock is what a page of Markdown has to be typed.
 var codeBlock = regexp.MustCompile(`^\n\n((?:    .*\n)+)`)
 
