@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -68,6 +67,8 @@ type Reconciler struct {
 	secrets client.Reader
 	events  events.EventRecorder
 	probes  probes
+	// witnesses are the jobs that may speak against a node.
+	witnesses witnesses
 }
 
 // SetupWithManager adds the controller to the manager. It returns an error where a dependency is missing.
@@ -97,7 +98,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Watches(&corev1.Node{}, all, builder.WithPredicates(predicate.Funcs{UpdateFunc: nodeChanged})).
 		Watches(&corev1.Pod{}, all, builder.WithPredicates(predicate.Funcs{UpdateFunc: podChanged})).
 		Watches(&v1alpha1.Job{}, debounce.Events(time.Second, r.terminating), builder.WithPredicates(predicate.Funcs{UpdateFunc: released})).
-		Watches(&v1alpha1.Job{}, debounce.Events(time.Second, r.all), builder.WithPredicates(predicate.Funcs{UpdateFunc: testified})).
+		Watches(&v1alpha1.Job{}, all, builder.WithPredicates(r.witnesses.changes())).
 		Complete(r)
 }
 
@@ -141,15 +142,14 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.Cluster) (fa
 	if err := r.Client.List(ctx, &pods, client.UnsafeDisableDeepCopy); err != nil {
 		return facts{}, fmt.Errorf("list the pods of cluster %q: %w", cluster.Name, err)
 	}
-	var jobs v1alpha1.JobList
-	// What this process just wrote of jobs is no more urgent than what others did.
-	if err := r.Client.List(ctx, &jobs, client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency); err != nil {
-		return facts{}, fmt.Errorf("list the jobs on cluster %q: %w", cluster.Name, err)
+	jobs, err := r.witnesses.look(ctx, r.Client)
+	if err != nil {
+		return facts{}, err
 	}
 	return facts{
 		probe:      r.probe(ctx, cluster),
 		inventory:  pools(nodes.Items, pods.Items, cluster.Spec.Tolerations),
-		quarantine: judge(cluster, nodes.Items, jobs.Items, r.Clock.Now()),
+		quarantine: judge(cluster, nodes.Items, jobs, r.Clock.Now()),
 	}, nil
 }
 
@@ -236,12 +236,6 @@ func released(e event.UpdateEvent) bool {
 	before, ok := e.ObjectOld.(*v1alpha1.Job)
 	after, okToo := e.ObjectNew.(*v1alpha1.Job)
 	return ok && okToo && before.Status.Reservation != nil && after.Status.Reservation == nil
-}
-
-// testified lets through the updates by which a job may speak against a node.
-func testified(e event.UpdateEvent) bool {
-	after, ok := e.ObjectNew.(*v1alpha1.Job)
-	return ok && released(e) && slices.ContainsFunc(after.Status.Attempts, func(a v1alpha1.Attempt) bool { return a.Reason != v1alpha1.JobReasonCompleted })
 }
 
 // recorded lets through an update by which the journal got room again.
