@@ -9,6 +9,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/test/performance/report"
 )
 
 const (
@@ -20,7 +21,7 @@ const (
 const (
 	kindPod   = "pod"
 	kindBatch = "batch"
-	kindSoma  = "soma"
+	kindSoma  = report.Soma
 )
 
 // kind is one way to run the same thing.
@@ -99,6 +100,15 @@ func kindNamed(name string) *kind {
 		}
 	}
 	return nil
+}
+
+// columns are those of the tables: one for each kind.
+func columns() []report.Column {
+	var columns []report.Column
+	for _, k := range kinds {
+		columns = append(columns, report.Column{Name: k.name, Title: k.title})
+	}
+	return columns
 }
 
 // turn is the kinds in the order of a round. Every second one goes backwards, so that no kind always has the same one's

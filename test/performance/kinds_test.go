@@ -7,6 +7,7 @@ import (
 	corev1 "k8s.io/api/core/v1"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/test/performance/report"
 )
 
 func TestTurns(t *testing.T) {
@@ -78,5 +79,11 @@ func TestSettings(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+func TestBudgetsCanBeRead(t *testing.T) {
+	if _, err := report.ReadBudgets("budgets.yaml", columns()); err != nil {
+		t.Error(err)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/test/performance/report"
 )
 
 // cleanTime bounds the removal of what a run made.
@@ -78,14 +79,16 @@ type bench struct {
 	// server is nil where the API server's own figures cannot be read.
 	server *apiServer
 	began  time.Time
-	result
+	report.Result
+	// writes are the requests that change something, per job and kind.
+	writes report.Result
 }
 
 func run(ctx context.Context, s settings) (err error) {
 	if err := s.validate(); err != nil {
 		return err
 	}
-	budgets, err := readBudgets(s.budgets)
+	budgets, err := report.ReadBudgets(s.budgets, columns())
 	if err != nil {
 		return err
 	}
@@ -106,11 +109,14 @@ func run(ctx context.Context, s settings) (err error) {
 	within, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	err = b.measure(within, s)
-	fmt.Print(b.markdown(budgets))
+	fmt.Print(b.Table("", budgets))
+	if len(b.writes.Figures) > 0 {
+		fmt.Print("\n", b.writes.Table("writes at the API server per job, room for all", nil))
+	}
 	if err != nil {
 		return err
 	}
-	return check(b.figures, budgets)
+	return b.Check(budgets)
 }
 
 func connect() (*bench, error) {
@@ -130,7 +136,8 @@ func connect() (*bench, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reach the cluster: %w", err)
 	}
-	return &bench{WithWatch: c, config: config, set: set, began: time.Now()}, nil
+	return &bench{WithWatch: c, config: config, set: set, began: time.Now(),
+		Result: report.Result{Columns: columns()}, writes: report.Result{Columns: columns()}}, nil
 }
 
 // measure goes through the parts, those that need little of the cluster first.

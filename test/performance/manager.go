@@ -19,6 +19,8 @@ import (
 	"k8s.io/client-go/tools/portforward"
 	"k8s.io/client-go/transport/spdy"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/soma-platform/soma/test/performance/scrape"
 )
 
 const (
@@ -148,7 +150,7 @@ func (m *manager) sample(ctx context.Context) (sample, error) {
 	return s, nil
 }
 
-func (m *manager) look(ctx context.Context, t tunnel) ([]point, error) {
+func (m *manager) look(ctx context.Context, t tunnel) ([]scrape.Point, error) {
 	get, err := http.NewRequestWithContext(ctx, http.MethodGet, t.url, nil)
 	if err != nil {
 		return nil, err
@@ -162,7 +164,7 @@ func (m *manager) look(ctx context.Context, t tunnel) ([]point, error) {
 	if answer.StatusCode != http.StatusOK {
 		return nil, fmt.Errorf("the manager answered %s", answer.Status)
 	}
-	return parse(answer.Body, slices.Collect(maps.Keys(meterOf))...)
+	return scrape.Parse(answer.Body, slices.Collect(maps.Keys(meterOf))...)
 }
 
 // during looks at the manager again and again while an action runs, and right before and after it. A manager that does not

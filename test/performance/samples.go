@@ -3,6 +3,8 @@ package main
 import (
 	"slices"
 	"time"
+
+	"github.com/soma-platform/soma/test/performance/scrape"
 )
 
 // meter is what is watched of the manager.
@@ -39,14 +41,14 @@ type sample struct {
 }
 
 // add counts in what one of the managers tells: what was done is summed, of what is the worst counts, which is the leader's.
-func (s *sample) add(points []point) {
+func (s *sample) add(points []scrape.Point) {
 	var one [meters]float64
 	for _, p := range points {
-		m, known := meterOf[p.metric]
-		if !known || (m == writes && p.labels["method"] == "GET") {
+		m, known := meterOf[p.Metric]
+		if !known || (m == writes && p.Labels["method"] == "GET") {
 			continue
 		}
-		one[m] += p.value
+		one[m] += p.Value
 	}
 	for m, value := range one {
 		switch meter(m) {

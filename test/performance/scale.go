@@ -8,6 +8,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/test/performance/report"
 )
 
 // measureScale submits Soma jobs at once that do not end, a tenth of them and then the rest, until all exist together: as
@@ -42,7 +43,7 @@ func (b *bench) measureScale(ctx context.Context, jobs, nodes int, quiet time.Du
 		if err != nil {
 			return err
 		}
-		detail := fmt.Sprintf("%s jobs: %s run, %s queue", number(float64(have)), number(float64(len(running))), number(float64(have-len(running))))
+		detail := fmt.Sprintf("%s jobs: %s run, %s queue", report.Number(float64(have)), report.Number(float64(len(running))), report.Number(float64(have-len(running))))
 		b.reportScale(step.name, detail, float64(len(objects))/took.Seconds(), filling, still)
 	}
 	return nil
@@ -83,7 +84,7 @@ func (b *bench) still(ctx context.Context, quiet time.Duration) (window, error) 
 
 func (b *bench) reportScale(when, detail string, rate float64, filling, still window) {
 	soma := func(name string, value float64, unit string) {
-		b.report(figure{name: name + ", " + when, kind: kindSoma, value: value, unit: unit, detail: detail})
+		b.Report(report.Figure{Name: name + ", " + when, Column: kindSoma, Value: value, Unit: unit, Detail: detail})
 		detail = ""
 	}
 	const mebi = 1 << 20

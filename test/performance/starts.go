@@ -6,6 +6,8 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/soma-platform/soma/test/performance/report"
 )
 
 // measureStarts times one start after another, kind by kind in turn, so that all kinds see the same machine.
@@ -26,15 +28,15 @@ func (b *bench) measureStarts(ctx context.Context, n int) error {
 		}
 	}
 	for _, k := range kinds {
-		of := func(name, detail string, q float64) figure {
-			return figure{name: name, kind: k.name, value: quantile(times[k.name], q), unit: "ms", detail: detail}
+		of := func(name, detail string, q float64) report.Figure {
+			return report.Figure{Name: name, Column: k.name, Value: report.Quantile(times[k.name], q), Unit: "ms", Detail: detail}
 		}
-		b.report(of("submit to running, p50", fmt.Sprintf("of %d starts", n), 0.5))
+		b.Report(of("submit to running, p50", fmt.Sprintf("of %d starts", n), 0.5))
 		slowest := fmt.Sprintf("of %d starts", n)
 		if n < 100 {
 			slowest = fmt.Sprintf("the slowest of %d", n)
 		}
-		b.report(of("submit to running, p99", slowest, 0.99))
+		b.Report(of("submit to running, p99", slowest, 0.99))
 	}
 	for _, k := range kinds {
 		if err := b.clear(ctx, k); err != nil {

@@ -6,6 +6,9 @@ import (
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/soma-platform/soma/test/performance/report"
+	"github.com/soma-platform/soma/test/performance/scrape"
 )
 
 // load is so many jobs at once on so many simulated nodes.
@@ -18,7 +21,7 @@ type load struct {
 type burst struct {
 	rate                 float64
 	serverCPU            float64
-	serverWrites         counts
+	serverWrites         scrape.Counts
 	writes, cpu, records float64
 	lag                  []float64
 }
@@ -71,7 +74,7 @@ func (b *bench) burst(ctx context.Context, k *kind, l load, round int) (burst, e
 	jobs := float64(l.jobs)
 	return burst{
 		rate:      jobs / took.Seconds(),
-		serverCPU: (after.cpu - before.cpu) / jobs * 1000, serverWrites: after.writes.minus(before.writes).each(jobs),
+		serverCPU: (after.cpu - before.cpu) / jobs * 1000, serverWrites: after.writes.Minus(before.writes).Each(jobs),
 		writes: seen.grew(writes) / jobs, cpu: seen.grew(cpu) / jobs * 1000, records: seen.rate(recorded),
 		lag: seen.values(lag),
 	}, nil
@@ -88,18 +91,18 @@ func (b *bench) reportBursts(l load, bursts map[string][]burst) {
 	}
 	each := func(name, detail, unit string, of func(burst) float64) {
 		for _, k := range kinds {
-			b.reportMedian(figure{name: name + ", " + l.name, kind: k.name, unit: unit, detail: detail}, all(k.name, of))
+			b.ReportMedian(report.Figure{Name: name + ", " + l.name, Column: k.name, Unit: unit, Detail: detail}, all(k.name, of))
 		}
 	}
 	soma := func(name, detail, unit string, of func(burst) float64) {
-		b.reportMedian(figure{name: name + ", " + l.name, kind: kindSoma, unit: unit, detail: detail}, all(kindSoma, of))
+		b.ReportMedian(report.Figure{Name: name + ", " + l.name, Column: kindSoma, Unit: unit, Detail: detail}, all(kindSoma, of))
 	}
 	rounds := len(bursts[kindSoma])
 	each("created to finished", fmt.Sprintf("%d at once on %d GPUs, median of %d rounds", l.jobs, l.nodes*gpusPerNode, rounds), "/s",
 		func(d burst) float64 { return d.rate })
 	if b.server != nil {
 		each("CPU of the API server per job", "", "ms", func(d burst) float64 { return d.serverCPU })
-		each("writes at the API server per job", "", "", func(d burst) float64 { return d.serverWrites.sum() })
+		each("writes at the API server per job", "", "", func(d burst) float64 { return d.serverWrites.Sum() })
 	}
 	soma("API writes of the manager per job", "", "", func(d burst) float64 { return d.writes })
 	soma("manager CPU per job", "", "ms", func(d burst) float64 { return d.cpu })
@@ -116,21 +119,21 @@ func (b *bench) reportBursts(l load, bursts map[string][]burst) {
 
 // reportLag reports how long the object that waited longest had waited, whenever it was looked at.
 func (b *bench) reportLag(when string, lags []float64) {
-	b.report(figure{name: "recorder lag, p99, " + when, kind: kindSoma, value: quantile(lags, 0.99) * 1000, unit: "ms",
-		detail: fmt.Sprintf("of %d looks", len(lags))})
-	b.report(figure{name: "recorder lag, longest, " + when, kind: kindSoma, value: quantile(lags, 1) * 1000, unit: "ms"})
+	b.Report(report.Figure{Name: "recorder lag, p99, " + when, Column: kindSoma, Value: report.Quantile(lags, 0.99) * 1000, Unit: "ms",
+		Detail: fmt.Sprintf("of %d looks", len(lags))})
+	b.Report(report.Figure{Name: "recorder lag, longest, " + when, Column: kindSoma, Value: report.Quantile(lags, 1) * 1000, Unit: "ms"})
 }
 
 // reportWrites reports which writes there are, those that all kinds make first.
 func (b *bench) reportWrites(bursts map[string][]burst) {
 	for _, k := range kinds {
-		total := counts{}
+		total := scrape.Counts{}
 		for _, one := range bursts[k.name] {
-			total = total.plus(one.serverWrites)
+			total = total.Plus(one.serverWrites)
 		}
-		mean := total.each(float64(max(len(bursts[k.name]), 1)))
-		for _, request := range mean.frequent(0.05) {
-			b.writes = append(b.writes, figure{name: request, kind: k.name, value: mean[request]})
+		mean := total.Each(float64(max(len(bursts[k.name]), 1)))
+		for _, request := range mean.Frequent(0.05) {
+			b.writes.Report(report.Figure{Name: request, Column: k.name, Value: mean[request]})
 		}
 	}
 }

@@ -1,4 +1,4 @@
-package main
+package report
 
 import (
 	"os"
@@ -22,7 +22,7 @@ func TestReadBudgets(t *testing.T) {
 			if err := os.WriteFile(path, []byte(test.text), 0o600); err != nil {
 				t.Fatal(err)
 			}
-			_, err := readBudgets(path)
+			_, err := ReadBudgets(path, columns)
 			if test.wrong == "" && err != nil {
 				t.Errorf("got %v, want no error", err)
 			}
@@ -31,33 +31,31 @@ func TestReadBudgets(t *testing.T) {
 			}
 		})
 	}
-	if _, err := readBudgets("budgets.yaml"); err != nil {
-		t.Errorf("the budgets of this repository: %v", err)
-	}
 }
 
 func TestCheck(t *testing.T) {
-	figures := []figure{
-		{name: "start", kind: kindPod, value: 400}, {name: "start", kind: kindSoma, value: 500},
-		{name: "rate", kind: kindBatch}, {name: "rate", kind: kindSoma, value: 10},
-		{name: "memory", kind: kindSoma, value: 150},
+	figures := []Figure{
+		{Name: "start", Column: "pod", Value: 400}, {Name: "start", Column: Soma, Value: 500},
+		{Name: "rate", Column: "batch"}, {Name: "rate", Column: Soma, Value: 10},
+		{Name: "memory", Column: Soma, Value: 150},
 	}
 	for name, test := range map[string]struct {
-		budget budget
+		budget Budget
 		wrong  string
 	}{
-		"within its bound":            {budget{Name: "memory", Max: new(200.0)}, ""},
-		"at its bound":                {budget{Name: "memory", Max: new(150.0)}, ""},
-		"over it":                     {budget{Name: "memory", Max: new(100.0)}, "is 150; the aim is at most 100"},
-		"under it":                    {budget{Name: "memory", Min: new(200.0)}, "is 150; the aim is at least 200"},
-		"a ratio within its bound":    {budget{Name: "start", RatioTo: kindPod, Max: new(1.3)}, ""},
-		"a ratio over it":             {budget{Name: "start", RatioTo: kindPod, Max: new(1.2)}, "is 1.25; the aim is at most 1.2 of the bare pod"},
-		"a ratio to nothing":          {budget{Name: "rate", RatioTo: kindBatch, Min: new(1.0)}, "was not measured"},
-		"a ratio to another's figure": {budget{Name: "memory", RatioTo: kindPod, Max: new(1.0)}, "was not measured"},
-		"not measured":                {budget{Name: "cpu", Max: new(1.0)}, "was not measured"},
+		"within its bound":            {Budget{Name: "memory", Max: new(200.0)}, ""},
+		"at its bound":                {Budget{Name: "memory", Max: new(150.0)}, ""},
+		"over it":                     {Budget{Name: "memory", Max: new(100.0)}, "is 150; the aim is at most 100"},
+		"under it":                    {Budget{Name: "memory", Min: new(200.0)}, "is 150; the aim is at least 200"},
+		"a ratio within its bound":    {Budget{Name: "start", RatioTo: "pod", Max: new(1.3)}, ""},
+		"a ratio over it":             {Budget{Name: "start", RatioTo: "pod", Max: new(1.2)}, "is 1.25; the aim is at most 1.2 of the bare pod"},
+		"a ratio to nothing":          {Budget{Name: "rate", RatioTo: "batch", Min: new(1.0)}, "was not measured"},
+		"a ratio to another's figure": {Budget{Name: "memory", RatioTo: "pod", Max: new(1.0)}, "was not measured"},
+		"not measured":                {Budget{Name: "cpu", Max: new(1.0)}, "was not measured"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			err := check(figures, []budget{test.budget})
+			r := Result{Columns: columns, Figures: figures}
+			err := r.Check([]Budget{test.budget})
 			if test.wrong == "" && err != nil {
 				t.Errorf("got %v, want no error", err)
 			}
