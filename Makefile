@@ -24,6 +24,8 @@ DEVCLUSTER := $(SOMA_DEV_DIR)/bin/devcluster --root $(CURDIR) --dir $(SOMA_DEV_D
 
 # The modules of the repository: the product's, and those that only build and test it.
 MODULES := . hack/devcluster hack/images hack/manifests
+# Kueue's scheduler takes minutes to compile: it is held tidy, and compiled by `make bench-kueue` alone.
+MEASURED := test/performance/kueue
 
 ##@ The development cluster
 
@@ -84,7 +86,7 @@ lint: ## Run the linters (.golangci.yml)
 
 .PHONY: verify
 verify: ## Check that what is generated is current, layers hold, modules are tidy, manifests are valid
-	$(ALIKE) hack/verify $(MODULES)
+	$(ALIKE) hack/verify $(MODULES) $(MEASURED)
 
 .PHONY: test
 test: test-unit test-integration test-e2e ## Run all tests; needs `make up`
@@ -122,6 +124,13 @@ bench: ## Measure, side by side with bare pods and batch/v1 Jobs (up to 40 minut
 .PHONY: bench-writes
 bench-writes: ## Measure what one write of a status costs the API server (4 minutes)
 	hack/with-cluster $(GO) run ./test/performance -starts 0 -jobs 0 -scale 0 -writes 400
+
+.PHONY: bench-kueue
+bench-kueue: devcluster ## Measure the scheduler side by side with Kueue's, on API servers of their own (an hour and more; BENCH='-part 5' for a fifth)
+	$(STATIC) $(GO) -C test/performance/kueue build -trimpath -buildvcs=false -o $(CURDIR)/bin/kueue .
+	kueue=$$($(GO) -C test/performance/kueue list -m -f '{{.Dir}}' sigs.k8s.io/kueue); \
+	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(ALIKE) $(GO) run ./test/performance/scheduler -kueue bin/kueue -kueue-crds $$kueue/config/components/crd/bases \
+	  -budgets test/performance/scheduler/budgets.yaml $(BENCH)
 
 .PHONY: bench-history
 bench-history: ## Measure pages out of 10 million records, in a PostgreSQL of its own (10 minutes and more, 20 GB of disk)

@@ -1,0 +1,216 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"slices"
+	"time"
+
+	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/test/performance/report"
+	"github.com/soma-platform/soma/test/performance/scrape"
+)
+
+const (
+	// tries is how often the restart is measured.
+	tries = 3
+	// looks is how often the memory is looked at, of which the least counts: what is garbage is not meant.
+	looks = 5
+	// maxAnswer bounds what is read of a profile.
+	maxAnswer = 64 << 20
+)
+
+// measureRestart tells how soon Soma's scheduler reserves again that is started anew among many jobs, and what memory it needs
+// for them.
+func (b *bench) measureRestart(ctx context.Context, systems []system) (err error) {
+	at := slices.IndexFunc(systems, func(s system) bool { return s.column() == report.Soma })
+	if at < 0 {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, b.timeout)
+	defer cancel()
+	l := standing(b.part)
+	running, _ := l.total()
+	b.say("restart: making %d jobs of which %d run", l.jobs(), running)
+	p, err := b.ready(ctx, systems[at], &l)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, p.stop()) }()
+	r := newRun(p, tries)
+	return r.play(ctx, func(ctx context.Context) error {
+		if err := r.generate(ctx, &l); err != nil {
+			return err
+		}
+		if err := r.reach(ctx, running); err != nil {
+			return err
+		}
+		return b.restart(ctx, p, r, &l)
+	})
+}
+
+func (b *bench) restart(ctx context.Context, p *plane, r *run, l *load) error {
+	detail := fmt.Sprintf("%s jobs hold a reservation, %s wait", report.Number(float64(r.reservations())), report.Number(float64(l.jobs()-r.reservations())))
+	var listing, starting, ratios []float64
+	var own float64
+	for range tries {
+		if err := p.stopScheduler(); err != nil {
+			return err
+		}
+		list, err := p.list(ctx)
+		if err != nil {
+			return err
+		}
+		before := r.reservations()
+		if err := r.endOne(ctx); err != nil {
+			return err
+		}
+		began := time.Now()
+		process, err := p.observed()
+		if err != nil {
+			return err
+		}
+		if err := r.reach(ctx, before+1); err != nil {
+			return err
+		}
+		took := time.Since(began).Seconds()
+		listing, starting, ratios = append(listing, list.Seconds()), append(starting, took), append(ratios, took/list.Seconds())
+		if own, err = process.heap(ctx); err != nil {
+			return err
+		}
+	}
+	if err := p.stopScheduler(); err != nil {
+		return err
+	}
+	cache, err := p.observed("-idle")
+	if err != nil {
+		return err
+	}
+	began := time.Now()
+	if err := cache.full(ctx); err != nil {
+		return err
+	}
+	filled := time.Since(began).Seconds()
+	copies, err := cache.heap(ctx)
+	if err != nil {
+		return err
+	}
+	figure := func(name, unit, detail string, values ...float64) {
+		b.ReportMedian(report.Figure{Name: name, Column: report.Soma, Unit: unit, Detail: detail}, values)
+	}
+	figure("all jobs listed", "s", detail, listing...)
+	figure("a process started and its cache filled", "s", "", filled)
+	figure("restart to first reservation", "s", fmt.Sprintf("median of %d", tries), starting...)
+	figure("restart to first reservation, against listing", "", "", ratios...)
+	figure("memory of the cache", "MB", "live, after collection", copies/(1<<20))
+	figure("memory of the scheduler with its cache", "MB", "", own/(1<<20))
+	figure("memory for each waiting job beyond the cache", "KB", "all of the difference", (own-copies)/1024/float64(l.jobs()-r.reservations()))
+	return nil
+}
+
+// list reads all jobs, as one who starts does.
+func (p *plane) list(ctx context.Context) (time.Duration, error) {
+	began := time.Now()
+	err := p.List(ctx, &platformv1.JobList{}, &client.ListOptions{})
+	return time.Since(began), err
+}
+
+// endOne ends a job that runs, so that another can have its place.
+func (r *run) endOne(ctx context.Context) error {
+	r.mu.Lock()
+	var key types.NamespacedName
+	for name, j := range r.known {
+		if j.state == reserved {
+			key = name
+			break
+		}
+	}
+	r.mu.Unlock()
+	return r.write(ctx, key)
+}
+
+// observed is a scheduler that tells of itself.
+type observed struct {
+	profiles, metrics, probes string
+}
+
+func (p *plane) observed(args ...string) (*observed, error) {
+	var addresses [3]string
+	for i := range addresses {
+		free, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return nil, err
+		}
+		addresses[i] = free.Addr().String()
+		if err := free.Close(); err != nil {
+			return nil, err
+		}
+	}
+	o := &observed{profiles: addresses[0], metrics: addresses[1], probes: addresses[2]}
+	args = append(args, "-pprof-bind-address="+o.profiles, "-metrics-bind-address="+o.metrics, "-health-probe-bind-address="+o.probes)
+	return o, p.startScheduler(args...)
+}
+
+// full waits until its cache has all that there is.
+func (o *observed) full(ctx context.Context) error {
+	return eventually(ctx, readyTime, "the cache is not filled", func(ctx context.Context) (bool, error) {
+		body, err := get(ctx, "http://"+o.probes+"/readyz")
+		if err != nil {
+			return false, nil //nolint:nilerr // it is asked again
+		}
+		return true, body.Close()
+	})
+}
+
+// heap is how many bytes are in use, without garbage.
+func (o *observed) heap(ctx context.Context) (float64, error) {
+	least := 0.0
+	for range looks {
+		body, err := get(ctx, "http://"+o.profiles+"/debug/pprof/heap?gc=1")
+		if err != nil {
+			return 0, fmt.Errorf("have garbage collected: %w", err)
+		}
+		if _, err := io.Copy(io.Discard, io.LimitReader(body, maxAnswer)); err != nil {
+			return 0, err
+		}
+		if err := body.Close(); err != nil {
+			return 0, err
+		}
+		body, err = get(ctx, "http://"+o.metrics+"/metrics")
+		if err != nil {
+			return 0, fmt.Errorf("read the metrics of the scheduler: %w", err)
+		}
+		points, err := scrape.Parse(body, "go_memstats_heap_alloc_bytes")
+		if err := errors.Join(err, body.Close()); err != nil {
+			return 0, err
+		}
+		for _, point := range points {
+			if least == 0 || point.Value < least {
+				least = point.Value
+			}
+		}
+	}
+	return least, nil
+}
+
+func get(ctx context.Context, url string) (io.ReadCloser, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, err
+	}
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		return nil, err
+	}
+	if answer.StatusCode != http.StatusOK {
+		return nil, errors.Join(fmt.Errorf("%s answered %s", url, answer.Status), answer.Body.Close())
+	}
+	return answer.Body, nil
+}
