@@ -49,7 +49,7 @@ func (r *refusals) tells(job *platformv1.Job, d decision, now time.Time) news {
 	status := &job.Status
 	told := status.ObservedGeneration >= 0 && status.Queue != nil
 	switch {
-	case status.Reason != d.reason && !(told && busy(status.Reason) && busy(d.reason)):
+	case status.Reason != d.reason && !(busy(status.Reason) && busy(d.reason)):
 		return newReason
 	case !told:
 		return newPlace

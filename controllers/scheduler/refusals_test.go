@@ -41,6 +41,7 @@ func TestTells(t *testing.T) {
 	}{
 		"a new job that waits for others":              {fresh, queued(1, "m"), time.Hour, newPlace},
 		"a new job far back in the queue":              {fresh, queued(4000, "m"), time.Hour, newPlace},
+		"a new job that waits for its quota":           {fresh, full, time.Hour, newPlace},
 		"a new job that needs its owner":               {fresh, missing, 0, newReason},
 		"a job that was told already":                  {waiting(3, "m"), queued(3, "m"), time.Hour, nothingNew},
 		"a job that moved up":                          {waiting(3, "m"), queued(2, "m"), time.Hour, newPlace},
