@@ -44,6 +44,13 @@ func (b *bench) measureRestart(ctx context.Context, systems []system) (err error
 		return err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
+	empty, err := p.beyondCache(ctx)
+	if err != nil {
+		return err
+	}
+	if err := p.startScheduler(b.profile()...); err != nil {
+		return err
+	}
 	r := newRun(p, tries)
 	return r.play(ctx, func(ctx context.Context) error {
 		if err := r.generate(ctx, &l); err != nil {
@@ -52,14 +59,45 @@ func (b *bench) measureRestart(ctx context.Context, systems []system) (err error
 		if err := r.reach(ctx, running); err != nil {
 			return err
 		}
-		return b.restart(ctx, p, r, &l)
+		return b.restart(ctx, p, r, &l, empty)
 	})
 }
 
-func (b *bench) restart(ctx context.Context, p *plane, r *run, l *load) error {
+// use is the memory of a scheduler that is started anew, and of its cache alone, in bytes, and how long it took to fill the latter.
+type use struct {
+	all, cache float64
+	filling    time.Duration
+}
+
+// beyondCache measures what a scheduler uses, and a process that has nothing but its cache. None runs afterwards.
+func (p *plane) beyondCache(ctx context.Context) (u use, err error) {
+	for _, side := range []struct {
+		into *float64
+		args []string
+	}{{&u.all, nil}, {&u.cache, []string{"-idle"}}} {
+		if err := p.stopScheduler(); err != nil {
+			return u, err
+		}
+		o, err := p.observed(side.args...)
+		if err != nil {
+			return u, err
+		}
+		began := time.Now()
+		if err := o.full(ctx); err != nil {
+			return u, err
+		}
+		u.filling = time.Since(began)
+		if *side.into, err = o.heap(ctx); err != nil {
+			return u, err
+		}
+	}
+	return u, p.stopScheduler()
+}
+
+func (b *bench) restart(ctx context.Context, p *plane, r *run, l *load, empty use) error {
 	detail := fmt.Sprintf("%s jobs hold a reservation, %s wait", report.Number(float64(r.reservations())), report.Number(float64(l.jobs()-r.reservations())))
 	var listing, starting, ratios []float64
-	var own float64
+	var last *observed
 	for range tries {
 		if err := p.stopScheduler(); err != nil {
 			return err
@@ -73,8 +111,7 @@ func (b *bench) restart(ctx context.Context, p *plane, r *run, l *load) error {
 			return err
 		}
 		began := time.Now()
-		process, err := p.observed()
-		if err != nil {
+		if last, err = p.observed(); err != nil {
 			return err
 		}
 		if err := r.reach(ctx, before+1); err != nil {
@@ -82,36 +119,27 @@ func (b *bench) restart(ctx context.Context, p *plane, r *run, l *load) error {
 		}
 		took := time.Since(began).Seconds()
 		listing, starting, ratios = append(listing, list.Seconds()), append(starting, took), append(ratios, took/list.Seconds())
-		if own, err = process.heap(ctx); err != nil {
-			return err
-		}
 	}
-	if err := p.stopScheduler(); err != nil {
-		return err
-	}
-	cache, err := p.observed("-idle")
+	// It has looked at all jobs by now.
+	all, err := last.heap(ctx)
 	if err != nil {
 		return err
 	}
-	began := time.Now()
-	if err := cache.full(ctx); err != nil {
-		return err
-	}
-	filled := time.Since(began).Seconds()
-	copies, err := cache.heap(ctx)
+	now, err := p.beyondCache(ctx)
 	if err != nil {
 		return err
 	}
+	each := ((all - now.cache) - (empty.all - empty.cache)) / 1024 / float64(l.jobs()-r.reservations())
 	figure := func(name, unit, detail string, values ...float64) {
 		b.ReportMedian(report.Figure{Name: name, Column: report.Soma, Unit: unit, Detail: detail}, values)
 	}
 	figure("all jobs listed", "s", detail, listing...)
-	figure("a process started and its cache filled", "s", "", filled)
+	figure("a process started and its cache filled", "s", "", now.filling.Seconds())
 	figure("restart to first reservation", "s", fmt.Sprintf("median of %d", tries), starting...)
 	figure("restart to first reservation, against listing", "", "", ratios...)
-	figure("memory of the cache", "MB", "live, after collection", copies/(1<<20))
-	figure("memory of the scheduler with its cache", "MB", "", own/(1<<20))
-	figure("memory for each waiting job beyond the cache", "KB", "all of the difference", (own-copies)/1024/float64(l.jobs()-r.reservations()))
+	figure("memory of the cache", "MB", "live, after collection", now.cache/(1<<20))
+	figure("memory of the scheduler with its cache", "MB", "", all/(1<<20))
+	figure("memory for each waiting job beyond the cache", "KB", "what there is without jobs taken off", each)
 	return nil
 }
 

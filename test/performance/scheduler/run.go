@@ -102,6 +102,11 @@ func (r *run) play(ctx context.Context, script func(context.Context) error) erro
 // wait returns when all that are to end have ended.
 func (r *run) wait(ctx context.Context) error {
 	select {
+	case <-r.done: // whatever became of the scheduler since
+		return nil
+	default:
+	}
+	select {
 	case err := <-r.plane.ended:
 		return errors.Join(errors.New("the scheduler is gone"), err)
 	case <-ctx.Done():
