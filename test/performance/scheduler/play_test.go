@@ -18,7 +18,7 @@ import (
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
 
-// decider is a scheduler that reserves at once, and makes the first attempt of a job of a name give way.
+// decider is a scheduler that reserves at once; the first attempt of a job of a name has to give way at once, too.
 func decider(ctx context.Context, c client.WithWatch, events watch.Interface, displaced string) error {
 	for {
 		select {
@@ -30,14 +30,13 @@ func decider(ctx context.Context, c client.WithWatch, events watch.Interface, di
 				continue
 			}
 			before := job.DeepCopy()
-			switch {
-			case job.Status.Reservation == nil:
-				job.Status.Attempt++
-				job.Status.Reservation = &platformv1.Reservation{Attempt: job.Status.Attempt}
-			case job.Name == displaced && job.Status.Attempt == 1 && job.Status.Reservation.Ending == "":
-				job.Status.Reservation.Ending = platformv1.JobReasonPreempted
-			default:
+			if job.Status.Reservation != nil {
 				continue
+			}
+			job.Status.Attempt++
+			job.Status.Reservation = &platformv1.Reservation{Attempt: job.Status.Attempt}
+			if job.Name == displaced && job.Status.Attempt == 1 {
+				job.Status.Reservation.Ending = platformv1.JobReasonPreempted
 			}
 			// One that has changed meanwhile is seen again.
 			err := c.Status().Patch(ctx, job, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{}))
@@ -75,7 +74,7 @@ func TestPlay(t *testing.T) {
 		t.Fatal(err)
 	}
 	l := load{name: "play", cohorts: 1, queues: 2, classes: []class{
-		{name: "slow", count: 3, every: time.Millisecond, runs: time.Second},
+		{name: "slow", count: 3, every: time.Millisecond, runs: 20 * time.Millisecond},
 		{name: "fast", count: 5, runs: 10 * time.Millisecond},
 	}}
 	endless := load{name: "endless", cohorts: 1, queues: 1, classes: []class{{name: "endless", count: 1}}}
@@ -112,5 +111,22 @@ func TestPlay(t *testing.T) {
 	}
 	if ended != l.jobs() {
 		t.Errorf("%d jobs ended, want %d", ended, l.jobs())
+	}
+}
+
+// TestSeenAnew: what happened while a watch began anew is not lost: a job that has to give way once more is let go once more.
+func TestSeenAnew(t *testing.T) {
+	l := load{cohorts: 1, queues: 1, classes: []class{{name: "small", count: 1, runs: time.Millisecond}}}
+	s := &soma{}
+	r := newRun(&plane{system: s}, l.jobs())
+	q := l.all()[0]
+	r.submitted(q, "small-0", &l.classes[0])
+	for attempt := range 2 {
+		job := s.job(q, &l.classes[0], "small-0")
+		job.Object["status"] = map[string]any{"reservation": map[string]any{"attempt": int64(attempt), "ending": "Preempted"}}
+		r.see(job)
+		if key := <-r.jobs; key.Name != "small-0" {
+			t.Errorf("got %s", key)
+		}
 	}
 }

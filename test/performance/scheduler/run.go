@@ -164,9 +164,7 @@ func (r *run) see(o *unstructured.Unstructured) {
 	}
 	before := j.state
 	j.state, j.object = now, o
-	if now == before {
-		return
-	}
+	// A job that is as it was may be so again, where the watch began anew in between.
 	switch now {
 	case waiting:
 		j.object = nil
@@ -178,7 +176,9 @@ func (r *run) see(o *unstructured.Unstructured) {
 			r.due(key, j.class.runs)
 		}
 	case leaving:
-		r.displaced++
+		if before != leaving {
+			r.displaced++
+		}
 		r.due(key, 0)
 	case done:
 		j.object = nil
