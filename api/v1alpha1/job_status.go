@@ -221,8 +221,8 @@ type JobStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	Retries int32 `json:"retries,omitempty"`
 
-	// failures are how many attempts failed, by what of. Those that gave way, or never ran for reasons that are not the job's
-	// own, are not among them.
+	// failures are how many attempts of a job that is restarted failed, by what of. Those that gave way, or never ran for reasons
+	// that are not the job's own, are not among them.
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=48

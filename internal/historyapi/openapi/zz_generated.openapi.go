@@ -1927,7 +1927,7 @@ func schema_soma_platform_soma_api_v1alpha1_JobStatus(ref common.ReferenceCallba
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "failures are how many attempts failed, by what of. Those that gave way, or never ran for reasons that are not the job's own, are not among them.",
+							Description: "failures are how many attempts of a job that is restarted failed, by what of. Those that gave way, or never ran for reasons that are not the job's own, are not among them.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
