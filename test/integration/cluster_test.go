@@ -112,6 +112,25 @@ users: [{name: c, user: {token: t}}]}`)}
 		})
 	})
 
+	It("tells which nodes are kept from jobs, and takes its own taints off at its end, and no other", func() {
+		ours, others := harness.AddNode(harness.Unique("node"), "gpu", "4"), harness.AddNode(harness.Unique("node"), "gpu", "4")
+		for node, value := range map[*corev1.Node]string{ours: v1alpha1.TaintFailures, others: "broken-fan"} {
+			node.Spec.Taints = []corev1.Taint{{Key: v1alpha1.TaintQuarantine, Value: value, Effect: corev1.TaintEffectNoSchedule}}
+			Expect(harness.K8s.Update(harness.Ctx, node)).To(Succeed())
+		}
+		harness.Create(local)
+		harness.Reaches(local, func(g Gomega, local *v1alpha1.Cluster) {
+			g.Expect(local.Status.Quarantine).To(ConsistOf(
+				And(HaveField("Node", ours.Name), HaveField("Until", Not(BeNil()))),
+				And(HaveField("Node", others.Name), HaveField("Until", BeNil()), HaveField("Message", "kept from jobs by hand"))))
+			harness.ExpectCondition(g, local, v1alpha1.ConditionNodesQuarantined, "True", v1alpha1.ReasonJobsFail)
+		})
+		harness.Stays(local)
+		Expect(harness.K8s.Delete(harness.Ctx, local)).To(Succeed())
+		harness.Reaches(ours, func(g Gomega, n *corev1.Node) { g.Expect(n.Spec.Taints).To(BeEmpty()) })
+		harness.Reaches(others, func(g Gomega, n *corev1.Node) { g.Expect(n.Spec.Taints).To(HaveLen(1)) })
+	})
+
 	It("is held at its end until no job has a reservation on it", func() {
 		harness.Create(local)
 		harness.Reaches(local, func(g Gomega, local *v1alpha1.Cluster) {
