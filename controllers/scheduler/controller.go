@@ -29,18 +29,12 @@ const (
 	pause = 25 * time.Millisecond
 	// startsPerRound bounds how long a round takes: what changed meanwhile is not seen before its end.
 	startsPerRound = 8 * writers
-	// patience is how long a job waits before others are held back for it, so that it starts at last: most start sooner, and
-	// what is held back is not used meanwhile. urgency is how long it waits before others give way to it.
-	patience = 5 * time.Minute
-	urgency  = 5 * time.Second
 	// forecastPause is the least time between two forecasts, which tell so many starts and no further ahead.
 	forecastPause  = 10 * time.Second
 	forecastStarts = 4 * watchedPositions
 	forecastAhead  = 30 * 24 * time.Hour
 	// toldHolders is how many quotas a waiting job is told that hold what it waits for.
 	toldHolders = 3
-	// renewal is how often it is worked out anew when a job that others are held back for can start.
-	renewal = 5 * time.Second
 )
 
 var (
@@ -95,7 +89,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		return errors.New("the scheduler needs clients, a clock and a namespace")
 	}
 	r.fence = newFence(mgr, r)
-	r.engine = scheduling.New(scheduling.Options{Patience: patience, Urgency: urgency, Renewal: renewal})
+	r.engine = scheduling.New(scheduling.Defaults())
 	r.view, r.changes.batch = newView(r.Client, r.engine), newBatch()
 	r.refusals.written, r.aside = map[string]time.Time{}, aside{}
 	secrets := &metav1.PartialObjectMetadata{}

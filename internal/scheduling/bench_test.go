@@ -12,9 +12,6 @@ const (
 	benchQuotas, benchUsers                = 100, 10
 )
 
-// benchOptions are those of the controller.
-var benchOptions = Options{Patience: 5 * time.Minute, Renewal: 5 * time.Second}
-
 func emptyWorld(o Options) *Engine {
 	e := New(o)
 	e.SetQuota(gpuQuota("all", 8*benchNodes))
@@ -28,7 +25,7 @@ func emptyWorld(o Options) *Engine {
 }
 
 func largeWorld(waitingJobs int) *Engine {
-	e := emptyWorld(benchOptions)
+	e := emptyWorld(Defaults())
 	for i := range benchRunning {
 		w := benchJob(i)
 		e.SetRunning(Running{

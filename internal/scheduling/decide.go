@@ -47,13 +47,14 @@ func (e *Engine) Decide(now time.Time) Decisions {
 	e.rebuild()
 	e.age(now)
 	var d Decisions
+	clear(e.refused)
 	e.losePatience(now)
 	e.renew(now)
-	e.promote()
+	e.nominate(now)
 	for c := e.next(); c != nil; c = e.next() {
 		e.makeReady(c)
 		e.step(c, now, &d)
-		e.promote()
+		e.nominate(now)
 	}
 	e.closeParks()
 	d.Again = e.renew(now)
@@ -71,7 +72,7 @@ func (e *Engine) step(c *class, now time.Time, d *Decisions) {
 	old := e.dropReservation(c)
 	found := e.try(c, now)
 	if found.shares != nil {
-		if old != nil {
+		if old != nil || e.isNominee(c) {
 			e.released(c)
 		}
 		e.start(w, found, now)
@@ -83,8 +84,11 @@ func (e *Engine) step(c *class, now time.Time, d *Decisions) {
 		e.keep(c, old)
 		return
 	}
-	if found.busy {
-		e.claim(c, now, d)
+	switch {
+	case found.busy:
+		e.claim(c, old != nil, now, d)
+	case e.isNominee(c):
+		e.hungry[c.lane.queue.root()] = struct{}{}
 	}
 	switch {
 	case old == nil:
@@ -101,13 +105,10 @@ func (e *Engine) released(c *class) {
 	e.hungry[c.lane.queue.root()] = struct{}{}
 }
 
-// claim keeps what the class's job needs from the time on at which it can start, and makes room for it where it may.
-func (e *Engine) claim(c *class, now time.Time, d *Decisions) {
-	wait := e.options.Patience
-	if c.lane.queue.displaces() {
-		wait = min(wait, e.options.Urgency)
-	}
-	if until := c.first().Since.Add(wait); now.Before(until) {
+// claim keeps what the class's job needs from the time on at which it can start, and makes room for it where it may. It does so only
+// for who is next in line, or had a reservation before.
+func (e *Engine) claim(c *class, had bool, now time.Time, d *Decisions) {
+	if until := e.patientUntil(c); now.Before(until) {
 		if !c.patient {
 			c.patient = true
 			e.patient.insert(patience{until, c})
@@ -117,8 +118,16 @@ func (e *Engine) claim(c *class, now time.Time, d *Decisions) {
 	if !e.mayReserve(c) {
 		return
 	}
+	if !had && !e.isNominee(c) {
+		e.hungry[c.lane.queue.root()] = struct{}{}
+		return
+	}
 	e.reserve(c, now)
-	if c.reservation == nil || c.reservation.imminent || !c.lane.queue.displaces() {
+	if c.reservation == nil {
+		e.refuse(c)
+		return
+	}
+	if c.reservation.imminent || !c.lane.queue.displaces() {
 		return
 	}
 	e.dropReservation(c)
@@ -140,14 +149,14 @@ func comparePatience(a, b patience) int {
 	return cmp.Or(a.until.Compare(b.until), cmp.Compare(a.class.id, b.class.id))
 }
 
-// losePatience makes those ready that have waited long enough for others to be held back for them.
+// losePatience looks for those that have waited long enough for others to be held back for them.
 func (e *Engine) losePatience(now time.Time) {
 	for len(e.patient.items) > 0 && !e.patient.items[0].until.After(now) {
 		c := e.patient.items[0].class
 		e.patient.remove(e.patient.items[0])
 		c.patient = false
 		if _, waits := c.lane.queue.blocked[c]; waits && c.reservation == nil && e.mayReserve(c) {
-			e.makeReady(c)
+			e.hungry[c.lane.queue.root()] = struct{}{}
 		}
 	}
 }

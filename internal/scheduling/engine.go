@@ -30,6 +30,12 @@ type Options struct {
 	Urgency time.Duration
 }
 
+// Defaults are the options of the manager: most jobs start before the patience of others is over, and what is held back is not
+// used meanwhile.
+func Defaults() Options {
+	return Options{Reservations: 4, Patience: 5 * time.Minute, Renewal: 5 * time.Second, Urgency: 5 * time.Second}
+}
+
 // Engine decides. It is for one goroutine at a time.
 type Engine struct {
 	options Options
@@ -42,10 +48,13 @@ type Engine struct {
 	running map[string]*running
 	byEnd   sortedBy[*running]
 	waiting map[string]*waiting
-	// heads are the classes with a reservation, hungry the trees in which another class may get one.
-	heads   []*class
-	hungry  map[*queue]struct{}
-	patient sortedBy[patience]
+	// heads are the classes with a reservation, hungry the trees in which another class may get one, nominees whose turn it is in
+	// each, refused who was passed over in this round.
+	heads    []*class
+	hungry   map[*queue]struct{}
+	nominees map[*queue][]*class
+	refused  map[*class]struct{}
+	patient  sortedBy[patience]
 	// ready are the classes that are looked at, opened the parks of those who could use what became free, looked the classes
 	// that were looked at and did not start.
 	ready   *race
@@ -66,7 +75,8 @@ func New(options Options) *Engine {
 	return &Engine{
 		options: options, quotas: map[string]Quota{}, queues: map[string]*queue{}, nodes: map[string]*node{},
 		running: map[string]*running{}, byEnd: sortedBy[*running]{compare: compareEnds}, waiting: map[string]*waiting{},
-		hungry: map[*queue]struct{}{}, patient: sortedBy[patience]{compare: comparePatience}, ready: newRace(need{}), stale: true,
+		hungry: map[*queue]struct{}{}, nominees: map[*queue][]*class{}, refused: map[*class]struct{}{}, patient: sortedBy[patience]{compare: comparePatience},
+		ready: newRace(need{}), stale: true,
 	}
 }
 

@@ -42,44 +42,6 @@ func (e *Engine) reservations(root *queue) (count int) {
 	return count
 }
 
-// promote makes those ready that may have a reservation now that another has none any more: in each tree the first of each
-// queue, as many as there is room for.
-func (e *Engine) promote() {
-	if len(e.hungry) == 0 {
-		return
-	}
-	first := map[*queue][]*class{}
-	for _, q := range e.queues {
-		root := q.root()
-		if _, hungry := e.hungry[root]; !hungry || q.reserved != nil {
-			continue
-		}
-		if c := q.firstBusy(); c != nil {
-			first[root] = append(first[root], c)
-		}
-	}
-	clear(e.hungry)
-	for root, classes := range first {
-		slices.SortFunc(classes, func(a, b *class) int {
-			return precedes(&a.lane.queue.contender, a, &b.lane.queue.contender, b)
-		})
-		for _, c := range classes[:min(len(classes), e.options.Reservations-e.reservations(root))] {
-			e.makeReady(c)
-		}
-	}
-}
-
-// firstBusy is the first of the queue's classes that wait for others to end.
-func (q *queue) firstBusy() *class {
-	var first *class
-	for c := range q.blocked {
-		if c.busy && (first == nil || precedes(&c.lane.contender, c, &first.lane.contender, first) < 0) {
-			first = c
-		}
-	}
-	return first
-}
-
 // outdate marks the reservations that the end of a job can bring nearer.
 func (e *Engine) outdate(r *running) {
 	for _, head := range e.heads {

@@ -92,6 +92,23 @@ func TestPatience(t *testing.T) {
 	}
 }
 
+// Who has used more than others starts after them where there is room for one only; but nobody who comes later is kept a place
+// before it.
+func TestWhoHasWaitedLongestGetsTheReservation(t *testing.T) {
+	e := New(Options{Reservations: 1})
+	of := func(quota string) func(*Running) { return func(r *Running) { r.Quota = quota } }
+	tell(e, gpuQuota("all", 0), child("heavy", "all", 6), child("light", "all", 6), gpuNode("a", "A100", 4), gpuNode("b", "A100", 4),
+		gpuNode("c", "A100", 4), runs("r", "a", 4, time.Hour, of("heavy")), runs("s", "c", 4, 9*time.Hour, of("heavy")),
+		job("older", 4, replicas(2), under("heavy"), after(time.Second), lasts(time.Hour)), runs("t", "b", 2, 2*time.Hour, of("light")),
+		job("newer", 4, replicas(2), under("light"), after(2*time.Second), lasts(5*time.Hour)))
+	e.Decide(start.Add(time.Minute))
+	e.RemoveRunning("r")
+	e.RemoveRunning("t")
+	if diff := cmp.Diff(map[string]string{"older": "a b", "newer": exceeded()}, outcome(e, e.Decide(start.Add(time.Hour)))); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestForecast(t *testing.T) {
 	e := engineWith(wide(), gpuNode("a", "A100", 4), runs("r", "a", 4, time.Hour),
 		job("1", 4, lasts(time.Hour)), job("2", 4), job("3-never", 4))

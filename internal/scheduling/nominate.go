@@ -1,0 +1,72 @@
+package scheduling
+
+import (
+	"slices"
+	"time"
+)
+
+// Who of those that wait gets a reservation is decided by how long they have waited, not by fair share: in each tree the first of
+// each queue by priority and submission, as many as there is room for. So nobody who came later gets one before, however
+// little they use; fair share orders who starts on what nobody is held back from.
+
+// nominate says, in the trees where there is room for a reservation more, whose turn it is, and makes those ready. They get it
+// when they are looked at and cannot start.
+func (e *Engine) nominate(now time.Time) {
+	for root := range e.hungry {
+		e.nominees[root] = e.firstInLine(root, now)
+		for _, c := range e.nominees[root] {
+			e.makeReady(c)
+		}
+	}
+	clear(e.hungry)
+}
+
+// firstInLine are the first of each queue, as many as there is room for.
+func (e *Engine) firstInLine(root *queue, now time.Time) []*class {
+	var first []*class
+	for _, q := range e.queues {
+		if q.reserved == nil && q.root() == root {
+			if c := e.longestWaiting(q, now); c != nil {
+				first = append(first, c)
+			}
+		}
+	}
+	slices.SortFunc(first, func(a, b *class) int { return inOrder(a.first(), b.first()) })
+	return first[:min(len(first), max(e.options.Reservations-e.reservations(root), 0))]
+}
+
+// longestWaiting is the first of the queue's classes for which others may be held back; nil for none.
+func (e *Engine) longestWaiting(q *queue, now time.Time) *class {
+	var first *class
+	for _, l := range q.lanes {
+		for _, c := range l.classes {
+			_, refused := e.refused[c]
+			_, parked := q.blocked[c]
+			if refused || parked && !c.busy || now.Before(e.patientUntil(c)) {
+				continue
+			}
+			if first == nil || inOrder(c.first(), first.first()) < 0 {
+				first = c
+			}
+		}
+	}
+	return first
+}
+
+// isNominee reports whether it is the class's turn to get a reservation.
+func (e *Engine) isNominee(c *class) bool { return slices.Contains(e.nominees[c.lane.queue.root()], c) }
+
+// refuse passes over a class in this round for which nothing can be kept beside what is kept for others.
+func (e *Engine) refuse(c *class) {
+	e.refused[c] = struct{}{}
+	e.hungry[c.lane.queue.root()] = struct{}{}
+}
+
+// patientUntil is until when the class's first job waits before others are held back for it.
+func (e *Engine) patientUntil(c *class) time.Time {
+	wait := e.options.Patience
+	if c.lane.queue.displaces() {
+		wait = min(wait, e.options.Urgency)
+	}
+	return c.first().Since.Add(wait)
+}
