@@ -132,6 +132,10 @@ bench-kueue: devcluster ## Measure the scheduler side by side with Kueue's, on A
 	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(ALIKE) $(GO) run ./test/performance/scheduler -kueue bin/kueue -kueue-crds $$kueue/config/components/crd/bases \
 	  -budgets test/performance/scheduler/budgets.yaml $(BENCH)
 
+.PHONY: bench-trace
+bench-trace: ## Play a made trace of a GPU cluster to FIFO, Kueue's order, EASY backfill and Soma's engine, in simulated time (2 minutes)
+	$(GO) run ./test/performance/trace -plot docs/performance-trace.svg
+
 .PHONY: bench-history
 bench-history: ## Measure pages out of 10 million records, in a PostgreSQL of its own (10 minutes and more, 20 GB of disk)
 	$(GO) run ./test/performance/history
