@@ -108,6 +108,12 @@ test-crash: devcluster ## Kill the manager before and after every single write o
 test-mutations: ## Break the scheduler on purpose in many ways; the tests have to notice each (3 minutes)
 	$(GO) run ./test/mutations
 
+# How long bytes are looked for that the engine does not stand.
+FUZZTIME ?= 2m
+.PHONY: test-fuzz
+test-fuzz: ## Look for a world in which the scheduler's engine breaks a promise (FUZZTIME=10m)
+	$(ALIKE) $(GO) test ./internal/scheduling -run '^$$' -fuzz FuzzDecide -fuzztime $(FUZZTIME)
+
 .PHONY: test-e2e
 test-e2e: ## Run the end-to-end suite against KUBECONFIG, by default the development cluster (FOCUS=regexp for a part)
 	hack/shells

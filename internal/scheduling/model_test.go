@@ -184,6 +184,12 @@ func drawQuotas(t *rapid.T) []Quota {
 		if rapid.Bool().Draw(t, "per user") {
 			q.PerUser.GPUs = limit(rapid.Int64Range(1, 8).Draw(t, "per user GPUs"))
 		}
+		if rapid.Bool().Draw(t, "preempts") {
+			q.Preemption = Preemption{
+				LowerPriority: Victims(rapid.IntRange(0, 2).Draw(t, "lower priority")), Reclaim: Victims(rapid.IntRange(0, 2).Draw(t, "reclaim")),
+				Quantum: rapid.SampledFrom([]time.Duration{0, time.Minute}).Draw(t, "quantum"), MinRun: rapid.SampledFrom([]time.Duration{0, 2 * time.Minute}).Draw(t, "safe for"),
+			}
+		}
 		quotas[i] = q
 	}
 	return quotas
@@ -269,7 +275,20 @@ func life(t *rapid.T, o Options, decided func(e *Engine, m *model, d Decisions, 
 			}
 		}
 		d := e.Decide(now)
+		m.displace(t, d)
 		decided(e, m, d, now)
+	}
+}
+
+// displace marks jobs that give way. It fails where one does not run, is being ended already, or gives way to nobody who waits.
+func (m *model) displace(t failer, d Decisions) {
+	for _, v := range d.Displaced {
+		r, runs := m.running[v.Key]
+		if _, waits := m.waiting[v.For]; !runs || r.Ending || !waits {
+			t.Fatalf("%s gives way to %s; runs: %t, is being ended: %t, the other waits: %t", v.Key, v.For, runs, r.Ending, waits)
+		}
+		r.Ending = true
+		m.running[v.Key] = r
 	}
 }
 
@@ -326,25 +345,29 @@ func TestTheLedgerIsTheSumOfWhatRuns(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		life(t, Options{}, func(e *Engine, m *model, d Decisions, now time.Time) {
 			m.check(t, d.Starts, now)
-			fresh := m.engine(Options{})
-			fresh.rebuild()
-			for name, q := range e.queues {
-				for d := range firstModel {
-					if got, want := q.used.at(d), fresh.queues[name].used.at(d); got != want {
-						t.Fatalf("quota %s uses %d of dimension %d, want %d", name, got, d, want)
-					}
-				}
-			}
-			for name, n := range e.nodes {
-				if n.free != fresh.nodes[name].free {
-					t.Fatalf("node %s has %+v free, want %+v", name, n.free, fresh.nodes[name].free)
-				}
-				if !slices.Contains(n.group.bucket(n).items, n) {
-					t.Fatalf("node %s is not where it is looked for", name)
-				}
-			}
+			expectLedger(t, e, m)
 		})
 	})
+}
+
+func expectLedger(t failer, e *Engine, m *model) {
+	fresh := m.engine(Options{})
+	fresh.rebuild()
+	for name, q := range e.queues {
+		for d := range firstModel {
+			if got, want := q.used.at(d), fresh.queues[name].used.at(d); got != want {
+				t.Fatalf("quota %s uses %d of dimension %d, want %d", name, got, d, want)
+			}
+		}
+	}
+	for name, n := range e.nodes {
+		if n.free != fresh.nodes[name].free {
+			t.Fatalf("node %s has %+v free, want %+v", name, n.free, fresh.nodes[name].free)
+		}
+		if !slices.Contains(n.group.bucket(n).items, n) {
+			t.Fatalf("node %s is not where it is looked for", name)
+		}
+	}
 }
 
 // A use fits exactly where it is within what the quota may use.
