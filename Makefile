@@ -112,7 +112,7 @@ test-mutations: ## Break the scheduler on purpose in many ways; the tests have t
 FUZZTIME ?= 2m
 .PHONY: test-fuzz
 test-fuzz: ## Look for a world in which the scheduler's engine breaks a promise (FUZZTIME=10m)
-	$(ALIKE) $(GO) test ./internal/scheduling -run '^$$' -fuzz FuzzDecide -fuzztime $(FUZZTIME)
+	$(ALIKE) $(GO) test ./internal/scheduling -run '^$$' -fuzz FuzzDecide -fuzztime $(FUZZTIME) -fuzzminimizetime 1s
 
 .PHONY: test-e2e
 test-e2e: ## Run the end-to-end suite against KUBECONFIG, by default the development cluster (FOCUS=regexp for a part)

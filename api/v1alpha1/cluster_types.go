@@ -259,6 +259,14 @@ type ClusterStatus struct {
 	// +optional
 	Used *ResourceAmounts `json:"used,omitempty"`
 
+	// presets is how many jobs of each preset the nodes have room for. Quotas, and what is kept for jobs that wait, do not count
+	// in it.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=24
+	Presets []PresetRoom `json:"presets,omitempty"`
+
 	// quarantine is the nodes that are kept from jobs, and those that were until lately, by name.
 	// +optional
 	// +listType=map
@@ -304,6 +312,38 @@ type QuarantinedNode struct {
 	// +kubebuilder:validation:MaxLength=512
 	Message string `json:"message,omitempty"`
 }
+
+// PresetRoom is how many jobs of a preset the nodes have room for.
+type PresetRoom struct {
+	// name of the preset.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=40
+	Name string `json:"name"`
+
+	// startable is how many jobs of one replica the nodes have room for, one beside the other, without spot nodes.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Startable int64 `json:"startable"`
+
+	// limit is why there is room for none.
+	// +optional
+	Limit RoomLimit `json:"limit,omitempty"`
+}
+
+// RoomLimit is why nodes have no room for a job.
+// +kubebuilder:validation:Enum=NoSuchNode;Fragmented;InUse
+type RoomLimit string
+
+// Why nodes have no room for a job.
+const (
+	// RoomNoSuchNode: no node on which jobs can start has room for one even when it is empty.
+	RoomNoSuchNode RoomLimit = "NoSuchNode"
+	// RoomFragmented: enough is free, but in parts on several nodes.
+	RoomFragmented RoomLimit = "Fragmented"
+	// RoomInUse: what it needs is in use.
+	RoomInUse RoomLimit = "InUse"
+)
 
 // Pool is a group of equal nodes.
 type Pool struct {

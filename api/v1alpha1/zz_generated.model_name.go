@@ -136,6 +136,11 @@ func (in Preset) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PresetRoom) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.PresetRoom"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Prices) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.Prices"
 }

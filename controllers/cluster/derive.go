@@ -21,6 +21,7 @@ type facts struct {
 	probe      probeResult
 	inventory  inventory
 	quarantine judgement
+	presets    []v1alpha1.PresetRoom
 }
 
 // derive writes what was found into the status of the cluster. A cluster that answered keeps its word until it failed
@@ -41,6 +42,7 @@ func derive(cluster *v1alpha1.Cluster, found facts, now time.Time) {
 		status.Pools = found.inventory.pools
 		status.Capacity = found.inventory.capacity.Resources()
 		status.Used = found.inventory.used.Resources()
+		status.Presets = found.presets
 		message := "The cluster answers."
 		if omitted := found.inventory.omitted; omitted > 0 {
 			message += fmt.Sprintf(" It has %d more pools than are shown; they count in its capacity.", omitted)

@@ -150,6 +150,7 @@ func (r *Reconciler) observe(ctx context.Context, cluster *v1alpha1.Cluster) (fa
 		probe:      r.probe(ctx, cluster),
 		inventory:  pools(nodes.Items, pods.Items, cluster.Spec.Tolerations),
 		quarantine: judge(cluster, nodes.Items, jobs, r.Clock.Now()),
+		presets:    presets(&cluster.Spec, nodes.Items, pods.Items),
 	}, nil
 }
 

@@ -1,11 +1,8 @@
 package scheduler
 
 import (
-	"time"
-
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/utils/ptr"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/accounting"
@@ -16,36 +13,14 @@ import (
 // tree is every quota.
 func (w *world) tree() []scheduling.Quota {
 	var quotas []scheduling.Quota
-	for name, q := range w.quotas {
+	for _, q := range w.quotas {
 		if q.DeletionTimestamp != nil {
 			continue
 		}
-		spec := &q.Spec
-		quota := scheduling.Quota{
-			Name: name, Parent: spec.Parent, Nominal: scheduling.NominalLimits(spec.Nominal), PerUser: scheduling.ReadLimits(spec.PerUser),
-			Borrowing: scheduling.ReadLimits(spec.Borrowing), Lending: scheduling.ReadLimits(spec.Lending),
-		}
-		if share := spec.FairShare; share != nil {
-			quota.Weight = int64(ptr.Deref(share.Weight, 1))
-			quota.HalfLife = seconds(share.HalfLifeSeconds)
-		}
-		if p := spec.Preemption; p != nil {
-			quota.Preemption = scheduling.Preemption{
-				LowerPriority: victims[p.LowerPriority], Reclaim: victims[p.Reclaim], Quantum: seconds(p.QuantumSeconds), MinRun: seconds(p.MinimumRunSeconds),
-			}
-		}
-		quotas = append(quotas, quota)
+		quotas = append(quotas, scheduling.ReadQuota(q))
 	}
 	return quotas
 }
-
-// victims are the engine's words for the API's.
-var victims = map[platformv1.Victims]scheduling.Victims{
-	platformv1.VictimsPreemptible: scheduling.PreemptibleVictims,
-	platformv1.VictimsAny:         scheduling.AnyVictims,
-}
-
-func seconds(n *int64) time.Duration { return time.Duration(ptr.Deref(n, 0)) * time.Second }
 
 // holding is what a job that holds a reservation is to the engine. What is held is the sum of these: a counter could drift.
 func holding(job *platformv1.Job) scheduling.Running {

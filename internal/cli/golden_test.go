@@ -105,12 +105,13 @@ func TestGolden(t *testing.T) {
 			return queueListing().print(a.out, found, out, noon)
 		},
 		"quota ls": func(a *app, out *output) error {
-			l := quotaListing()
-			return l.print(a.out, objects(t, "Quota"), out, noon)
+			l, found := withBalance(quotaListing()), objects(t, "Quota")
+			l.order(found)
+			return l.print(a.out, found, out, noon)
 		},
 		"quota status": func(a *app, out *output) error {
 			u, quota := first[v1alpha1.Quota](t, "Quota")
-			return printedAs(a, out, u, func() error { return a.describeQuota(quota) })
+			return printedAs(a, out, u, func() error { return a.describeQuota(quota, booksOf(objects(t, "Quota"))) })
 		},
 		"cluster ls": func(a *app, out *output) error {
 			l := clusterListing()
@@ -162,6 +163,23 @@ func TestGoldenExplain(t *testing.T) {
 	var out bytes.Buffer
 	(&app{program: "soma", out: &out, err: &out}).printFields(&out, fields)
 	golden(t, "explain.table", out.Bytes())
+}
+
+// Nor is what capacity says.
+func TestGoldenCapacity(t *testing.T) {
+	rooms, err := roomsIn(objects(t, "Project"), objects(t, "Cluster"), booksOf(objects(t, "Quota")), "ada", "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, format := range map[string]string{"table": "", "wide": "wide", "json": "json", "yaml": "yaml", "name": "name", "jsonpath": "jsonpath={.items[*].startable}"} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			if err := (&app{program: "soma", out: &out, err: &out}).printRooms(rooms, "", true, &output{format: format}); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "capacity."+name, out.Bytes())
+		})
+	}
 }
 
 // printedAs prints an object as the command `status` of its kind does.

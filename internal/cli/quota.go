@@ -9,14 +9,19 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/scheduling"
 )
 
 func newQuota(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "quota", Aliases: []string{"quotas"}, Short: "See what may be used, and what is"}
 	c.AddCommand(
-		newListing(a, quotaListing()),
-		newShow(a, quotas, "Show a quota, that of the current project by default, and who uses it", a.currentQuota, once(a.objectNames(quotas), noMore), func(_ context.Context, q *v1alpha1.Quota, _ bool) error {
-			return a.describeQuota(q)
+		newListing(a, withBalance(quotaListing())),
+		newShow(a, quotas, "Show a quota, that of the current project by default, and who uses it", a.currentQuota, once(a.objectNames(quotas), noMore), func(ctx context.Context, q *v1alpha1.Quota, _ bool) error {
+			books, err := a.books(ctx)
+			if err != nil {
+				return err
+			}
+			return a.describeQuota(q, books)
 		}),
 	)
 	return c
@@ -91,7 +96,7 @@ func (a *app) currentQuota(ctx context.Context) (string, error) {
 	return p.Spec.Quota, nil
 }
 
-func (a *app) describeQuota(q *v1alpha1.Quota) error {
+func (a *app) describeQuota(q *v1alpha1.Quota, books *scheduling.Books) error {
 	ready, why := readiness(q.Status.Conditions)
 	a.printFields(a.out, []field{
 		{"Name", q.Name}, {"Description", q.Spec.Description}, {"Parent", q.Spec.Parent}, {"Ready", ready}, {"Message", why},
@@ -100,7 +105,7 @@ func (a *app) describeQuota(q *v1alpha1.Quota) error {
 		{"Each user", describeAmounts(q.Spec.PerUser)},
 	})
 	fmt.Fprintln(a.out)
-	if err := a.printShares(shares(q.Status.Used, &q.Spec.Nominal, "-")); err != nil || len(q.Status.Users) == 0 {
+	if err := a.printBalance(q, books.Balance(q.Name)); err != nil || len(q.Status.Users) == 0 {
 		return err
 	}
 	fmt.Fprintln(a.out)

@@ -51,6 +51,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.Pool{}.OpenAPIModelName():             schema_soma_platform_soma_api_v1alpha1_Pool(ref),
 		apiv1alpha1.Preemption{}.OpenAPIModelName():       schema_soma_platform_soma_api_v1alpha1_Preemption(ref),
 		apiv1alpha1.Preset{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_Preset(ref),
+		apiv1alpha1.PresetRoom{}.OpenAPIModelName():       schema_soma_platform_soma_api_v1alpha1_PresetRoom(ref),
 		apiv1alpha1.Prices{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_Prices(ref),
 		apiv1alpha1.Project{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_Project(ref),
 		apiv1alpha1.ProjectList{}.OpenAPIModelName():      schema_soma_platform_soma_api_v1alpha1_ProjectList(ref),
@@ -1064,6 +1065,27 @@ func schema_soma_platform_soma_api_v1alpha1_ClusterStatus(ref common.ReferenceCa
 							Ref:         ref(apiv1alpha1.ResourceAmounts{}.OpenAPIModelName()),
 						},
 					},
+					"presets": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"name",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "presets is how many jobs of each preset the nodes have room for. Quotas, and what is kept for jobs that wait, do not count in it.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.PresetRoom{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 					"quarantine": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{
@@ -1117,7 +1139,7 @@ func schema_soma_platform_soma_api_v1alpha1_ClusterStatus(ref common.ReferenceCa
 			},
 		},
 		Dependencies: []string{
-			apiv1alpha1.Journal{}.OpenAPIModelName(), apiv1alpha1.Pool{}.OpenAPIModelName(), apiv1alpha1.QuarantinedNode{}.OpenAPIModelName(), apiv1alpha1.ResourceAmounts{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
+			apiv1alpha1.Journal{}.OpenAPIModelName(), apiv1alpha1.Pool{}.OpenAPIModelName(), apiv1alpha1.PresetRoom{}.OpenAPIModelName(), apiv1alpha1.QuarantinedNode{}.OpenAPIModelName(), apiv1alpha1.ResourceAmounts{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
 	}
 }
 
@@ -2345,6 +2367,43 @@ func schema_soma_platform_soma_api_v1alpha1_Preset(ref common.ReferenceCallback)
 		},
 		Dependencies: []string{
 			apiv1alpha1.GPUs{}.OpenAPIModelName(), resource.Quantity{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_PresetRoom(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PresetRoom is how many jobs of a preset the nodes have room for.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name of the preset.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"startable": {
+						SchemaProps: spec.SchemaProps{
+							Description: "startable is how many jobs of one replica the nodes have room for, one beside the other, without spot nodes.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "limit is why there is room for none.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name", "startable"},
+			},
+		},
 	}
 }
 

@@ -1,0 +1,41 @@
+package cluster
+
+import (
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+func TestPresets(t *testing.T) {
+	a100 := map[string]string{v1alpha1.LabelGPUModel: "A100"}
+	pods := func(n *corev1.Node) { n.Status.Allocatable[corev1.ResourcePods] = resource.MustParse("10") }
+	cordoned := func(n *corev1.Node) { n.Spec.Unschedulable = true }
+	preset := func(name, cpu string, gpu *v1alpha1.GPUs) v1alpha1.Preset {
+		return v1alpha1.Preset{Name: name, CPU: resource.MustParse(cpu), Memory: resource.MustParse("1Gi"), GPU: gpu}
+	}
+	spec := &v1alpha1.ClusterSpec{Presets: []v1alpha1.Preset{
+		preset("cpu", "1", nil), preset("one", "1", &v1alpha1.GPUs{Count: 1}), preset("four", "1", &v1alpha1.GPUs{Count: 4, Models: []string{"H100", "A100"}}),
+		preset("h100", "1", &v1alpha1.GPUs{Count: 1, Model: "H100"}), preset("wrong", "0", nil),
+	}}
+	nodes := []corev1.Node{testNode("a", 4, a100, pods), testNode("b", 4, a100, pods), testNode("c", 8, a100, pods, cordoned)}
+	taken := []corev1.Pod{testPod("a", 2, corev1.PodRunning), testPod("b", 2, corev1.PodRunning), testPod("b", 2, corev1.PodSucceeded)}
+	want := []v1alpha1.PresetRoom{
+		{Name: "cpu", Startable: 14}, {Name: "one", Startable: 4}, {Name: "four", Limit: v1alpha1.RoomFragmented}, {Name: "h100", Limit: v1alpha1.RoomNoSuchNode},
+		{Name: "wrong", Limit: v1alpha1.RoomNoSuchNode},
+	}
+	if diff := cmp.Diff(want, presets(spec, nodes, taken)); diff != "" {
+		t.Error(diff)
+	}
+	taken = append(taken, testPod("a", 2, corev1.PodPending), testPod("b", 2, corev1.PodRunning))
+	want[1], want[2] = v1alpha1.PresetRoom{Name: "one", Limit: v1alpha1.RoomInUse}, v1alpha1.PresetRoom{Name: "four", Limit: v1alpha1.RoomInUse}
+	if diff := cmp.Diff(want[1:3], presets(spec, nodes, taken)[1:3]); diff != "" {
+		t.Error(diff)
+	}
+	if got := presets(&v1alpha1.ClusterSpec{}, nodes, nil); got != nil {
+		t.Errorf("a cluster without presets tells %v", got)
+	}
+}

@@ -1,0 +1,178 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/scheduling"
+	"github.com/soma-platform/soma/internal/workload"
+)
+
+// room is how many jobs of a preset could start in a project.
+type room struct {
+	Project string `json:"project"`
+	Cluster string `json:"cluster"`
+	Preset  string `json:"preset"`
+	// Startable is the smaller of the other two.
+	Startable int64  `json:"startable"`
+	Nodes     int64  `json:"nodes"`
+	Quota     int64  `json:"quota"`
+	LimitedBy string `json:"limitedBy"`
+}
+
+func newCapacity(a *app) *cobra.Command {
+	var out output
+	preset, allProjects := "", false
+	c := &cobra.Command{
+		Use: "capacity", Short: "See how many jobs of each preset could start now, and what limits that",
+		Long: `See how many jobs of each preset could start now, of one replica each: as many as the nodes have room for and the
+project's quota lets start. What is kept for jobs that wait is not counted: "soma queue" lists them.`,
+		Example:           a.examples("capacity", "in the current project", "capacity --preset gpu-small -A", "of one preset, in all projects"),
+		Args:              cobra.NoArgs,
+		ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := out.check(c); err != nil {
+				return err
+			}
+			return a.capacity(c.Context(), preset, allProjects, &out)
+		},
+	}
+	c.Flags().StringVarP(&preset, "preset", "p", "", "of one preset")
+	c.Flags().BoolVarP(&allProjects, "all-projects", "A", false, "of every project")
+	completeFlag(c, "preset", a.presetNames())
+	out.addTo(c)
+	return c
+}
+
+func (a *app) capacity(ctx context.Context, preset string, allProjects bool, out *output) error {
+	c, err := a.connect()
+	if err != nil {
+		return err
+	}
+	in := &unstructured.UnstructuredList{}
+	if allProjects {
+		in, err = a.list(ctx, projects, "", metav1.ListOptions{}, 0)
+	} else {
+		var one *unstructured.Unstructured
+		if one, err = a.get(ctx, projects, "", c.project); err == nil {
+			in.Items = append(in.Items, *one)
+		}
+	}
+	if err != nil {
+		return err
+	}
+	of, err := a.list(ctx, clusters, "", metav1.ListOptions{}, 0)
+	if err != nil {
+		return err
+	}
+	books, err := a.books(ctx)
+	if err != nil {
+		return err
+	}
+	user, err := a.whoAmI(ctx)
+	if err != nil {
+		return err
+	}
+	rooms, err := roomsIn(in, of, books, user, preset)
+	if err != nil {
+		return err
+	}
+	return a.printRooms(rooms, preset, allProjects, out)
+}
+
+// roomsIn tells of every preset, or of one, in each of the projects.
+func roomsIn(in, of *unstructured.UnstructuredList, books *scheduling.Books, user, preset string) ([]room, error) {
+	var rooms []room
+	for i := range in.Items {
+		project, err := decode[v1alpha1.Project](&in.Items[i])
+		if err != nil {
+			return nil, err
+		}
+		for k := range of.Items {
+			cluster, err := decode[v1alpha1.Cluster](&of.Items[k])
+			if err != nil {
+				return nil, err
+			}
+			for _, p := range cluster.Spec.Presets {
+				if preset == "" || p.Name == preset {
+					rooms = append(rooms, roomIn(project, cluster, p.Name, books, user))
+				}
+			}
+		}
+	}
+	slices.SortStableFunc(rooms, func(a, b room) int {
+		return cmp.Or(cmp.Compare(a.Project, b.Project), cmp.Compare(a.Cluster, b.Cluster))
+	})
+	return rooms, nil
+}
+
+func roomIn(project *v1alpha1.Project, cluster *v1alpha1.Cluster, preset string, books *scheduling.Books, user string) room {
+	r := room{Project: project.Name, Cluster: cluster.Name, Preset: preset}
+	asks, refused := workload.Resolve(&v1alpha1.JobSpec{Preset: preset}, &cluster.Spec)
+	if refused != nil {
+		r.LimitedBy = refused.Message
+		return r
+	}
+	limit, told := v1alpha1.RoomLimit(""), false
+	for _, there := range cluster.Status.Presets {
+		if there.Name == preset {
+			r.Nodes, limit, told = there.Startable, there.Limit, true
+		}
+	}
+	bound := "the project has no quota"
+	if project.Spec.Quota != "" {
+		r.Quota, bound = books.Startable(project.Spec.Quota, user, scheduling.Request{
+			Replica:  scheduling.Amounts{MilliCPU: asks.Replica.CPU.MilliValue(), Memory: asks.Replica.Memory.Value(), GPUs: int64(asks.Replica.GPUs)},
+			Replicas: 1, Models: asks.Models,
+		})
+	}
+	r.Startable = min(r.Nodes, r.Quota)
+	switch {
+	case !told:
+		r.LimitedBy = "the cluster does not tell yet what is free"
+	case limit == v1alpha1.RoomNoSuchNode:
+		r.LimitedBy = "no node is of that kind, or so large"
+	case r.Quota <= r.Nodes:
+		r.LimitedBy = bound
+	case limit == v1alpha1.RoomFragmented:
+		r.LimitedBy = "enough is free, but on no single node"
+	case limit == v1alpha1.RoomInUse:
+		r.LimitedBy = "the nodes are in use"
+	default:
+		r.LimitedBy = "what is free on nodes"
+	}
+	return r
+}
+
+func (a *app) printRooms(rooms []room, preset string, allProjects bool, out *output) error {
+	if !out.table() {
+		names := make([]string, 0, len(rooms))
+		for _, r := range rooms {
+			names = append(names, r.Preset)
+		}
+		return out.data(a.out, strings.Join(names, "\n"), map[string]any{"items": rooms})
+	}
+	if len(rooms) == 0 && preset != "" {
+		return fmt.Errorf("there is no preset %q; %s lists them", preset, a.command("preset ls"))
+	}
+	t := &table{columns: []column{{name: "Preset"}, {name: "Cluster"}, {name: "Can start"}, {name: "Limited by"}, {name: "On nodes", wide: true}, {name: "In quota", wide: true}}}
+	if allProjects {
+		t.columns = append([]column{{name: "Project"}}, t.columns...)
+	}
+	for _, r := range rooms {
+		cells := []any{r.Preset, r.Cluster, fmt.Sprint(r.Startable), r.LimitedBy, fmt.Sprint(r.Nodes), fmt.Sprint(r.Quota)}
+		if allProjects {
+			cells = append([]any{r.Project}, cells...)
+		}
+		t.add(cells...)
+	}
+	return t.print(a.out, out.wide(), true)
+}
