@@ -93,16 +93,17 @@ test: test-unit test-integration test-e2e ## Run all tests; needs `make up`
 
 .PHONY: test-unit
 test-unit: devcluster ## Run the tests that need no cluster
-	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(GO) test -race $$($(GO) list ./... | grep -Ev '/test/(e2e|integration)')
+	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(GO) test -race $$($(GO) list ./... | grep -Ev '/test/(e2e|faults|integration)')
 	for module in $(filter-out .,$(MODULES)); do $(ALIKE) $(GO) -C $$module test ./...; done
 
 .PHONY: test-integration
-test-integration: devcluster ## Run the suites against a real API server
-	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(GO) test -race -timeout 15m ./test/integration/...
+test-integration: build devcluster ## Run the suites against a real API server, and a part of test-faults
+	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(GO) test -race -timeout 15m ./test/integration/... ./test/faults
 
-.PHONY: test-crash
-test-crash: devcluster ## Kill the manager before and after every single write of a small scenario (10 minutes)
-	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin SOMA_CRASH=all $(GO) test -race -count 1 -timeout 60m ./test/integration/manager -ginkgo.label-filter=crash
+.PHONY: test-faults
+test-faults: build devcluster ## Kill the manager at every write, pause it, show it the past (one to two hours; FAULT= RUN= SEED= to do one again; test/faults/README.md)
+	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin SOMA_FAULTS=all SOMA_FAULT='$(FAULT)' SOMA_FAULT_SEED='$(SEED)' \
+	  $(GO) test -v -count 1 -timeout 6h ./test/faults -run '^$(if $(FAULT),TestKilledAtEveryWrite,$(or $(RUN),Test.*))$$'
 
 .PHONY: test-mutations
 test-mutations: ## Break the scheduler on purpose in many ways; the tests have to notice each (3 minutes)

@@ -4,6 +4,7 @@ package controllers
 import (
 	"context"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/clock"
@@ -24,6 +25,8 @@ type Dependencies struct {
 	Clock clock.PassiveClock
 	// Namespace is where Soma itself runs: secrets with kubeconfigs are looked for there, and from there jobs are reached.
 	Namespace string
+	// Urgency is how long a job waits before others give way to it, where they may; zero for the scheduler's own.
+	Urgency time.Duration
 }
 
 // Setup registers every controller with the manager.
@@ -35,11 +38,13 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 		}
 	}
 	reconcilers := map[string]interface{ SetupWithManager(ctrl.Manager) error }{
-		"project":   &project.Reconciler{Client: mgr.GetClient(), Clock: d.Clock, Namespace: d.Namespace},
-		"quota":     &quota.Reconciler{Client: mgr.GetClient(), Clock: d.Clock},
-		"cluster":   &cluster.Reconciler{Client: mgr.GetClient(), Clock: d.Clock, Namespace: d.Namespace},
-		"job":       &job.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: d.Clock},
-		"scheduler": &scheduler.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: d.Clock, Namespace: d.Namespace},
+		"project": &project.Reconciler{Client: mgr.GetClient(), Clock: d.Clock, Namespace: d.Namespace},
+		"quota":   &quota.Reconciler{Client: mgr.GetClient(), Clock: d.Clock},
+		"cluster": &cluster.Reconciler{Client: mgr.GetClient(), Clock: d.Clock, Namespace: d.Namespace},
+		"job":     &job.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: d.Clock},
+		"scheduler": &scheduler.Reconciler{
+			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: d.Clock, Namespace: d.Namespace, Urgency: d.Urgency,
+		},
 	}
 	for name, reconciler := range reconcilers {
 		if err := reconciler.SetupWithManager(mgr); err != nil {

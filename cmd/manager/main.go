@@ -35,11 +35,14 @@ const (
 	shutdownTime = 30 * time.Second
 	// reconcileTime bounds one look at one object: a call that hangs must not hold a worker for ever.
 	reconcileTime = time.Minute
+	// defaultLease is how long a leader may be unheard of.
+	defaultLease = 15 * time.Second
 )
 
 // options are the flags.
 type options struct {
 	leaderElect   bool
+	lease         time.Duration
 	metricsAddr   string
 	metricsSecure bool
 	probeAddr     string
@@ -72,6 +75,8 @@ func main() {
 // bind makes flags of the options.
 func (o *options) bind(flags *flag.FlagSet) {
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "let one of several managers lead; the others serve admission and take over")
+	flags.DurationVar(&o.lease, "leader-elect-lease-duration", defaultLease,
+		"for how long the others wait for a leader that is not heard of; it gives up itself after two thirds of that")
 	flags.StringVar(&o.metricsAddr, "metrics-bind-address", ":8443", "where metrics are served; 0 for nowhere")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics by TLS and to those only whom the cluster lets")
 	flags.StringVar(&o.probeAddr, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served")
@@ -148,6 +153,9 @@ func managerOptions(o options, certificate *servingCertificate) ctrl.Options {
 		LeaderElectionID:              "soma-manager",
 		LeaderElectionNamespace:       o.namespace,
 		LeaderElectionReleaseOnCancel: true,
+		LeaseDuration:                 &o.lease,
+		RenewDeadline:                 new(o.lease * 2 / 3),
+		RetryPeriod:                   new(o.lease * 2 / 15),
 		GracefulShutdownTimeout:       new(shutdownTime),
 		Cache:                         controllers.Cache(),
 		// A controller must see what it wrote itself: deciding from an older view would do things twice.

@@ -3,6 +3,7 @@
 package scheduler
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -67,6 +68,8 @@ type Reconciler struct {
 	Clock clock.PassiveClock
 	// Namespace is where Soma itself runs: it is recorded there which decisions are about to be written.
 	Namespace string
+	// Urgency is how long a job waits before others give way to it, where they may; zero for a few seconds.
+	Urgency time.Duration
 
 	fence   fence
 	engine  *scheduling.Engine
@@ -89,7 +92,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		return errors.New("the scheduler needs clients, a clock and a namespace")
 	}
 	r.fence = newFence(mgr, r)
-	r.engine = scheduling.New(scheduling.Defaults())
+	options := scheduling.Defaults()
+	options.Urgency = cmp.Or(r.Urgency, options.Urgency)
+	r.engine = scheduling.New(options)
 	r.view, r.changes.batch = newView(r.Client, r.engine), newBatch()
 	r.refusals.written, r.aside = map[string]time.Time{}, aside{}
 	secrets := &metav1.PartialObjectMetadata{}

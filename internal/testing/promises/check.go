@@ -1,4 +1,4 @@
-// Package promises checks, on a log of everything that happened to jobs, their pods and quotas, what Soma promises about every
+// Package promises checks, on a log of everything that happened to jobs, their pods, quotas and nodes, what Soma promises about every
 // moment: no look at the end could tell that something was wrong for a while in between.
 package promises
 
@@ -16,7 +16,8 @@ import (
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
 
-// Event is an object as one revision of the API server left it. Exactly one of Job, Pod and Quota is given.
+// Event is an object as one revision of the API server left it. Exactly one of Job, Pod, Quota and
+// Node is given.
 type Event struct {
 	// Revision at which it happened; revisions order the events of all kinds.
 	Revision int64
@@ -25,12 +26,13 @@ type Event struct {
 	Job     *v1alpha1.Job
 	Pod     *corev1.Pod
 	Quota   *v1alpha1.Quota
+	Node    *corev1.Node
 }
 
 // Check replays the events in the order of their revisions and returns an error that names every broken promise, or nil:
 //
-//   - no new reservation exceeds its quota or one above it, or takes what another does not lend (I2), and every one is for
-//     all replicas of its job;
+//   - no new reservation exceeds its quota or one above it, or takes what another does not lend (I2), or what its nodes have
+//     together with those that hold them already, and every one is for all replicas of its job;
 //   - a pod is made only while its job holds the reservation of the pod's attempt (I3);
 //   - pods of two attempts are never alive together, and a reservation is released only when no pod of it is alive (I4);
 //   - a job that ended stays as it ended, and is removed only then;
@@ -47,6 +49,10 @@ func Check(events []Event) error {
 			w.pod(e)
 		case e.Quota != nil:
 			w.quotas[e.Quota.Name] = e.Quota
+		case e.Node != nil && e.Deleted:
+			delete(w.nodes, e.Node.Name)
+		case e.Node != nil:
+			w.nodes[e.Node.Name] = e.Node
 		}
 	}
 	return errors.Join(w.broken...)
@@ -76,6 +82,7 @@ type world struct {
 	jobs   map[types.UID]*v1alpha1.Job
 	pods   map[types.UID]*corev1.Pod
 	quotas map[string]*v1alpha1.Quota
+	nodes  map[string]*corev1.Node
 	told   map[types.UID]map[int64]v1alpha1.Transition
 	broken []error
 }
@@ -83,7 +90,7 @@ type world struct {
 func newWorld() *world {
 	return &world{
 		jobs: map[types.UID]*v1alpha1.Job{}, pods: map[types.UID]*corev1.Pod{}, quotas: map[string]*v1alpha1.Quota{},
-		told: map[types.UID]map[int64]v1alpha1.Transition{},
+		nodes: map[string]*corev1.Node{}, told: map[types.UID]map[int64]v1alpha1.Transition{},
 	}
 }
 
@@ -132,6 +139,9 @@ func (w *world) reservation(e Event, before *v1alpha1.Job) {
 	}
 	for _, pod := range w.alive(job.UID) {
 		w.report(e, "job %s reserved attempt %d while pod %s was alive", job.Name, reservation.Attempt, pod.Name)
+	}
+	for _, share := range reservation.Nodes {
+		w.room(e, share.Node)
 	}
 	quota := w.quotas[reservation.Quota]
 	if quota == nil {

@@ -66,6 +66,13 @@ func (s *story) pod(attempt string, phase corev1.PodPhase) *story {
 	}})
 }
 
+// node is the node of all reservations, of so many cores.
+func (s *story) node(cpu string) *story {
+	return s.add(Event{Node: &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}, Status: corev1.NodeStatus{Allocatable: corev1.ResourceList{
+		corev1.ResourceCPU: resource.MustParse(cpu), corev1.ResourceMemory: resource.MustParse("8Gi"),
+	}}}})
+}
+
 func (s *story) remove() *story { return s.add(Event{Job: s.job.DeepCopy(), Deleted: true}) }
 
 func cores(n string) *v1alpha1.ResourceAmounts {
@@ -103,6 +110,8 @@ func TestCheck(t *testing.T) {
 		"borrowed":                  {story: tell().below("1", nil, nil).reserve("3")},
 		"more than may be borrowed": {story: tell().below("1", nil, cores("1")).reserve("4"), want: "exceeded quota team"},
 		"more than all have":        {story: tell().below("0", nil, nil).reserve("3"), want: "exceeded quota all"},
+		"more than the node has":    {story: tell().node("1500m").reserve("2"), want: "took more of node n"},
+		"all that the node has":     {story: tell().node("2").reserve("2")},
 		"what is not lent":          {story: tell().below("2", cores("1"), nil).reserve("4"), want: "does not lend"},
 		"an attempt left out": {
 			story: func() *story { s := tell(); s.job.Status.Attempt = 4; return s.reserve("1") }(), want: "reserved attempt 5 after 0",

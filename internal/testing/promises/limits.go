@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"k8s.io/apimachinery/pkg/api/resource"
+	"k8s.io/utils/ptr"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -52,6 +53,36 @@ func (w *world) limits(e Event, quota *v1alpha1.Quota) {
 	}
 }
 
+// room reports where a reservation that was just made takes more of a node than it has. A node that nobody told of, or that
+// went away, has no bound here.
+func (w *world) room(e Event, name string) {
+	node := w.nodes[name]
+	if node == nil {
+		return
+	}
+	sum, has := amounts{}, amounts{
+		node.Status.Allocatable.Cpu().MilliValue(), node.Status.Allocatable.Memory().Value(),
+		ptr.To(node.Status.Allocatable[v1alpha1.ResourceGPU]).Value(), unlimited,
+	}
+	for _, job := range w.jobs {
+		if r := job.Status.Reservation; r != nil {
+			for _, share := range r.Nodes {
+				if share.Node == name {
+					sum = sum.plus(replica(r, int64(share.Replicas)))
+				}
+			}
+		}
+	}
+	if exceeds(sum, has) >= 0 {
+		w.report(e, "job %s took more of node %s than it has: %v are held of %v", e.Job.Name, name, sum, has)
+	}
+}
+
+// replica is what so many replicas hold.
+func replica(r *v1alpha1.Reservation, n int64) amounts {
+	return amounts{n * r.Replica.CPU.MilliValue(), n * r.Replica.Memory.Value(), n * int64(r.Replica.GPUs), 1}
+}
+
 func exceeds(held, most amounts) int {
 	for i := range held {
 		if held[i] > most[i] {
@@ -66,8 +97,7 @@ func (w *world) held(quota string) amounts {
 	sum := amounts{}
 	for _, job := range w.jobs {
 		if r := job.Status.Reservation; r != nil && r.Quota == quota {
-			n := replicas(r)
-			sum = sum.plus(amounts{n * r.Replica.CPU.MilliValue(), n * r.Replica.Memory.Value(), n * int64(r.Replica.GPUs), 1})
+			sum = sum.plus(replica(r, replicas(r)))
 		}
 	}
 	for _, child := range w.below(quota) {

@@ -19,7 +19,7 @@ import (
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
 
-// Log is everything that happened to jobs, pods and quotas since it was begun.
+// Log is everything that happened to jobs, pods, quotas and nodes since it was begun.
 type Log struct {
 	client client.WithWatch
 
@@ -30,7 +30,7 @@ type Log struct {
 
 // kinds are what is logged.
 func kinds() []client.ObjectList {
-	return []client.ObjectList{&v1alpha1.JobList{}, &corev1.PodList{}, &v1alpha1.QuotaList{}}
+	return []client.ObjectList{&v1alpha1.JobList{}, &corev1.PodList{}, &v1alpha1.QuotaList{}, &corev1.NodeList{}}
 }
 
 // Begin begins a log; it goes on until the context ends. The client must read from the API server itself.
@@ -88,6 +88,8 @@ func (l *Log) take(e watch.Event) {
 		event.Pod, object = o, o
 	case *v1alpha1.Quota:
 		event.Quota, object = o, o
+	case *corev1.Node:
+		event.Node, object = o, o
 	default:
 		return // a bookmark, or the end of a watch that is begun again
 	}

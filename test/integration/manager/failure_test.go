@@ -39,8 +39,8 @@ var _ = Describe("What follows the failure of a job", func() {
 		waits(job, v1alpha1.JobReasonBackOff, "retry 1 of 1")
 		due := job.Status.RetryTime
 		Expect(due).NotTo(BeNil())
-		running.end()
-		running = launch(nil)
+		Expect(running.Stop()).To(Succeed())
+		running = launch()
 		reaches(job, v1alpha1.JobSucceeded, v1alpha1.JobReasonCompleted)
 		Expect(job.Status.Attempts).To(HaveLen(2))
 		Expect(job.Status.Attempts[1].StartTime.Before(due)).To(BeFalse(), "due %s, started %s", due, job.Status.Attempts[1].StartTime)

@@ -167,3 +167,19 @@ func isRecorded(job *v1alpha1.Job, life ...string) {
 		g.Expect(told).To(Equal(life))
 	}).Should(Succeed())
 }
+
+// expectHistory expects that the history has what the journal of a job told, and its deletion, once and in order.
+func expectHistory(job *v1alpha1.Job, told []v1alpha1.Transition) {
+	GinkgoHelper()
+	all, err := rows(job)
+	Expect(err).NotTo(HaveOccurred())
+	Expect(all).To(HaveLen(len(told) + 1))
+	for i, t := range told {
+		row := all[i]
+		Expect(row.Sequence).To(Equal(t.Sequence))
+		Expect(fmt.Sprint(row.Phase, row.Reason, row.Attempt)).To(Equal(fmt.Sprint(t.Phase, t.Reason, t.Attempt)))
+		Expect(row.At).To(BeTemporally("==", t.Time.Time))
+	}
+	Expect(all[len(told)].Phase).To(Equal("Deleted"))
+	Expect(all[len(told)].Sequence).To(BeEquivalentTo(len(told) + 1))
+}

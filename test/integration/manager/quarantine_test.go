@@ -67,8 +67,8 @@ var _ = Describe("A node on which several jobs fail", func() {
 
 		By("the manager starts anew")
 		before := local.Status.Quarantine
-		running.end()
-		running = launch(nil)
+		Expect(running.Stop()).To(Succeed())
+		running = launch()
 		fresh := fail(1)[0]
 		runs(fresh)
 		Expect(fresh.Status.Attempt).To(BeEquivalentTo(1))

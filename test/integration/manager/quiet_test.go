@@ -23,7 +23,7 @@ var _ = It("is quiet once nothing changes any more", func() {
 	submit(busy, impossible)
 	waits(busy, v1alpha1.JobReasonQueued, "")
 	waits(impossible, v1alpha1.JobReasonUnschedulable, "")
-	before := running.gate.count()
-	Eventually(running.gate.quiet, "30s", "100ms").Should(BeNumerically(">", silence),
-		"the manager wrote %d times, and goes on", running.gate.count()-before)
+	before := len(running.Proxy.Writes())
+	Eventually(running.Proxy.Quiet, "30s", "100ms").Should(BeNumerically(">", silence),
+		"the manager wrote %d times, and goes on", len(running.Proxy.Writes())-before)
 })

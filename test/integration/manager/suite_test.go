@@ -17,11 +17,13 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
+	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/history"
 	"github.com/soma-platform/soma/internal/testing/apiserver"
 	"github.com/soma-platform/soma/internal/testing/kubelet"
+	"github.com/soma-platform/soma/internal/testing/manager"
 	"github.com/soma-platform/soma/internal/testing/postgres"
 	"github.com/soma-platform/soma/internal/testing/promises"
 	"github.com/soma-platform/soma/test/integration/harness"
@@ -44,7 +46,7 @@ var (
 	// happened is the log of all that happened to jobs, pods and quotas.
 	happened *promises.Log
 	// running is the manager that all specs share; the specs that stop it start another.
-	running *process
+	running *manager.Manager
 )
 
 func TestManager(t *testing.T) {
@@ -61,8 +63,8 @@ var _ = BeforeSuite(func() {
 	Expect(err).NotTo(HaveOccurred())
 	harness.AddNode("node-a", "cpu", "4")
 	harness.AddNode("node-b", "cpu", "4")
-	running = launch(nil)
-	DeferCleanup(func() { running.end() })
+	running = launch()
+	DeferCleanup(func() { Expect(running.Stop()).To(Succeed()) })
 
 	for _, o := range []client.Object{
 		&v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: quotaName}, Spec: v1alpha1.QuotaSpec{Nominal: harness.Amounts("64", "256Gi", 8)}},
@@ -88,6 +90,19 @@ func startHistory() {
 	past, err = history.Open(harness.Ctx, historyURL, clock.RealClock{})
 	Expect(err).NotTo(HaveOccurred())
 	DeferCleanup(past.Close)
+}
+
+// launch starts the manager under test, and waits until it serves admission.
+func launch() *manager.Manager {
+	GinkgoHelper()
+	serving := harness.Server.Admission
+	m, err := manager.Start(harness.Ctx, manager.Options{
+		API: harness.Server.Config, Scheme: harness.Server.Scheme(), HistoryURL: historyURL, Namespace: harness.SystemNamespace,
+		Admission: &webhook.Options{Host: serving.LocalServingHost, Port: serving.LocalServingPort, CertDir: serving.LocalServingCertDir},
+	}, nil)
+	Expect(err).NotTo(HaveOccurred())
+	Eventually(m.Ready).Should(Succeed())
+	return m
 }
 
 // startKubelet starts what plays the nodes. It does not end with the manager under test.

@@ -1,0 +1,105 @@
+package faults
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/soma-platform/soma/internal/testing/faultproxy"
+)
+
+// sampled is at how many writes the manager is killed where it is not asked to do so at every one, and sampleTime how long that
+// may take before it is enough.
+const (
+	sampled    = 8
+	sampleTime = 75 * time.Second
+)
+
+// whole reports whether everything is to be tried, and not a part of it.
+func whole() bool { return os.Getenv("SOMA_FAULTS") == "all" }
+
+// seed is the one that a person gave, or another each time.
+func seed(t *testing.T) (*rand.Rand, uint64) {
+	t.Helper()
+	n := uint64(time.Now().UnixNano()) //nolint:gosec // any number will do
+	if given := os.Getenv("SOMA_FAULT_SEED"); given != "" {
+		var err error
+		if n, err = strconv.ParseUint(given, 10, 64); err != nil {
+			t.Fatalf("SEED=%s is no number", given)
+		}
+	}
+	return rand.New(rand.NewPCG(n, 0)), n
+}
+
+// undisturbed is the run that all others are compared with; it is lived through once.
+func undisturbed(t *testing.T) *run {
+	t.Helper()
+	if there.played != nil {
+		return there.played
+	}
+	r, err := there.play(t.Context(), succession(t.Context()))
+	if err != nil {
+		t.Fatalf("without any fault: %v", err)
+	}
+	if len(r.writes) < 100 {
+		t.Fatalf("the history takes %d writes; it is not what it should be", len(r.writes))
+	}
+	t.Logf("Undisturbed the history takes %d writes and %s.", len(r.writes), r.took.Round(time.Millisecond))
+	there.played = r
+	return r
+}
+
+// A manager that is killed before a write, when it has taken effect and nobody was told, or after it, is followed by another
+// that finishes all it had begun, and does nothing twice.
+func TestKilledAtEveryWrite(t *testing.T) {
+	plans := planned(t, undisturbed(t))
+	missed, began := 0, time.Now()
+	for i, fault := range plans {
+		if !whole() && time.Since(began) > sampleTime {
+			plans = plans[:i]
+			break
+		}
+		r, err := there.play(t.Context(), succession(t.Context(), func(proxy *faultproxy.Proxy, kill func()) { proxy.Arm(fault, kill) }))
+		if err != nil {
+			t.Errorf("%s\n%v\nTo do it again: make test-faults FAULT='%[1]s'", fault, err)
+		}
+		if r != nil && !r.met {
+			missed++
+		}
+		if testing.Verbose() && r != nil {
+			fmt.Printf("%-10s met: %-5t %s\n", r.took.Round(10*time.Millisecond), r.met, fault)
+		}
+	}
+	t.Logf("The manager was killed %d times; %d times it never came to the write.", len(plans)-missed, missed)
+	// What is written when is not quite the same each time: what changes together is at times written together.
+	if missed == len(plans) || whole() && missed > len(plans)/2 {
+		t.Errorf("of %d faults %d never happened: the history is not the same from one run to another", len(plans), missed)
+	}
+}
+
+// planned are all faults, a sample of them, or the one that a person asks for.
+func planned(t *testing.T, r *run) []faultproxy.Fault {
+	t.Helper()
+	if text := os.Getenv("SOMA_FAULT"); text != "" {
+		fault, err := faultproxy.ParseFault(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return []faultproxy.Fault{fault}
+	}
+	var all []faultproxy.Fault
+	for _, write := range r.writes {
+		for _, kind := range faultproxy.Kinds {
+			all = append(all, faultproxy.Fault{Kind: kind, At: write.At()})
+		}
+	}
+	if whole() {
+		return all
+	}
+	random, _ := seed(t)
+	random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+	return all[:min(sampled, len(all))]
+}

@@ -1,0 +1,266 @@
+package faults
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"golang.org/x/sync/errgroup"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
+	"k8s.io/utils/ptr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/testing/kubelet"
+)
+
+// The projects of the history; each has a quota of its name.
+const (
+	lab    = "lab"    // on its own
+	guest  = "guest"  // borrows what owner does not use
+	owner  = "owner"  // takes it back
+	shared = "shared" // the quota above the two
+)
+
+// story is what people do, once: everything that a job can go through, some of it at the same time.
+type story struct {
+	*world
+	quotas, projects []client.Object
+	cluster          client.Object
+	// jobs by name.
+	jobs map[string]*v1alpha1.Job
+}
+
+func (w *world) newStory() *story {
+	quota := func(name, parent, cpu string, set func(*v1alpha1.QuotaSpec)) client.Object {
+		cores, bytes := resource.MustParse(cpu), resource.MustParse("64Gi")
+		q := &v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.QuotaSpec{
+			Parent: parent, Nominal: v1alpha1.ResourceAmounts{CPU: &cores, Memory: &bytes},
+		}}
+		if set != nil {
+			set(&q.Spec)
+		}
+		return q
+	}
+	project := func(name string) client.Object {
+		return &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.ProjectSpec{Quota: name}}
+	}
+	s := &story{world: w, jobs: map[string]*v1alpha1.Job{}}
+	s.cluster = &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "local"}}
+	s.quotas = []client.Object{
+		quota(shared, "", "0", nil), quota(guest, shared, "2", nil),
+		quota(owner, shared, "2", func(q *v1alpha1.QuotaSpec) { q.Preemption = &v1alpha1.Preemption{Reclaim: v1alpha1.VictimsPreemptible} }),
+		quota(lab, "", "16", nil),
+	}
+	s.projects = []client.Object{project(lab), project(guest), project(owner)}
+	return s
+}
+
+// job is a new job, not yet submitted, whose container does what the command says. It is as admission would have made it,
+// which does not run here: a manager that is killed serves none, and people would have to try again.
+func (s *story) job(project, name string, command []string, set func(*v1alpha1.JobSpec)) *v1alpha1.Job {
+	about := metav1.ObjectMeta{Namespace: project, Name: name, Finalizers: []string{v1alpha1.FinalizerHistory}}
+	job := &v1alpha1.Job{ObjectMeta: about, Spec: v1alpha1.JobSpec{
+		Image: "busybox", Command: command,
+		Resources: &v1alpha1.JobResources{CPU: ptr.To(resource.MustParse("1")), Memory: ptr.To(resource.MustParse("1Gi"))},
+	}}
+	if set != nil {
+		set(&job.Spec)
+	}
+	return job
+}
+
+// tell lives through all of it, until nothing is left. When everything stands still, settled is called.
+func (s *story) tell(ctx context.Context, settled func(ctx context.Context) error) error {
+	for _, o := range append(append([]client.Object{s.cluster}, s.quotas...), s.projects...) {
+		if err := s.Create(ctx, o); err != nil {
+			return err
+		}
+	}
+	for _, p := range s.projects {
+		if err := s.ready(ctx, p); err != nil {
+			return err
+		}
+	}
+	lives := []func(context.Context) error{s.plain, s.retried, s.gang, s.cancelled, s.suspended, s.passing, s.displaced}
+	if err := together(ctx, lives); err != nil {
+		return err
+	}
+	if err := settled(ctx); err != nil {
+		return err
+	}
+	// The guest's job still runs, and ends with its project.
+	return s.removeAll(ctx)
+}
+
+// ready waits until a project is.
+func (s *story) ready(ctx context.Context, o client.Object) error {
+	return until(ctx, "project "+o.GetName()+" is ready", func(ctx context.Context) error {
+		project := &v1alpha1.Project{}
+		if err := s.Get(ctx, client.ObjectKeyFromObject(o), project); err != nil {
+			return err
+		}
+		if !meta.IsStatusConditionTrue(project.Status.Conditions, v1alpha1.ConditionReady) {
+			return fmt.Errorf("it has the conditions %v", project.Status.Conditions)
+		}
+		return nil
+	})
+}
+
+// removeAll removes everything and waits until it is gone.
+func (s *story) removeAll(ctx context.Context) error {
+	for _, objects := range [][]client.Object{s.projects, s.quotas, {s.cluster}} {
+		for _, o := range objects {
+			if err := client.IgnoreNotFound(s.Delete(ctx, o)); err != nil {
+				return err
+			}
+		}
+		for _, o := range objects {
+			if err := s.gone(ctx, o); err != nil {
+				return err
+			}
+		}
+	}
+	return until(ctx, "nothing is left", func(ctx context.Context) error {
+		var left []string
+		for _, list := range []client.ObjectList{&v1alpha1.JobList{}, &corev1.PodList{}} {
+			if err := s.List(ctx, list); err != nil {
+				return err
+			}
+			_ = meta.EachListItem(list, func(o runtime.Object) error {
+				object, err := meta.Accessor(o)
+				left = append(left, fmt.Sprintf("%T %s/%s", o, object.GetNamespace(), object.GetName()))
+				return err
+			})
+		}
+		if len(left) > 0 {
+			return fmt.Errorf("there are still %s", strings.Join(left, ", "))
+		}
+		return nil
+	})
+}
+
+func together(ctx context.Context, lives []func(context.Context) error) error {
+	all, ctx := errgroup.WithContext(ctx)
+	for _, live := range lives {
+		all.Go(func() error { return live(ctx) })
+	}
+	return all.Wait()
+}
+
+// plain ends well.
+func (s *story) plain(ctx context.Context) error {
+	job := s.job(lab, "plain", kubelet.Exit(0), nil)
+	return s.steps(ctx, job, s.submit, s.reaches(v1alpha1.JobSucceeded, 1))
+}
+
+// retried fails, and ends well when it is tried again.
+func (s *story) retried(ctx context.Context) error {
+	job := s.job(lab, "retried", kubelet.Exit(3, 0), func(j *v1alpha1.JobSpec) {
+		j.Restart = &v1alpha1.Restart{Policy: v1alpha1.RestartOnFailure, MaxRetries: ptr.To(int32(1))}
+	})
+	return s.steps(ctx, job, s.submit, s.reaches(v1alpha1.JobSucceeded, 2))
+}
+
+// gang is three that start together.
+func (s *story) gang(ctx context.Context) error {
+	job := s.job(lab, "gang", kubelet.Exit(0), func(j *v1alpha1.JobSpec) { j.Replicas = ptr.To(int32(3)) })
+	return s.steps(ctx, job, s.submit, s.reaches(v1alpha1.JobSucceeded, 1))
+}
+
+// cancelled runs until a person cancels it.
+func (s *story) cancelled(ctx context.Context) error {
+	job := s.job(lab, "cancelled", kubelet.RunUntilEnded(), nil)
+	return s.steps(ctx, job, s.submit, s.reaches(v1alpha1.JobRunning, 1), s.cancel, s.reaches(v1alpha1.JobCancelled, 1))
+}
+
+// suspended is suspended, goes on, and is cancelled.
+func (s *story) suspended(ctx context.Context) error {
+	job := s.job(lab, "suspended", kubelet.RunUntilEnded(), nil)
+	suspend := func(on bool) step { return s.change(func(j *v1alpha1.Job) { j.Spec.Suspend = &on }) }
+	return s.steps(ctx, job, s.submit, s.reaches(v1alpha1.JobRunning, 1), suspend(true), s.reaches(v1alpha1.JobSuspended, 1),
+		suspend(false), s.reaches(v1alpha1.JobRunning, 2), s.cancel, s.reaches(v1alpha1.JobCancelled, 2))
+}
+
+// passing removes itself after its end.
+func (s *story) passing(ctx context.Context) error {
+	job := s.job(lab, "passing", kubelet.Exit(0), func(j *v1alpha1.JobSpec) { j.TTLSecondsAfterFinished = ptr.To(int32(0)) })
+	return s.steps(ctx, job, s.submit, func(ctx context.Context, job *v1alpha1.Job) error { return s.gone(ctx, job) })
+}
+
+// displaced runs on what it borrowed, gives way to a job of the owner, and goes on when that has ended.
+func (s *story) displaced(ctx context.Context) error {
+	borrower := s.job(guest, "borrower", kubelet.RunUntilEnded(), func(j *v1alpha1.JobSpec) {
+		j.Resources.CPU, j.Preemptible = ptr.To(resource.MustParse("3")), ptr.To(true)
+	})
+	if err := s.steps(ctx, borrower, s.submit, s.reaches(v1alpha1.JobRunning, 1)); err != nil {
+		return err
+	}
+	claims := s.job(owner, "claims", kubelet.Exit(0), func(j *v1alpha1.JobSpec) { j.Resources.CPU = ptr.To(resource.MustParse("2")) })
+	if err := s.steps(ctx, claims, s.submit, s.reaches(v1alpha1.JobSucceeded, 1)); err != nil {
+		return err
+	}
+	return s.reaches(v1alpha1.JobRunning, 2)(ctx, borrower)
+}
+
+// step is what a person does to a job, or waits for.
+type step func(ctx context.Context, job *v1alpha1.Job) error
+
+func (s *story) steps(ctx context.Context, job *v1alpha1.Job, steps ...step) error {
+	for _, step := range steps {
+		if err := step(ctx, job); err != nil {
+			return fmt.Errorf("job %s: %w", job.Name, err)
+		}
+	}
+	return nil
+}
+
+func (s *story) submit(ctx context.Context, job *v1alpha1.Job) error { return s.Create(ctx, job) }
+
+func (s *story) reaches(phase v1alpha1.JobPhase, attempt int32) step {
+	return func(ctx context.Context, job *v1alpha1.Job) error {
+		return until(ctx, fmt.Sprintf("it is %s in attempt %d", phase, attempt), func(ctx context.Context) error {
+			if err := s.Get(ctx, client.ObjectKeyFromObject(job), job); err != nil {
+				return err
+			}
+			if is := job.Status; is.Phase != phase || is.Attempt != attempt {
+				return fmt.Errorf("it is %s/%s in attempt %d: %s", is.Phase, is.Reason, is.Attempt, is.Message)
+			}
+			return nil
+		})
+	}
+}
+
+func (s *story) change(set func(*v1alpha1.Job)) step {
+	return func(ctx context.Context, job *v1alpha1.Job) error {
+		if err := s.Get(ctx, client.ObjectKeyFromObject(job), job); err != nil {
+			return err
+		}
+		before := job.DeepCopy()
+		set(job)
+		return s.Patch(ctx, job, client.MergeFrom(before))
+	}
+}
+
+func (s *story) cancel(ctx context.Context, job *v1alpha1.Job) error {
+	return s.change(func(j *v1alpha1.Job) { j.Spec.Cancel = ptr.To(true) })(ctx, job)
+}
+
+func (s *story) gone(ctx context.Context, o client.Object) error {
+	return until(ctx, fmt.Sprintf("%T %s is gone", o, o.GetName()), func(ctx context.Context) error {
+		err := s.Get(ctx, client.ObjectKeyFromObject(o), o)
+		switch {
+		case apierrors.IsNotFound(err):
+			return nil
+		case err != nil:
+			return err
+		}
+		return fmt.Errorf("it is there, with the finalizers %s", slices.Sorted(slices.Values(o.GetFinalizers())))
+	})
+}
