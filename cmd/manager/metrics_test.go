@@ -12,6 +12,8 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
 )
 
 // foreign are metrics that alerts name and that others export: Prometheus and the API server.
@@ -66,6 +68,10 @@ func (f *fixture) exportsWhatAlertsName(t *testing.T) {
 		}
 	}
 	read(t, "prometheus/rules.yaml", &rules)
+	// Some are told for each cluster.
+	if err := f.server.Client.Create(t.Context(), &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "local"}}); err != nil {
+		t.Fatal(err)
+	}
 	token := f.token(t, "alerts", "metrics-reader")
 	named := regexp.MustCompile(`([a-zA-Z_:][a-zA-Z0-9_:]*)\{`)
 	checked := 0

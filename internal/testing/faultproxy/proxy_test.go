@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -128,8 +129,8 @@ func TestAManagerEndsAtItsWrite(t *testing.T) {
 			if fault.String() != tc.fault {
 				t.Errorf("it is told as %s", fault)
 			}
-			killed := false
-			p.Arm(fault, func() { killed = true })
+			var killed atomic.Bool
+			p.Arm(fault, func() { killed.Store(true) })
 			answered := 0
 			for range 4 {
 				if answer, err := p.do(t, "PATCH", status, "{}"); err == nil && answer == "done" {
@@ -139,7 +140,7 @@ func TestAManagerEndsAtItsWrite(t *testing.T) {
 			if answered != tc.answered || len(b.all()) != tc.applied || len(p.Applied()) != tc.applied {
 				t.Errorf("%d were answered, %d arrived; want %d and %d", answered, len(b.all()), tc.answered, tc.applied)
 			}
-			if !killed || !p.Met() || !p.Dead() {
+			if !killed.Load() || !p.Met() || !p.Dead() {
 				t.Error("the manager lives")
 			}
 		})
