@@ -98,7 +98,7 @@ test-unit: devcluster ## Run the tests that need no cluster
 
 .PHONY: test-integration
 test-integration: build devcluster ## Run the suites against a real API server, and a part of test-faults
-	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(GO) test -race -timeout 15m ./test/integration/... ./test/faults
+	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin SOMA_FAULT_SEED=$(or $(SEED),1) $(GO) test -race -timeout 15m ./test/integration/... ./test/faults
 
 .PHONY: test-faults
 test-faults: build devcluster ## Kill the manager at every write, pause it, show it the past (one to two hours; FAULT= RUN= SEED= to do one again; test/faults/README.md)
