@@ -45,6 +45,7 @@ type Displacement struct {
 // what it decides: the caller carries it out, or says what became of the job instead.
 func (e *Engine) Decide(now time.Time) Decisions {
 	e.rebuild()
+	e.decided++
 	e.age(now)
 	var d Decisions
 	clear(e.refused)
@@ -182,8 +183,8 @@ func (e *Engine) start(w *waiting, found attempt, now time.Time) {
 	}
 	delete(e.waiting, w.Key)
 	e.dequeue(w)
-	e.heldAgainst(c, found, now)
-	e.admit(&running{Running: r})
+	counted := e.heldAgainst(c, found, now)
+	e.admit(&running{Running: r, counted: counted, decided: e.decided})
 }
 
 // end is when a job of the class will have ended if it starts now.

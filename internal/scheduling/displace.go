@@ -103,6 +103,9 @@ func (e *Engine) victim(c *class, r *running, now time.Time) *victim {
 	if r.queue == nil || r.queue.root() != c.lane.queue.root() {
 		return nil
 	}
+	if r.decided == e.decided { // it has just been started
+		return nil
+	}
 	ran := now.Sub(r.Start)
 	for q := r.queue; q != nil; q = q.parent {
 		if ran < q.Preemption.MinRun {

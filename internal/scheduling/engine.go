@@ -57,10 +57,12 @@ type Engine struct {
 	patient  sortedBy[patience]
 	// ready are the classes that are looked at, opened the parks of those who could use what became free, looked the classes
 	// that were looked at and did not start.
-	ready   *race
-	opened  []*park
-	looked  []*class
-	parks   int
+	ready  *race
+	opened []*park
+	looked []*class
+	parks  int
+	// decided is how many times decisions were asked for.
+	decided int
 	classes int
 	// stale reports that the tree of quotas has to be made anew.
 	stale bool
@@ -106,6 +108,10 @@ type running struct {
 	queue *queue
 	uses  []use
 	on    []share
+	// counted are the reservations that leave less to others because of the job.
+	counted []*reservation
+	// decided is the number of the decisions in which it was started; 0 where it was so already.
+	decided int
 }
 
 // compareEnds puts first what is free first: jobs that are being ended, then by the latest time of their end, then those of
@@ -272,6 +278,7 @@ func (e *Engine) RemoveRunning(key string) {
 	for _, s := range r.on {
 		e.freedOn(s.node)
 	}
+	e.givenBack(r)
 	e.outdate(r)
 }
 

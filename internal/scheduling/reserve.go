@@ -310,26 +310,42 @@ func (e *Engine) heldByNodes(c *class, model string) []*class {
 	return holders
 }
 
-// heldAgainst takes what a job that starts will still hold at their time from what the reservations leave.
-func (e *Engine) heldAgainst(c *class, found attempt, now time.Time) {
+// heldAgainst takes what a job that starts will still hold at their time from what the reservations leave, and returns which
+// these are.
+func (e *Engine) heldAgainst(c *class, found attempt, now time.Time) (counted []*reservation) {
 	end := c.end(now)
 	for _, head := range e.heads {
-		r := head.reservation
-		if !end.After(r.at) {
-			continue
+		if r := head.reservation; end.After(r.at) {
+			r.leave(c.lane, found.uses, c.replica, found.shares, -1)
+			counted = append(counted, r)
 		}
-		for i := range r.bounds {
-			for _, u := range found.uses {
-				if b := &r.bounds[i]; u.of == b.of && b.concerns(c.lane) {
-					b.left -= u.n
-				}
+	}
+	return counted
+}
+
+// givenBack gives back to the reservations what a job that has ended took of what they leave.
+func (e *Engine) givenBack(r *running) {
+	for _, head := range slices.Clone(e.heads) {
+		if slices.Contains(r.counted, head.reservation) {
+			head.reservation.leave(r.queue.lane(r.User), r.uses, r.Replica, r.on, 1)
+			e.wakeHeldBack(head)
+		}
+	}
+}
+
+// leave leaves more to others, or less, by what a job of a lane uses.
+func (r *reservation) leave(l *lane, all []use, replica Amounts, on []share, sign int64) {
+	for i := range r.bounds {
+		for _, u := range all {
+			if b := &r.bounds[i]; u.of == b.of && b.concerns(l) {
+				b.left += sign * u.n
 			}
 		}
-		for _, h := range r.holds {
-			for _, s := range found.shares {
-				if s.node == h.on {
-					h.left = h.left.Minus(c.replica.Times(s.replicas))
-				}
+	}
+	for _, h := range r.holds {
+		for _, s := range on {
+			if s.node == h.on {
+				h.left = h.left.Plus(replica.Times(sign * s.replicas))
 			}
 		}
 	}

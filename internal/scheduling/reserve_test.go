@@ -197,3 +197,25 @@ func TestNobodyStarves(t *testing.T) {
 		t.Fatalf("it did not start by %s", s.now)
 	})
 }
+
+// What a job that has started took of what a reservation leaves to others is there again when it has ended.
+func TestAReservationLeavesAgainWhatEnded(t *testing.T) {
+	e := New(Options{Patience: time.Second, Renewal: time.Hour})
+	e.SetQuota(wide())
+	e.SetNode(gpuNode("a", "A100", 8))
+	now := start
+	e.SetWaiting(job("holder", 8))
+	e.Decide(now)
+	e.SetWaiting(job("large", 8))
+	now = now.Add(time.Minute)
+	e.Decide(now)
+	for i := range 200 { // far more than there are cores
+		key := fmt.Sprintf("small-%d", i)
+		e.SetWaiting(job(key, 0))
+		now = now.Add(time.Second)
+		if d := e.Decide(now); len(d.Starts) != 1 {
+			t.Fatalf("%s waits: %s", key, e.Message(key))
+		}
+		e.RemoveRunning(key)
+	}
+}
