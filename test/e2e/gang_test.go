@@ -9,12 +9,16 @@ import (
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
 
-// talk is the program of a gang of three: the first replica listens, the others find it by its name and greet it.
+// talk is the program of a gang of three: the first replica listens, the others find it by its name and greet it. What they say
+// is there before nc begins: it ends when it is answered, whether or not it has said anything.
 const talk = `
 if [ "$RANK" = 0 ]; then
   (echo welcome | nc -l -p 7001) & (echo welcome | nc -l -p 7002) & wait
 else
-  until echo "rank $RANK of $WORLD_SIZE says hello" | nc "$SOMA_MASTER_ADDR" "700$RANK"; do sleep 0.2; done
+  until nc "$SOMA_MASTER_ADDR" "700$RANK" <<END
+rank $RANK of $WORLD_SIZE says hello
+END
+  do sleep 0.2; done
 fi`
 
 var _ = Describe("a gang", func() {
