@@ -11,7 +11,6 @@ type contender struct {
 	// up is the queue that the contender is below; nil at the top.
 	up    *queue
 	share float64
-	name  string
 	// queue or lane that it is.
 	queue *queue
 	lane  *lane

@@ -59,7 +59,7 @@ func (e *Engine) queue(quota Quota) *queue {
 	q := &queue{
 		Quota: quota, lanes: map[string]*lane{}, order: sortedBy[*waiting]{compare: inOrder}, blocked: map[*class]struct{}{}, parks: map[bind]*park{},
 	}
-	q.contender = contender{name: quota.Name, queue: q}
+	q.contender = contender{queue: q}
 	if !quota.PerUser.none() {
 		q.users = map[string]*vector{}
 	}

@@ -129,7 +129,7 @@ func (q *queue) lane(user string) *lane {
 	l := q.lanes[user]
 	if l == nil {
 		l = &lane{queue: q, user: user, classes: map[shape]*class{}}
-		l.contender = contender{up: q, name: user, lane: l}
+		l.contender = contender{up: q, lane: l}
 		q.lanes[user] = l
 	}
 	return l
