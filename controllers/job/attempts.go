@@ -1,7 +1,6 @@
 package job
 
 import (
-	"strconv"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -49,8 +48,8 @@ func cameToNothing(a *platformv1.Attempt) bool {
 // dropOld removes what is left of attempts that status does not show any more; with the pods go their logs.
 func (d *decider) dropOld() {
 	for _, p := range d.pods {
-		attempt, err := strconv.ParseInt(p.Labels[platformv1.LabelAttempt], 10, 32)
-		if err == nil && int32(attempt) <= d.status.Attempt-keptAttempts && workload.Ended(p) {
+		attempt, known := attemptOf(p)
+		if known && attempt <= d.status.Attempt-keptAttempts && workload.Ended(p) {
 			d.kill = append(d.kill, p)
 		}
 	}

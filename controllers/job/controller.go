@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/equality"
@@ -30,6 +31,8 @@ const (
 	slowPods = 8
 	// eventsOfPod bounds what is read of the events of one pod; nodes make about 25 of a kind and then few.
 	eventsOfPod = 200
+	// catchUp is how soon a job is looked at again that is newer than the cache, should it not come by itself.
+	catchUp = time.Second
 )
 
 // Reconciler makes jobs true.
@@ -98,6 +101,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	facts, err := r.collect(ctx, job)
+	if errors.Is(err, errBehind) {
+		return ctrl.Result{RequeueAfter: catchUp}, nil
+	}
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -123,8 +129,8 @@ func (r *Reconciler) collect(ctx context.Context, job *platformv1.Job) (facts, e
 	if err != nil {
 		return f, fmt.Errorf("list the pods of job %s/%s: %w", job.Namespace, job.Name, err)
 	}
-	for i := range pods.Items {
-		f.pods = append(f.pods, &pods.Items[i])
+	if f.pods, err = r.settleDoubts(ctx, job, pointers(pods)); err != nil {
+		return f, err
 	}
 	project := &platformv1.Project{}
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: job.Namespace}, project, client.UnsafeDisableDeepCopy); err == nil {
@@ -134,6 +140,14 @@ func (r *Reconciler) collect(ctx context.Context, job *platformv1.Job) (facts, e
 	}
 	f.events = r.events(ctx, &f)
 	return f, nil
+}
+
+func pointers(list *corev1.PodList) []*corev1.Pod {
+	pods := make([]*corev1.Pod, len(list.Items))
+	for i := range list.Items {
+		pods[i] = &list.Items[i]
+	}
+	return pods
 }
 
 // events are those of the pods that are slow to start, from the API server itself: they are needed seldom, and a cluster has

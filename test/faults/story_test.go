@@ -226,15 +226,20 @@ func (s *story) submit(ctx context.Context, job *v1alpha1.Job) error { return s.
 func (s *story) reaches(phase v1alpha1.JobPhase, attempt int32) step {
 	return func(ctx context.Context, job *v1alpha1.Job) error {
 		return until(ctx, fmt.Sprintf("it is %s in attempt %d", phase, attempt), func(ctx context.Context) error {
-			if err := s.Get(ctx, client.ObjectKeyFromObject(job), job); err != nil {
-				return err
-			}
-			if is := job.Status; is.Phase != phase || is.Attempt != attempt {
-				return fmt.Errorf("it is %s/%s in attempt %d: %s", is.Phase, is.Reason, is.Attempt, is.Message)
-			}
-			return nil
+			return s.is(ctx, job, phase, attempt)
 		})
 	}
+}
+
+// is fails where a job is in another phase or attempt.
+func (s *story) is(ctx context.Context, job *v1alpha1.Job, phase v1alpha1.JobPhase, attempt int32) error {
+	if err := s.Get(ctx, client.ObjectKeyFromObject(job), job); err != nil {
+		return err
+	}
+	if is := job.Status; is.Phase != phase || is.Attempt != attempt {
+		return fmt.Errorf("it is %s/%s in attempt %d: %s", is.Phase, is.Reason, is.Attempt, is.Message)
+	}
+	return nil
 }
 
 func (s *story) change(set func(*v1alpha1.Job)) step {

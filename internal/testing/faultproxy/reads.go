@@ -4,6 +4,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strconv"
 	"sync"
 
@@ -11,9 +12,11 @@ import (
 )
 
 // Past is an API server that is behind, as one of several may be: what it lists is as of a revision, and what happened since
-// is told only when it has caught up.
+// is told only when it has caught up. Who asks for what is newest is given that.
 type Past struct {
 	revision int64
+	// resources are those that it is behind with; all where there are none.
+	resources []string
 	// caughtUp is closed then.
 	caughtUp chan struct{}
 	once     sync.Once
@@ -21,9 +24,9 @@ type Past struct {
 	lists    int
 }
 
-// ServePast answers from the past, from now on until it has caught up.
-func (p *Proxy) ServePast(revision int64) *Past {
-	past := &Past{revision: revision, caughtUp: make(chan struct{})}
+// ServePast answers from the past, from now on until it has caught up: about all resources, or those that are named.
+func (p *Proxy) ServePast(revision int64, resources ...string) *Past {
+	past := &Past{revision: revision, resources: resources, caughtUp: make(chan struct{})}
 	p.mutex.Lock()
 	defer p.mutex.Unlock()
 	p.past = past
@@ -40,8 +43,8 @@ func (p *Past) Lists() int {
 	return p.lists
 }
 
-func (p *Past) behind() bool {
-	if p == nil {
+func (p *Past) behind(resource string) bool {
+	if p == nil || len(p.resources) > 0 && !slices.Contains(p.resources, resource) {
 		return false
 	}
 	select {
@@ -52,16 +55,17 @@ func (p *Past) behind() bool {
 	}
 }
 
-// list makes a list one of the past.
+// list makes a list one of the past, where one of any age will do.
 func (p *Past) list(r *http.Request) {
+	query := r.URL.Query()
+	if query.Get("resourceVersion") != "0" {
+		return
+	}
 	p.mutex.Lock()
 	p.lists++
 	p.mutex.Unlock()
-	query := r.URL.Query()
-	if query.Get("continue") == "" {
-		query.Set("resourceVersion", strconv.FormatInt(p.revision, 10))
-		query.Set("resourceVersionMatch", "Exact")
-	}
+	query.Set("resourceVersion", strconv.FormatInt(p.revision, 10))
+	query.Set("resourceVersionMatch", "Exact")
 	r.URL.RawQuery = query.Encode()
 }
 
@@ -110,7 +114,7 @@ func (p *Proxy) read(w http.ResponseWriter, r *http.Request, info *request.Reque
 	p.mutex.Lock()
 	past, cuts := p.past, p.cuts
 	p.mutex.Unlock()
-	if past.behind() {
+	if past.behind(info.Resource) {
 		switch {
 		case info.Verb == "list":
 			past.list(r)

@@ -1,0 +1,136 @@
+package faults
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/testing/faultproxy"
+	"github.com/soma-platform/soma/internal/testing/kubelet"
+	"github.com/soma-platform/soma/internal/testing/manager"
+)
+
+// watchTime is for how long it is looked whether something is done that must not be.
+const watchTime = 2 * time.Second
+
+// A manager that follows one which was killed sees the pod of a job that runs and not yet its reservation, or the reservation
+// and not yet the pod. Neither ends what runs.
+func TestJobsAndPodsOfDifferentAge(t *testing.T) {
+	for name, behind := range map[string]string{"jobs are behind": "jobs", "pods are behind": "pods"} {
+		t.Run(name, func(t *testing.T) {
+			start := len(there.happened.Events())
+			s := there.newStory()
+			s.quotas, s.projects = s.quotas[3:], s.projects[:1] // lab alone
+			managers := make([]*manager.Manager, 0, 2)
+			err := s.survives(t.Context(), behind, &managers)
+			if err == nil {
+				err = until(t.Context(), "the log is complete", there.happened.Complete)
+			}
+			err = errors.Join(err, there.check(start))
+			for _, m := range managers[max(0, len(managers)-1):] {
+				err = errors.Join(err, m.Stop())
+			}
+			if err := errors.Join(err, there.clear(t.Context(), s)); err != nil {
+				t.Errorf("%v\nTo do it again: make test-faults RUN=%s", err, t.Name())
+			}
+		})
+	}
+}
+
+// survives has a job run, the manager killed, and another follow that is behind with some resources.
+func (s *story) survives(ctx context.Context, behind string, managers *[]*manager.Manager) error {
+	first, err := there.start(ctx, 0, nil)
+	if err != nil {
+		return err
+	}
+	*managers = append(*managers, first)
+	for _, o := range append(append([]client.Object{s.cluster}, s.quotas...), s.projects...) {
+		if err := s.Create(ctx, o); err != nil {
+			return err
+		}
+	}
+	job := s.job(lab, "runs", kubelet.RunUntilEnded(), nil)
+	if err := errors.Join(s.ready(ctx, s.projects[0]), s.submit(ctx, job)); err != nil {
+		return err
+	}
+	before, err := strconv.ParseInt(job.ResourceVersion, 10, 64)
+	if err != nil {
+		return err
+	}
+	if err := s.reaches(v1alpha1.JobRunning, 1)(ctx, job); err != nil {
+		return err
+	}
+	pod, err := s.podOf(ctx, job)
+	if err != nil {
+		return err
+	}
+	first.Kill()
+
+	var past *faultproxy.Past
+	second, err := there.start(ctx, 0, func(proxy *faultproxy.Proxy, _ func()) { past = proxy.ServePast(before, behind) })
+	if err != nil {
+		return err
+	}
+	*managers = append(*managers, second)
+	defer past.CatchUp()
+	err = until(ctx, "the next manager is there", func(context.Context) error {
+		if past.Lists() == 0 {
+			return errors.New("nothing of the past was served")
+		}
+		return second.Ready()
+	})
+	if err != nil {
+		return err
+	}
+	untouched := func(ctx context.Context) error {
+		now, err := s.podOf(ctx, job)
+		if err == nil && now != pod {
+			err = fmt.Errorf("its pod is %q, and was %q", now, pod)
+		}
+		return errors.Join(err, s.is(ctx, job, v1alpha1.JobRunning, 1))
+	}
+	if err := lasts(ctx, untouched); err != nil {
+		return fmt.Errorf("while the manager is behind: %w", err)
+	}
+	past.CatchUp()
+	if err := lasts(ctx, untouched); err != nil {
+		return fmt.Errorf("when the manager has caught up: %w", err)
+	}
+	return s.steps(ctx, job, s.cancel, s.reaches(v1alpha1.JobCancelled, 1))
+}
+
+// podOf is the one pod of a job, by its UID, if it lives.
+func (s *story) podOf(ctx context.Context, job *v1alpha1.Job) (types.UID, error) {
+	pods := &corev1.PodList{}
+	if err := s.List(ctx, pods, client.InNamespace(job.Namespace), client.MatchingLabels{v1alpha1.LabelJobUID: string(job.UID)}); err != nil {
+		return "", err
+	}
+	if len(pods.Items) != 1 || pods.Items[0].DeletionTimestamp != nil || pods.Items[0].Status.Phase != corev1.PodRunning {
+		return "", fmt.Errorf("there are %d pods, or the one does not run", len(pods.Items))
+	}
+	return pods.Items[0].UID, nil
+}
+
+// lasts looks for a while whether something holds.
+func lasts(ctx context.Context, holds func(context.Context) error) error {
+	err := wait.PollUntilContextTimeout(ctx, look, watchTime, true, func(ctx context.Context) (bool, error) {
+		err := holds(ctx)
+		if ctx.Err() != nil {
+			err = nil
+		}
+		return false, err
+	})
+	if wait.Interrupted(err) && ctx.Err() == nil {
+		return nil
+	}
+	return err
+}
