@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -25,6 +26,7 @@ import (
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/controllers"
 	"github.com/soma-platform/soma/internal/history"
+	"github.com/soma-platform/soma/internal/platform/lease"
 	"github.com/soma-platform/soma/internal/platform/version"
 	"github.com/soma-platform/soma/internal/recorder"
 	"github.com/soma-platform/soma/webhooks"
@@ -76,7 +78,7 @@ func main() {
 func (o *options) bind(flags *flag.FlagSet) {
 	flags.BoolVar(&o.leaderElect, "leader-elect", false, "let one of several managers lead; the others serve admission and take over")
 	flags.DurationVar(&o.lease, "leader-elect-lease-duration", defaultLease,
-		"for how long the others wait for a leader that is not heard of; it gives up itself after two thirds of that")
+		"for how long the others wait for a leader that is not heard of, in whole seconds; it gives up itself after two thirds of that, and writes nothing after four fifths")
 	flags.StringVar(&o.metricsAddr, "metrics-bind-address", ":8443", "where metrics are served; 0 for nowhere")
 	flags.BoolVar(&o.metricsSecure, "metrics-secure", true, "serve metrics by TLS and to those only whom the cluster lets")
 	flags.StringVar(&o.probeAddr, "health-probe-bind-address", ":8081", "where /healthz and /readyz are served")
@@ -102,7 +104,7 @@ func run(ctx context.Context, o options) error {
 	restConfig := ctrl.GetConfigOrDie()
 	restConfig.QPS, restConfig.Burst = float32(o.qps), o.burst
 	certificate := &servingCertificate{}
-	mgr, err := ctrl.NewManager(restConfig, managerOptions(o, certificate))
+	mgr, err := newManager(restConfig, o, certificate)
 	if err != nil {
 		return fmt.Errorf("make the manager: %w", err)
 	}
@@ -137,6 +139,14 @@ func run(ctx context.Context, o options) error {
 	return mgr.Start(ctx)
 }
 
+// newManager makes the manager. What serves without leading makes clients of its own where it writes.
+func newManager(api *rest.Config, o options, certificate *servingCertificate) (ctrl.Manager, error) {
+	if !o.leaderElect {
+		return ctrl.NewManager(api, managerOptions(o, certificate))
+	}
+	return lease.NewManager(api, managerOptions(o, certificate), lease.Election{Namespace: o.namespace, Name: "soma-manager", Duration: o.lease})
+}
+
 func managerOptions(o options, certificate *servingCertificate) ctrl.Options {
 	metrics := metricsserver.Options{BindAddress: o.metricsAddr}
 	if o.metricsSecure {
@@ -145,19 +155,12 @@ func managerOptions(o options, certificate *servingCertificate) ctrl.Options {
 		metrics.TLSOpts = []func(*tls.Config){modernTLS}
 	}
 	return ctrl.Options{
-		Scheme:                        newScheme(),
-		Metrics:                       metrics,
-		HealthProbeBindAddress:        o.probeAddr,
-		PprofBindAddress:              o.pprofAddr,
-		LeaderElection:                o.leaderElect,
-		LeaderElectionID:              "soma-manager",
-		LeaderElectionNamespace:       o.namespace,
-		LeaderElectionReleaseOnCancel: true,
-		LeaseDuration:                 &o.lease,
-		RenewDeadline:                 new(o.lease * 2 / 3),
-		RetryPeriod:                   new(o.lease * 2 / 15),
-		GracefulShutdownTimeout:       new(shutdownTime),
-		Cache:                         controllers.Cache(),
+		Scheme:                  newScheme(),
+		Metrics:                 metrics,
+		HealthProbeBindAddress:  o.probeAddr,
+		PprofBindAddress:        o.pprofAddr,
+		GracefulShutdownTimeout: new(shutdownTime),
+		Cache:                   controllers.Cache(),
 		// A controller must see what it wrote itself: deciding from an older view would do things twice.
 		Client:        client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: new(true)}},
 		Controller:    config.Controller{RecoverPanic: new(true), ReconciliationTimeout: reconcileTime},

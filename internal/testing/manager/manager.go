@@ -20,6 +20,7 @@ import (
 
 	"github.com/soma-platform/soma/controllers"
 	"github.com/soma-platform/soma/internal/history"
+	"github.com/soma-platform/soma/internal/platform/lease"
 	"github.com/soma-platform/soma/internal/recorder"
 	"github.com/soma-platform/soma/internal/testing/faultproxy"
 	"github.com/soma-platform/soma/webhooks"
@@ -99,15 +100,16 @@ func (m *Manager) make(ctx context.Context, o Options, store *history.Store) (ct
 		// There is more than one manager in this process.
 		Controller: config.Controller{RecoverPanic: ptr.To(true), ReconciliationTimeout: time.Minute, SkipNameValidation: ptr.To(true)},
 	}
-	if o.Lease > 0 {
-		options.LeaderElection, options.LeaderElectionID, options.LeaderElectionNamespace = true, "soma-manager", o.Namespace
-		options.LeaderElectionReleaseOnCancel = true
-		options.LeaseDuration, options.RenewDeadline, options.RetryPeriod = ptr.To(o.Lease), ptr.To(o.Lease*2/3), ptr.To(o.Lease*2/15)
-	}
 	if o.Admission != nil {
 		options.WebhookServer = webhook.NewServer(*o.Admission)
 	}
-	mgr, err := ctrl.NewManager(api, options)
+	var mgr ctrl.Manager
+	var err error
+	if o.Lease > 0 {
+		mgr, err = lease.NewManager(api, options, lease.Election{Namespace: o.Namespace, Name: "soma-manager", Duration: o.Lease})
+	} else {
+		mgr, err = ctrl.NewManager(api, options)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("make the manager: %w", err)
 	}
