@@ -241,6 +241,13 @@ type JobStatus struct {
 	// +kubebuilder:validation:MaxItems=8
 	Attempts []Attempt `json:"attempts,omitempty"`
 
+	// earlier is what attempts used that are not shown any more, by quota and day: budgets count it. Days that no budget reaches
+	// are dropped.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=96
+	Earlier []EarlierUsage `json:"earlier,omitempty"`
+
 	// runSeconds is how long attempts that ended ran, all together, each at least one second. A running attempt is not in it.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
@@ -482,6 +489,11 @@ type Attempt struct {
 	// +kubebuilder:validation:MaxLength=63
 	Pool string `json:"pool,omitempty"`
 
+	// quota that the attempt counted against.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Quota string `json:"quota,omitempty"`
+
 	// replica is what each replica held.
 	// +optional
 	Replica *ReplicaResources `json:"replica,omitempty"`
@@ -508,7 +520,7 @@ type Cost struct {
 // was released the newest attempt's. It is empty for a job that never held a reservation.
 func (s *JobStatus) Placement() Attempt {
 	if r := s.Reservation; r != nil {
-		placement := Attempt{Number: r.Attempt, Cluster: r.Cluster, Pool: r.Pool, Replica: &r.Replica, PricePerHour: r.PricePerHour}
+		placement := Attempt{Number: r.Attempt, Quota: r.Quota, Cluster: r.Cluster, Pool: r.Pool, Replica: &r.Replica, PricePerHour: r.PricePerHour}
 		if len(r.Nodes) > 0 {
 			placement.Node = r.Nodes[0].Node
 		}
