@@ -134,7 +134,7 @@ func (d *decider) account(seen workload.Observation, reason platformv1.JobReason
 		Number: reservation.Attempt, FinishTime: &end, Reason: reason, ExitCode: seen.ExitCode, Node: seen.Node,
 		// Kept beyond the reservation: the history may look only after the job's end.
 		Cluster: reservation.Cluster, Pool: reservation.Pool, Replica: reservation.Replica.DeepCopy(),
-		PricePerHour: reservation.PricePerHour,
+		PricePerHour: reservation.PricePerHour, Quota: reservation.Quota,
 	}
 	if reservation.EndingNode != "" {
 		attempt.Node = reservation.EndingNode
@@ -154,7 +154,19 @@ func (d *decider) account(seen workload.Observation, reason platformv1.JobReason
 	d.status.Attempts = append(d.status.Attempts, attempt)
 	d.ended = &attempt
 	if extra := len(d.status.Attempts) - keptAttempts; extra > 0 {
+		d.forget(d.status.Attempts[:extra])
 		d.status.Attempts = append([]platformv1.Attempt(nil), d.status.Attempts[extra:]...)
+	}
+}
+
+// forget keeps of attempts that are not shown any more what they used: budgets count it.
+func (d *decider) forget(attempts []platformv1.Attempt) {
+	currency := ""
+	if d.status.Cost != nil {
+		currency = d.status.Cost.Currency
+	}
+	for i := range attempts {
+		d.status.Earlier = accounting.Forget(d.status.Earlier, &attempts[i], d.job.Spec.ReplicaCount(), currency, d.now)
 	}
 }
 

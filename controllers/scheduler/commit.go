@@ -6,13 +6,12 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/util/uuid"
-	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/platform/fencing"
+	"github.com/soma-platform/soma/internal/platform/horizon"
 	"github.com/soma-platform/soma/internal/platform/refusal"
 	"github.com/soma-platform/soma/internal/scheduling"
 )
@@ -33,20 +32,8 @@ func newFence(mgr ctrl.Manager, r *Reconciler) fence {
 		Client: r.Client, Live: r.Live, Record: client.ObjectKey{Namespace: r.Namespace, Name: recordName}, Writer: string(uuid.NewUUID()),
 		Mark: platformv1.AnnotationFenced,
 		New:  func() client.Object { return &platformv1.Job{} },
-		Seen: func(ctx context.Context) (string, error) { return seenJobs(ctx, mgr.GetCache()) },
+		Seen: func(ctx context.Context) (string, error) { return horizon.Of(ctx, mgr.GetCache(), &platformv1.Job{}) },
 	}
-}
-
-// seenJobs is the version up to which the cache has seen jobs; empty where it cannot be told yet.
-func seenJobs(ctx context.Context, from cache.Cache) (string, error) {
-	informer, err := from.GetInformer(ctx, &platformv1.Job{})
-	if err != nil {
-		return "", err
-	}
-	if shared, ok := informer.(interface{ GetStore() toolscache.Store }); ok {
-		return shared.GetStore().LastStoreSyncResourceVersion(), nil
-	}
-	return "", nil
 }
 
 // ending is a running job that gives way or must not go on, and what its status becomes.

@@ -107,7 +107,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		Named("scheduler").
 		Watches(&platformv1.Job{}, marks(r.changes.markJob, jobChanges())).
 		Watches(&platformv1.Project{}, marks(r.changes.markAround, always)).
-		Watches(&platformv1.Quota{}, marks(r.changes.markAround, always), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&platformv1.Quota{}, marks(r.changes.markAround, always), builder.WithPredicates(predicate.Or(
+			predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: budgetsChanged}))).
 		Watches(&platformv1.Cluster{}, marks(r.changes.markAround, always)).
 		Watches(&corev1.Node{}, marks(r.changes.markNode, nodeChanges())).
 		Watches(&corev1.Pod{}, marks(r.changes.markPod, r.podChanges())).

@@ -51,7 +51,7 @@ type seen struct {
 type state struct {
 	waiting    []*candidate
 	candidates map[string]*candidate
-	// again is when a job that waits before its retry is due; zero for none.
+	// again is how soon a retry is due, a job that gave way goes ahead, or a budget is renewed; zero for none.
 	again time.Duration
 }
 
@@ -267,7 +267,7 @@ func (v *view) doubt(uid string, c *changes) {
 
 // state is the jobs that wait in this round.
 func (v *view) state(now time.Time) state {
-	s := state{candidates: make(map[string]*candidate, len(v.waiting))}
+	s := state{candidates: make(map[string]*candidate, len(v.waiting)), again: v.world.renewal(now)}
 	for uid, c := range v.waiting {
 		if c.alive {
 			continue
@@ -278,7 +278,7 @@ func (v *view) state(now time.Time) state {
 				continue
 			}
 		}
-		c.hindered = nil
+		c.hindered = v.world.unpaid(c.quota, now)
 		s.again = sooner(s.again, v.world.setOverdue(c, now))
 		s.waiting = append(s.waiting, c)
 		s.candidates[uid] = c
