@@ -33,6 +33,7 @@ type Event struct {
 //
 //   - no new reservation exceeds its quota or one above it, or takes what another does not lend (I2), or what its nodes have
 //     together with those that hold them already, and every one is for all replicas of its job;
+//   - none is made while a budget that ends that is used up;
 //   - a pod is made only while its job holds the reservation of the pod's attempt (I3);
 //   - pods of two attempts are never alive together, and a reservation is released only when no pod of it is alive (I4);
 //   - a job that ended stays as it ended, and is removed only then;
@@ -149,6 +150,7 @@ func (w *world) reservation(e Event, before *v1alpha1.Job) {
 		return
 	}
 	w.limits(e, quota)
+	w.budgets(e, quota)
 }
 
 func (w *world) journal(e Event, before *v1alpha1.Job) {
