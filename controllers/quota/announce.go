@@ -9,8 +9,8 @@ import (
 	"github.com/soma-platform/soma/internal/accounting"
 )
 
-// all of a budget, in percent.
-const all = 100
+// usedUpPercent stands for a budget that is used up.
+const usedUpPercent = 100
 
 var (
 	budgetUsedRatio = prometheus.NewGaugeVec(prometheus.GaugeOpts{
@@ -46,7 +46,7 @@ func unmeasure(name string) {
 
 func reached(b *v1alpha1.BudgetStatus) int32 {
 	if b.ExhaustedTime != nil {
-		return all
+		return usedUpPercent
 	}
 	return b.Warned
 }

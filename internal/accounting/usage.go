@@ -196,8 +196,8 @@ func (u *Usage) on(date string) v1alpha1.DayUsage {
 	return day
 }
 
-// Of is what was used on a day.
-func Of(day *v1alpha1.DayUsage) Usage {
+// UsageOf is what was used on a day.
+func UsageOf(day *v1alpha1.DayUsage) Usage {
 	u := Usage{GPUSeconds: day.GPUSeconds}
 	for _, c := range day.Costs {
 		u.price(c.Currency, millionths(string(c.PriceSeconds)))
@@ -226,7 +226,7 @@ func Between(days []v1alpha1.DayUsage, from, to time.Time) Usage {
 	first, end := from.UTC().Format(time.DateOnly), to.UTC().Format(time.DateOnly)
 	for i := range days {
 		if days[i].Date >= first && days[i].Date < end {
-			u.Add(Of(&days[i]))
+			u.Add(UsageOf(&days[i]))
 		}
 	}
 	return u
@@ -240,7 +240,7 @@ func Merge(days, more []v1alpha1.DayUsage, now time.Time) []v1alpha1.DayUsage {
 			if sums[list[i].Date] == nil {
 				sums[list[i].Date] = &Usage{}
 			}
-			sums[list[i].Date].Add(Of(&list[i]))
+			sums[list[i].Date].Add(UsageOf(&list[i]))
 		}
 	}
 	oldest := midnight(now).AddDate(0, 0, 1-keptDays).Format(time.DateOnly)
