@@ -133,15 +133,13 @@ var consequences = map[v1alpha1.BudgetAction]string{
 
 func usedUp(budget *v1alpha1.Budget, status *v1alpha1.BudgetStatus) string {
 	return fmt.Sprintf("Budget %q of %s %s is used up. %s until it is renewed, %s, or raised.",
-		status.Name, status.Limit, status.Unit, consequences[budget.Action], moment(status.WindowEnd.Time))
+		status.Name, status.Limit, status.Unit, consequences[budget.Action], accounting.Moment(status.WindowEnd.Time))
 }
 
 func warning(status *v1alpha1.BudgetStatus) string {
 	return fmt.Sprintf("%d%% of budget %q of %s %s are used; it is renewed %s.",
-		status.Warned, status.Name, status.Limit, status.Unit, moment(status.WindowEnd.Time))
+		status.Warned, status.Name, status.Limit, status.Unit, accounting.Moment(status.WindowEnd.Time))
 }
-
-func moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
 
 // withOldFigures is the status with what is used and expected as it was told before, where that is of the same budget and
 // period: figures change all the time.

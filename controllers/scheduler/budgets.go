@@ -71,7 +71,7 @@ func (w *world) unpaid(quota string, now time.Time) *scheduling.Refusal {
 		switch b := &w.budgets[quota][i]; {
 		case b.over(now):
 			return &scheduling.Refusal{Reason: platformv1.JobReasonBudgetExhausted, Message: fmt.Sprintf(
-				"%s is used up; it is renewed %s", b.words(), b.renewed.UTC().Format("2006-01-02 15:04 UTC"))}
+				"%s is used up; it is renewed %s", b.words(), accounting.Moment(b.renewed))}
 		case !b.known || !now.Before(b.renewed):
 			return &scheduling.Refusal{Reason: platformv1.JobReasonBudgetExhausted, Message: fmt.Sprintf(
 				"how much of %s is used is not known yet", b.words())}
@@ -98,7 +98,7 @@ func overBudget(w *world, job *platformv1.Job, now time.Time) *scheduling.Refusa
 			return &scheduling.Refusal{Reason: platformv1.JobReasonQuotaExhausted, Message: b.words() + " is used up"}
 		case platformv1.BudgetSuspend:
 			ends = &scheduling.Refusal{Reason: platformv1.JobReasonBudgetExhausted, Message: fmt.Sprintf(
-				"%s is used up; the job goes on when it is renewed, %s", b.words(), b.renewed.UTC().Format("2006-01-02 15:04 UTC"))}
+				"%s is used up; the job goes on when it is renewed, %s", b.words(), accounting.Moment(b.renewed))}
 		}
 	}
 	return ends

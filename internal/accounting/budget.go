@@ -246,6 +246,9 @@ func inHours(seconds *big.Rat) v1alpha1.BudgetAmount {
 	return v1alpha1.BudgetAmount(format(new(big.Rat).Quo(seconds, new(big.Rat).SetInt64(secondsPerHour))))
 }
 
+// Moment is when a budget is renewed, as people are told.
+func Moment(t time.Time) string { return t.UTC().Format("2006-01-02 15:04 UTC") }
+
 // Share is the part of a budget that is used, by its status: 1 where it is all of it.
 func Share(status *v1alpha1.BudgetStatus) float64 {
 	limit := parse(v1alpha1.Price(status.Limit))
