@@ -102,6 +102,24 @@ func (s *story) spent(action v1alpha1.BudgetAction) *story {
 	return s.add(Event{Quota: quota})
 }
 
+// ran has the job use five GPU-seconds of the quota, and be about to go.
+func (s *story) ran() *story {
+	now := metav1.Now()
+	s.job.Status.Attempts = []v1alpha1.Attempt{{
+		Quota: "team", StartTime: &metav1.Time{Time: now.Add(-5 * time.Second)}, FinishTime: &now, Replica: &v1alpha1.ReplicaResources{GPUs: 1},
+	}}
+	s.job.DeletionTimestamp = &now
+	return s.phase(v1alpha1.JobSucceeded)
+}
+
+// settle has the quota settle so many GPU-seconds, of those with the UIDs.
+func (s *story) settle(gpuSeconds int64, uids ...types.UID) *story {
+	quota := s.events[0].Quota.DeepCopy()
+	quota.Status.Usage = []v1alpha1.DayUsage{{Date: time.Now().UTC().Format(time.DateOnly), GPUSeconds: gpuSeconds}}
+	quota.Status.Settling = uids
+	return s.add(Event{Quota: quota})
+}
+
 func TestCheck(t *testing.T) {
 	tests := map[string]struct {
 		story *story
@@ -125,6 +143,11 @@ func TestCheck(t *testing.T) {
 		"more than the node has":    {story: tell().node("1500m").reserve("2"), want: "took more of node n"},
 		"all that the node has":     {story: tell().node("2").reserve("2")},
 		"what is not lent":          {story: tell().below("2", cores("1"), nil).reserve("4"), want: "does not lend"},
+		"settled, and then removed": {story: tell().ran().settle(5, "job").settle(5, "job").remove().settle(5)},
+		"removed before":            {story: tell().ran().remove(), want: "before quota team settled"},
+		"settled as too little":     {story: tell().ran().settle(4, "job"), want: "settled 4 GPU-seconds, and those that it settled used 5"},
+		"settled twice":             {story: tell().ran().settle(5, "job").remove().settle(5).settle(10, "job"), want: "twice"},
+		"forgotten":                 {story: tell().ran().settle(5, "job").settle(5), want: "for gone, which is there"},
 		"a budget that is used up":  {story: tell().spent(v1alpha1.BudgetSuspend).reserve("1"), want: "budget daily of quota team"},
 		"one that is only told":     {story: tell().spent(v1alpha1.BudgetNotify).reserve("1")},
 		"an attempt left out": {
