@@ -129,7 +129,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 func (r *Reconciler) collect(ctx context.Context) (facts, error) {
 	var f facts
 	var err error
-	// Before the lists, which are newer then.
+	// Before the lists, which are not older then.
 	if f.jobsSeen, err = r.seen(ctx, &v1alpha1.Job{}); err != nil {
 		return f, err
 	}
@@ -145,7 +145,8 @@ func (r *Reconciler) collect(ctx context.Context) (facts, error) {
 		}
 	}
 	f.jobs, f.quotas, f.projects = jobs.Items, quotas.Items, projects.Items
-	return f, nil
+	f.jobsUpTo, err = r.seen(ctx, &v1alpha1.Job{})
+	return f, err
 }
 
 // write writes the status where it tells something new. What is used of budgets alone is written once a minute.

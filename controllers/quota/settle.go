@@ -23,8 +23,8 @@ type facts struct {
 	jobs     []v1alpha1.Job
 	quotas   []v1alpha1.Quota
 	projects []v1alpha1.Project
-	// jobsSeen and quotasSeen are versions that the lists are not older than.
-	jobsSeen, quotasSeen string
+	// jobsSeen and quotasSeen are versions that the lists are not older than; jobsUpTo is one that that of jobs is not newer than.
+	jobsSeen, quotasSeen, jobsUpTo string
 }
 
 // old reports whether the jobs may be those of a time before some that were settled had gone.
@@ -117,7 +117,7 @@ func dropGone(quota *v1alpha1.Quota, f *facts, noticed map[types.UID]string) err
 		}
 	}
 	if len(kept) < len(status.Settling) {
-		status.Settling, status.SettledVersion = kept, f.jobsSeen
+		status.Settling, status.SettledVersion = kept, f.jobsUpTo
 	}
 	return nil
 }

@@ -82,7 +82,7 @@ func TestSettle(t *testing.T) {
 					seenAt[uid] = tc.noticed
 				}
 			}
-			f := facts{jobs: tc.jobs, quotas: tc.quotas, jobsSeen: tc.seen, quotasSeen: "1000"}
+			f := facts{jobs: tc.jobs, quotas: tc.quotas, jobsSeen: tc.seen, jobsUpTo: tc.seen, quotasSeen: "1000"}
 			full, err := settle(quota, &f, seenAt, noon)
 			if err != nil {
 				t.Fatal(err)

@@ -214,7 +214,10 @@ func (s *story) reconcile(t *rapid.T) {
 	name := rapid.SampledFrom([]string{"root", "team", "person"}).Draw(t, "quota")
 	f := facts{
 		jobs: s.past[s.seenJobs].jobs, quotas: s.past[s.seenQuotas].quotas,
-		jobsSeen: fmt.Sprint(s.seenJobs), quotasSeen: fmt.Sprint(s.seenQuotas),
+		quotasSeen: fmt.Sprint(s.seenQuotas),
+		// Between two looks at the version that was seen, more is.
+		jobsSeen: fmt.Sprint(rapid.IntRange(max(1, s.seenJobs-2), s.seenJobs).Draw(t, "seen before")),
+		jobsUpTo: fmt.Sprint(rapid.IntRange(s.seenJobs, min(s.seenJobs+2, s.newest())).Draw(t, "seen after")),
 	}
 	for i := range f.quotas {
 		quota := f.quotas[i].DeepCopy()
