@@ -104,8 +104,11 @@ func (r *Recorder) settled(ctx context.Context, items []looked) []looked {
 
 // takenBy are the UIDs that a quota has settled; nil where it holds up nobody.
 func (r *Recorder) takenBy(ctx context.Context, name string) (map[types.UID]bool, error) {
-	quota := &platform.Quota{}
-	err := r.cache.Get(ctx, client.ObjectKey{Name: name}, quota, client.UnsafeDisableDeepCopy)
+	quota, key := &platform.Quota{}, client.ObjectKey{Name: name}
+	err := r.cache.Get(ctx, key, quota, client.UnsafeDisableDeepCopy)
+	if apierrors.IsNotFound(err) { // or the cache is behind
+		err = r.live.Get(ctx, key, quota)
+	}
 	if apierrors.IsNotFound(err) {
 		return nil, nil
 	}
