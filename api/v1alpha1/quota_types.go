@@ -185,6 +185,7 @@ type QuotaStatus struct {
 	// +optional
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=512
+	// +kubebuilder:validation:items:Type=string
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=64
 	Settling []types.UID `json:"settling,omitempty"`
