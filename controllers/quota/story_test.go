@@ -174,6 +174,13 @@ func (s *story) remove(t *rapid.T) {
 	}
 }
 
+// hurry has a job live its whole life at once.
+func (s *story) hurry(t *rapid.T) {
+	for _, step := range []func(*rapid.T){s.submit, s.start, s.pass, s.end, s.remove} {
+		step(t)
+	}
+}
+
 // removeQuota deletes a quota below others, once nothing counts under it that is not settled.
 func (s *story) removeQuota(t *rapid.T) {
 	name := rapid.SampledFrom([]string{"team", "person"}).Draw(t, "quota")
@@ -209,8 +216,11 @@ func (s *story) restart(t *rapid.T) {
 	s.noticed = noticed{}
 }
 
-// reconcile settles a quota as its controller does: its write takes effect only onto the version that it was made from.
-func (s *story) reconcile(t *rapid.T) {
+// settle settles a quota as its controller does: its write takes effect only onto the version that it was made from.
+func (s *story) settle(t *rapid.T) {
+	if rapid.Bool().Draw(t, "all was seen") {
+		s.seenJobs, s.seenQuotas = s.newest(), s.newest()
+	}
 	name := rapid.SampledFrom([]string{"root", "team", "person"}).Draw(t, "quota")
 	f := facts{
 		jobs: s.past[s.seenJobs].jobs, quotas: s.past[s.seenQuotas].quotas,
@@ -327,7 +337,8 @@ func TestEverySecondCountsOnce(t *testing.T) {
 		s := newStory()
 		t.Repeat(map[string]func(*rapid.T){
 			"time passes": s.pass, "submit": s.submit, "start": s.start, "end": s.end, "delete": s.remove, "delete a quota": s.removeQuota,
-			"see": s.see, "restart": s.restart, "settle": s.reconcile, "settle more": s.reconcile, "let go": s.record, "": s.check,
+			"hurry": s.hurry, "hurry more": s.hurry, "see": s.see, "restart": s.restart, "": s.check,
+			"settle": s.settle, "settle more": s.settle, "settle a lot": s.settle, "let go": s.record, "let more go": s.record,
 		})
 	})
 }
