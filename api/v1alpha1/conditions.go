@@ -79,6 +79,20 @@ const (
 	// nothing new is started.
 	ConditionExceeded = "Exceeded"
 
+	// ConditionBudgetWarning is True while of some budget so much is used that it warns, and it is not used up. Quotas without
+	// budgets do not have it.
+	ConditionBudgetWarning = "BudgetWarning"
+	// ConditionBudgetExhausted is True while a budget is used up; the message names it and says when it is renewed. Quotas
+	// without budgets do not have it.
+	ConditionBudgetExhausted = "BudgetExhausted"
+
+	// ReasonWithinBudgets: no budget is used up, or warns.
+	ReasonWithinBudgets = "WithinBudgets"
+	// ReasonThresholdReached: so much of a budget is used that it warns.
+	ReasonThresholdReached = "ThresholdReached"
+	// ReasonUsedUp: a budget is used up.
+	ReasonUsedUp = "UsedUp"
+
 	// ReasonWithinLimits: no more is reserved than granted.
 	ReasonWithinLimits = "WithinLimits"
 	// ReasonLimitsExceeded: more is reserved than granted.

@@ -55,6 +55,9 @@ const (
 	// JobReasonSecretMissing: a secret or key that the job names does not exist or is not marked for jobs. The job starts when
 	// it is there.
 	JobReasonSecretMissing JobReason = "SecretMissing"
+	// JobReasonBudgetExhausted: a budget of the job's quota, or of one above it, is used up, or not known yet; the message says
+	// which and when it is renewed. A job that ran goes on then.
+	JobReasonBudgetExhausted JobReason = "BudgetExhausted"
 	// JobReasonBackOff: the job waits before it is tried again.
 	JobReasonBackOff JobReason = "BackOff"
 	// JobReasonReservationRefused: the job's reservation cannot be stored; the message says why. Somebody has to change that.
@@ -129,6 +132,8 @@ const (
 	JobReasonLifeSpanEnded JobReason = "LifeSpanEnded"
 	// JobReasonUserRequested: a person cancelled or deleted the job.
 	JobReasonUserRequested JobReason = "UserRequested"
+	// JobReasonQuotaExhausted: the budget that paid for the job is used up, and ends what runs.
+	JobReasonQuotaExhausted JobReason = "QuotaExhausted"
 	// JobReasonProjectDeleted: the job's project was deleted.
 	JobReasonProjectDeleted JobReason = "ProjectDeleted"
 	// JobReasonCollected: the job's pods were removed by somebody else while it ran.
@@ -149,8 +154,6 @@ const (
 	JobReasonDependencyFailed JobReason = "DependencyFailed"
 	// JobReasonClusterScaleUpFailed: the cluster could not add a node for the job.
 	JobReasonClusterScaleUpFailed JobReason = "ClusterScaleUpFailed"
-	// JobReasonQuotaExhausted: the budget that paid for the job is used up.
-	JobReasonQuotaExhausted JobReason = "QuotaExhausted"
 )
 
 // JobStatus is what became of a job. It is derived from what exists; nothing in it is remembered that could be seen.
@@ -237,6 +240,13 @@ type JobStatus struct {
 	// +listType=atomic
 	// +kubebuilder:validation:MaxItems=8
 	Attempts []Attempt `json:"attempts,omitempty"`
+
+	// earlier is what attempts used that are not shown any more, by quota and day: budgets count it. Days that no budget reaches
+	// are dropped.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=96
+	Earlier []EarlierUsage `json:"earlier,omitempty"`
 
 	// runSeconds is how long attempts that ended ran, all together, each at least one second. A running attempt is not in it.
 	// +optional
@@ -479,6 +489,11 @@ type Attempt struct {
 	// +kubebuilder:validation:MaxLength=63
 	Pool string `json:"pool,omitempty"`
 
+	// quota that the attempt counted against.
+	// +optional
+	// +kubebuilder:validation:MaxLength=63
+	Quota string `json:"quota,omitempty"`
+
 	// replica is what each replica held.
 	// +optional
 	Replica *ReplicaResources `json:"replica,omitempty"`
@@ -505,7 +520,7 @@ type Cost struct {
 // was released the newest attempt's. It is empty for a job that never held a reservation.
 func (s *JobStatus) Placement() Attempt {
 	if r := s.Reservation; r != nil {
-		placement := Attempt{Number: r.Attempt, Cluster: r.Cluster, Pool: r.Pool, Replica: &r.Replica, PricePerHour: r.PricePerHour}
+		placement := Attempt{Number: r.Attempt, Quota: r.Quota, Cluster: r.Cluster, Pool: r.Pool, Replica: &r.Replica, PricePerHour: r.PricePerHour}
 		if len(r.Nodes) > 0 {
 			placement.Node = r.Nodes[0].Node
 		}

@@ -2,6 +2,7 @@ package v1alpha1
 
 import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // QuotaPhase tells a person where a quota is in its life.
@@ -60,6 +61,13 @@ type QuotaSpec struct {
 	// given.
 	// +optional
 	Preemption *Preemption `json:"preemption,omitempty"`
+
+	// budgets are how much the jobs under this quota and those below it may use in each period.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Budgets []Budget `json:"budgets,omitempty"`
 }
 
 // FairShare says who goes first where several want what there is: who has the least of what is due to them.
@@ -157,7 +165,38 @@ type QuotaStatus struct {
 	// +kubebuilder:validation:Minimum=0
 	WaitingJobs int32 `json:"waitingJobs,omitempty"`
 
-	// conditions: Ready, Reconciling, Stalled, Exceeded.
+	// budgets are how the budgets stand.
+	// +optional
+	// +listType=map
+	// +listMapKey=name
+	// +kubebuilder:validation:MaxItems=8
+	Budgets []BudgetStatus `json:"budgets,omitempty"`
+
+	// usage is what jobs used under this quota that do not exist any more, or will not soon, by day, oldest first. What the others
+	// used stands in their own status. Older days than any period can reach are dropped. It is atomic, as is settling: both
+	// have one writer.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=42
+	Usage []DayUsage `json:"usage,omitempty"`
+
+	// settling are the UIDs of jobs, and of quotas right below this one, that are in usage and may still exist: what their own
+	// status says does not count any more.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=512
+	// +kubebuilder:validation:items:Type=string
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=64
+	Settling []types.UID `json:"settling,omitempty"`
+
+	// settledVersion is the resourceVersion up to which jobs had been seen when UIDs were last taken out of settling. Who has
+	// seen less may take for alive what is in usage.
+	// +optional
+	// +kubebuilder:validation:MaxLength=64
+	SettledVersion string `json:"settledVersion,omitempty"`
+
+	// conditions: Ready, Reconciling, Stalled, Exceeded, BudgetWarning, BudgetExhausted.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

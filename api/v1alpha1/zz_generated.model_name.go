@@ -11,6 +11,16 @@ func (in Attempt) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Budget) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.Budget"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in BudgetStatus) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.BudgetStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Cluster) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.Cluster"
 }
@@ -33,6 +43,16 @@ func (in ClusterStatus) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Cost) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.Cost"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in DayUsage) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.DayUsage"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in EarlierUsage) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.EarlierUsage"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -111,6 +131,11 @@ func (in KubeconfigSecret) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Money) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.Money"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in NodeShare) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.NodeShare"
 }
@@ -138,6 +163,11 @@ func (in Preset) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in PresetRoom) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.PresetRoom"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in PriceSeconds) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.PriceSeconds"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

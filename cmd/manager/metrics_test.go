@@ -12,6 +12,7 @@ import (
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -68,9 +69,17 @@ func (f *fixture) exportsWhatAlertsName(t *testing.T) {
 		}
 	}
 	read(t, "prometheus/rules.yaml", &rules)
-	// Some are told for each cluster.
-	if err := f.server.Client.Create(t.Context(), &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "local"}}); err != nil {
-		t.Fatal(err)
+	// Some are told for each cluster or budget.
+	hours := int64(1)
+	for _, o := range []client.Object{
+		&v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "local"}},
+		&v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: "team"}, Spec: v1alpha1.QuotaSpec{
+			Budgets: []v1alpha1.Budget{{Name: "daily", Period: v1alpha1.BudgetDay, GPUHours: &hours, Action: v1alpha1.BudgetNotify}},
+		}},
+	} {
+		if err := f.server.Client.Create(t.Context(), o); err != nil {
+			t.Fatal(err)
+		}
 	}
 	token := f.token(t, "alerts", "metrics-reader")
 	named := regexp.MustCompile(`([a-zA-Z_:][a-zA-Z0-9_:]*)\{`)

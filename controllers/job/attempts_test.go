@@ -116,3 +116,23 @@ func TestPodsOfOldAttemptsAreDropped(t *testing.T) {
 		})
 	}
 }
+
+// What is not shown any more still counts.
+func TestAttemptsThatAreForgottenLeaveWhatTheyUsed(t *testing.T) {
+	job := running(retries(platformv1.RestartOnFailure, 100), func(j *platformv1.Job) {
+		for i := range keptAttempts {
+			j.Status.Attempts = append(j.Status.Attempts, platformv1.Attempt{
+				Number: int32(i + 1), Quota: "vision", StartTime: new(at(0)), FinishTime: new(at(10 + i)), PricePerHour: "3.6",
+				Replica: &platformv1.ReplicaResources{GPUs: 2},
+			})
+		}
+		j.Status.Cost = &platformv1.Cost{Amount: "1", Currency: "EUR"}
+	})
+	got := decide(facts{job: job, pods: []*corev1.Pod{ended(0, 3, "Error", "")}, now: t0.Add(12 * time.Second)})
+	if len(got.status.Attempts) != keptAttempts || len(got.status.Earlier) != 1 {
+		t.Fatalf("%d attempts, earlier %+v", len(got.status.Attempts), got.status.Earlier)
+	}
+	if e := got.status.Earlier[0]; e.Quota != "vision" || e.Date != "2026-03-01" || e.GPUSeconds != 20 || e.Costs[0].PriceSeconds != "36.000000" {
+		t.Errorf("earlier: %+v", e)
+	}
+}

@@ -330,3 +330,25 @@ func TestGivingWay(t *testing.T) {
 		t.Errorf("its time to start again is over in %s, want 50 s", next.again)
 	}
 }
+
+// A job whose time is not now goes back to its place as one that gave way does; one that must not go on at all is over.
+func TestWithdrawn(t *testing.T) {
+	tests := map[platformv1.JobReason]string{
+		platformv1.JobReasonBudgetExhausted: "Pending/BudgetExhausted", platformv1.JobReasonEnergyWindow: "Pending/EnergyWindow",
+		platformv1.JobReasonQuotaExhausted: "Cancelled/QuotaExhausted",
+	}
+	for reason, want := range tests {
+		since := at(-90)
+		job := running(ending(reason), retries(platformv1.RestartAlways, 3), func(j *platformv1.Job) { j.Status.Reservation.QueuedSince = &since })
+		got := decide(facts{job: job, pods: []*corev1.Pod{ended(0, 137, "Error", "")}, now: at(50).Time})
+		if describe(got) != want || got.status.Retries != 0 || got.status.RetryTime != nil {
+			t.Errorf("%s: %s, %+v", reason, describe(got), got.status)
+		}
+		if queue := got.status.Queue; got.status.Phase == platformv1.JobPending && (queue == nil || !queue.Since.Time.Equal(since.Time)) {
+			t.Errorf("%s: its place is %+v", reason, queue)
+		}
+		if last := got.status.Attempts[0]; last.Reason != reason || last.Quota != "vision" {
+			t.Errorf("%s: the attempt is %+v", reason, last)
+		}
+	}
+}

@@ -1,33 +1,47 @@
-// Package quota tells what is in use of each quota. It grants nothing: that is the scheduler's, and both derive what is
-// held from the same reservations.
+// Package quota tells what is in use of each quota, and how its budgets stand. It grants nothing and ends nothing: that is the
+// scheduler's, and both derive what is held from the same reservations.
 package quota
 
 import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/accounting"
 	"github.com/soma-platform/soma/internal/platform/debounce"
+	"github.com/soma-platform/soma/internal/platform/horizon"
 	"github.com/soma-platform/soma/internal/platform/patch"
 )
 
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=quotas,verbs=get;list;watch;patch
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=quotas/status,verbs=patch
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=projects;jobs,verbs=get;list;watch
+// +kubebuilder:rbac:groups=events.k8s.io,resources=events,verbs=create;patch
 
-// DefaultInterval is the time between two looks at the same quota where the reconciler is not told another.
-const DefaultInterval = time.Second
+const (
+	// DefaultInterval is the time between two looks at the same quota where the reconciler is not told another.
+	DefaultInterval = time.Second
+	// figuresInterval is the time between two writes of what is used of budgets, and nothing else.
+	figuresInterval = time.Minute
+	// settlingInterval is how soon it is looked again for whether what is settling is gone: nothing tells of that.
+	settlingInterval = 5 * time.Second
+)
 
 // Reconciler keeps the status of quotas. Client and Clock are required.
 type Reconciler struct {
@@ -35,6 +49,13 @@ type Reconciler struct {
 	Clock  clock.PassiveClock
 	// Interval is the shortest time between two writes of the same quota's usage; DefaultInterval where it is zero.
 	Interval time.Duration
+
+	events events.EventRecorder
+	// seen is the version up to which the cache has seen objects of a kind.
+	seen    func(ctx context.Context, kind client.Object) (string, error)
+	noticed noticed
+	// figured is when the figures of a quota's budgets were last written, by name. It is only about pace.
+	figured map[string]time.Time
 }
 
 // SetupWithManager adds the controller to the manager. It returns an error where a dependency is missing.
@@ -45,6 +66,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if r.Interval <= 0 {
 		r.Interval = DefaultInterval
 	}
+	r.events = mgr.GetEventRecorder("soma")
+	r.seen = func(ctx context.Context, kind client.Object) (string, error) {
+		return horizon.Of(ctx, mgr.GetCache(), kind)
+	}
+	r.noticed, r.figured = noticed{}, map[string]time.Time{}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("quota").
 		// Its own writes of the status are no news to it.
@@ -52,6 +78,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 			predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: recorded}))).
 		Watches(&v1alpha1.Job{}, debounce.Events(r.Interval, r.byJob), builder.WithPredicates(predicate.Funcs{UpdateFunc: usageChanged})).
 		Watches(&v1alpha1.Project{}, debounce.Events(r.Interval, r.byProject), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		// What is used under a quota counts in those above it.
+		Watches(&v1alpha1.Quota{}, debounce.Events(r.Interval, r.byQuota), builder.WithPredicates(predicate.Or(
+			predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: settledChanged}))).
+		// What it remembers is for one at a time.
+		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
 		Complete(r)
 }
 
@@ -59,6 +90,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
 	quota := &v1alpha1.Quota{}
 	if err := r.Client.Get(ctx, request.NamespacedName, quota); err != nil {
+		if apierrors.IsNotFound(err) {
+			unmeasure(request.Name)
+			delete(r.figured, request.Name)
+			delete(r.noticed, request.Name)
+		}
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if quota.DeletionTimestamp == nil {
@@ -67,26 +103,99 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 			return patch.Result(err)
 		}
 	}
-	// Nothing in these lists is changed, so that they need not be copied.
-	var jobs v1alpha1.JobList
-	if err := r.Client.List(ctx, &jobs, client.UnsafeDisableDeepCopy); err != nil {
-		return ctrl.Result{}, fmt.Errorf("list the jobs under quota %q: %w", quota.Name, err)
+	f, err := r.collect(ctx)
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("look at what is under quota %q: %w", quota.Name, err)
 	}
-	var quotas v1alpha1.QuotaList
-	if err := r.Client.List(ctx, &quotas, client.UnsafeDisableDeepCopy); err != nil {
-		return ctrl.Result{}, fmt.Errorf("list the quotas below quota %q: %w", quota.Name, err)
+	found := usageOf(quota.Name, f.quotas, f.jobs, f.projects)
+	if old, err := f.old(append(found.below, quota)...); err != nil || old {
+		return ctrl.Result{RequeueAfter: r.Interval}, err
 	}
-	var projects v1alpha1.ProjectList
-	if err := r.Client.List(ctx, &projects, client.UnsafeDisableDeepCopy); err != nil {
-		return ctrl.Result{}, fmt.Errorf("list the projects under quota %q: %w", quota.Name, err)
-	}
+	now := r.Clock.Now()
 	after := quota.DeepCopy()
-	derive(after, usageOf(quota.Name, quotas.Items, jobs.Items, projects.Items), r.Clock.Now())
-	_, err := patch.Status(ctx, r.Client, quota, after)
-	return patch.Result(err)
+	derive(after, found, now)
+	full, err := settle(after, &f, r.noticed.of(quota), now)
+	if err != nil {
+		return ctrl.Result{}, fmt.Errorf("settle what is about to go under quota %q: %w", quota.Name, err)
+	}
+	next := assess(after, found.below, f.jobs, now)
+	if err := r.write(ctx, quota, after, now); err != nil {
+		return patch.Result(err)
+	}
+	return ctrl.Result{RequeueAfter: r.again(after, full, next)}, nil
 }
 
-// byJob names the quotas that a job counts or waits under.
+// collect reads what the status is derived from. Nothing in these lists is changed, so that they need not be copied.
+func (r *Reconciler) collect(ctx context.Context) (facts, error) {
+	var f facts
+	var err error
+	// Before the lists, which are not older then.
+	if f.jobsSeen, err = r.seen(ctx, &v1alpha1.Job{}); err != nil {
+		return f, err
+	}
+	if f.quotasSeen, err = r.seen(ctx, &v1alpha1.Quota{}); err != nil {
+		return f, err
+	}
+	var jobs v1alpha1.JobList
+	var quotas v1alpha1.QuotaList
+	var projects v1alpha1.ProjectList
+	for _, list := range []client.ObjectList{&jobs, &quotas, &projects} {
+		if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
+			return f, fmt.Errorf("list %T: %w", list, err)
+		}
+	}
+	f.jobs, f.quotas, f.projects = jobs.Items, quotas.Items, projects.Items
+	f.jobsUpTo, err = r.seen(ctx, &v1alpha1.Job{})
+	return f, err
+}
+
+// write writes the status where it tells something new. What is used of budgets alone is written once a minute.
+func (r *Reconciler) write(ctx context.Context, quota, after *v1alpha1.Quota, now time.Time) error {
+	measure(quota.Name, quota.Status.Budgets, after.Status.Budgets)
+	quiet := withOldFigures(&after.Status, &quota.Status)
+	if now.Sub(r.figured[quota.Name]) < figuresInterval && equality.Semantic.DeepEqual(&quota.Status, quiet) {
+		return nil
+	}
+	wrote, err := patch.Status(ctx, r.Client, quota, after)
+	if err == nil && wrote {
+		r.figured[quota.Name] = now
+		r.announce(quota, after)
+	}
+	return err
+}
+
+// again is how soon the quota is looked at though nothing happens; zero for never.
+func (r *Reconciler) again(quota *v1alpha1.Quota, full bool, next time.Time) (again time.Duration) {
+	sooner := func(d time.Duration) {
+		if d = max(d, time.Millisecond); again == 0 || d < again {
+			again = d
+		}
+	}
+	if full {
+		sooner(r.Interval)
+	}
+	if len(quota.Status.Settling) > 0 {
+		sooner(settlingInterval)
+	}
+	if !next.IsZero() {
+		sooner(next.Sub(r.Clock.Now()))
+		if jobs := quota.Status.Used.RunningJobs; jobs != nil && *jobs > 0 {
+			sooner(figuresInterval)
+		}
+	}
+	return again
+}
+
+// byQuota names the quotas above one.
+func (r *Reconciler) byQuota(ctx context.Context, object client.Object) []reconcile.Request {
+	quota, ok := object.(*v1alpha1.Quota)
+	if !ok {
+		return nil
+	}
+	return r.upFrom(ctx, quota.Spec.Parent)
+}
+
+// byJob names the quotas that a job counts or waits under, and those that settle what it used.
 func (r *Reconciler) byJob(ctx context.Context, object client.Object) []reconcile.Request {
 	job, ok := object.(*v1alpha1.Job)
 	if !ok {
@@ -95,6 +204,11 @@ func (r *Reconciler) byJob(ctx context.Context, object client.Object) []reconcil
 	var requests []reconcile.Request
 	if job.Status.Reservation != nil {
 		requests = append(requests, r.upFrom(ctx, job.Status.Reservation.Quota)...)
+	}
+	if accounting.Final(job) {
+		for _, name := range accounting.Quotas(job) {
+			requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
+		}
 	}
 	project := &v1alpha1.Project{}
 	if err := r.Client.Get(ctx, types.NamespacedName{Name: job.Namespace}, project, client.UnsafeDisableDeepCopy); err == nil {
@@ -127,17 +241,27 @@ func (r *Reconciler) upFrom(ctx context.Context, name string) []reconcile.Reques
 	return requests
 }
 
-// usageChanged lets through the updates of jobs that change what is held or waited for.
+// usageChanged lets through the updates of jobs that change what is held, waited for or used.
 func usageChanged(e event.UpdateEvent) bool {
 	before, ok := e.ObjectOld.(*v1alpha1.Job)
 	after, okToo := e.ObjectNew.(*v1alpha1.Job)
 	if !ok || !okToo {
 		return false
 	}
-	if (before.Status.Reservation == nil) != (after.Status.Reservation == nil) || waits(before) != waits(after) {
+	if (before.Status.Reservation == nil) != (after.Status.Reservation == nil) || waits(before) != waits(after) ||
+		accounting.Final(before) != accounting.Final(after) {
 		return true
 	}
-	return after.Status.Reservation != nil && before.Status.Reservation.Attempt != after.Status.Reservation.Attempt
+	return after.Status.Reservation != nil && (before.Status.Reservation.Attempt != after.Status.Reservation.Attempt ||
+		(before.Status.Reservation.StartTime == nil) != (after.Status.Reservation.StartTime == nil))
+}
+
+// settledChanged lets through the updates of quotas by which something was settled.
+func settledChanged(e event.UpdateEvent) bool {
+	before, ok := e.ObjectOld.(*v1alpha1.Quota)
+	after, okToo := e.ObjectNew.(*v1alpha1.Quota)
+	return ok && okToo && (!equality.Semantic.DeepEqual(before.Status.Usage, after.Status.Usage) ||
+		!slices.Equal(before.Status.Settling, after.Status.Settling))
 }
 
 // recorded lets through an update by which the journal got room again.

@@ -22,6 +22,8 @@ type world struct {
 	clusters []*platformv1.Cluster
 	// secrets are the secrets that jobs may use, by namespace and name. Only their names are read, never their contents.
 	secrets map[client.ObjectKey]bool
+	// budgets are those that jobs under a quota are bound by, by the quota's name.
+	budgets map[string][]budget
 }
 
 func readWorld(ctx context.Context, from client.Reader) (*world, error) {
@@ -56,6 +58,7 @@ func readWorld(ctx context.Context, from client.Reader) (*world, error) {
 	for i := range secrets.Items {
 		w.secrets[client.ObjectKeyFromObject(&secrets.Items[i])] = true
 	}
+	w.gatherBudgets()
 	return w, nil
 }
 
@@ -74,6 +77,9 @@ func (w *world) sum() (sum uint64) {
 	}
 	for name, q := range w.quotas {
 		add("quota", name, string(q.UID), number(q.Generation), strconv.FormatBool(q.DeletionTimestamp != nil))
+		for _, b := range budgetsOf(q) {
+			add(b.parts()...)
+		}
 	}
 	for _, c := range w.clusters {
 		ready := meta.IsStatusConditionTrue(c.Status.Conditions, platformv1.ConditionReady)

@@ -87,7 +87,12 @@ func (a *app) explain(ctx context.Context, name string) ([]field, error) {
 }
 
 func quotaMatters(reason v1alpha1.JobReason) bool {
-	return reason == v1alpha1.JobReasonQuotaExceeded || reason == v1alpha1.JobReasonQuotaTooSmall
+	switch reason {
+	case v1alpha1.JobReasonQuotaExceeded, v1alpha1.JobReasonQuotaTooSmall, v1alpha1.JobReasonBudgetExhausted, v1alpha1.JobReasonQuotaExhausted:
+		return true
+	default:
+		return false
+	}
 }
 
 // quotaOf reads the quota of a project, nil where it has none.
@@ -134,7 +139,7 @@ func explainJob(job *v1alpha1.Job, quota *v1alpha1.Quota, program string, now ti
 	}
 	fields = append(fields, field{"Next attempt", nextAttempt(status, now)})
 	if quota != nil {
-		fields = append(fields, field{"Quota", quota.Name + "\n" + strings.Join(describeUse(quota), "\n")})
+		fields = append(fields, field{"Quota", quota.Name + "\n" + strings.Join(append(describeUse(quota), describeBudgets(quota)...), "\n")})
 	}
 	if status.ExitCode != nil {
 		fields = append(fields, field{"Exit code", exitCodeText(*status.ExitCode)})

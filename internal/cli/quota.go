@@ -30,14 +30,14 @@ func newQuota(a *app) *cobra.Command {
 func quotaListing() listing[v1alpha1.Quota] {
 	return listing[v1alpha1.Quota]{
 		resource: quotas, short: "List quotas, each below its parent", order: asTree,
-		columns: []column{{name: "Name"}, {name: "Parent"}, {name: "Ready"}, {name: "GPUs used"}, {name: "CPU used"}, {name: "Memory used"}, {name: "Jobs"}, {name: "Waiting"}, {name: "Projects"}, {name: "Message", wide: true}},
+		columns: []column{{name: "Name"}, {name: "Parent"}, {name: "Ready"}, {name: "GPUs used"}, {name: "CPU used"}, {name: "Memory used"}, {name: "Jobs"}, {name: "Waiting"}, {name: "Projects"}, {name: "Budget"}, {name: "Message", wide: true}},
 		rows: func(q *v1alpha1.Quota, _ time.Time) [][]any {
 			ready, why := readiness(q.Status.Conditions)
 			of := map[string]string{}
 			for _, s := range shares(q.Status.Used, &q.Spec.Nominal, "-") {
 				of[s.resource] = s.used + "/" + s.limit
 			}
-			return [][]any{{q.Name, q.Spec.Parent, ready, of["gpus"], of["cpu"], of["memory"], of["running jobs"], fmt.Sprint(q.Status.WaitingJobs), fmt.Sprint(q.Status.Projects), why}}
+			return [][]any{{q.Name, q.Spec.Parent, ready, of["gpus"], of["cpu"], of["memory"], of["running jobs"], fmt.Sprint(q.Status.WaitingJobs), fmt.Sprint(q.Status.Projects), fullest(q), why}}
 		},
 	}
 }
@@ -105,7 +105,10 @@ func (a *app) describeQuota(q *v1alpha1.Quota, books *scheduling.Books) error {
 		{"Each user", describeAmounts(q.Spec.PerUser)},
 	})
 	fmt.Fprintln(a.out)
-	if err := a.printBalance(q, books.Balance(q.Name)); err != nil || len(q.Status.Users) == 0 {
+	if err := a.printBalance(q, books.Balance(q.Name)); err != nil {
+		return err
+	}
+	if err := a.printBudgets(q); err != nil || len(q.Status.Users) == 0 {
 		return err
 	}
 	fmt.Fprintln(a.out)

@@ -48,8 +48,11 @@ func (r *Recorder) process(ctx context.Context, batch []history.Identity) error 
 	for _, item := range recorded {
 		if ready(item.object) {
 			leave = append(leave, item)
-			gone = append(gone, r.deletion(item))
 		}
+	}
+	leave = r.settled(ctx, leave)
+	for _, item := range leave {
+		gone = append(gone, r.deletion(item))
 	}
 	failed := map[history.Identity]bool{}
 	if err := r.writeDeletions(ctx, gone, failed); err != nil {
@@ -71,6 +74,7 @@ func (r *Recorder) look(ctx context.Context, batch []history.Identity) (present 
 		}
 		if object == nil {
 			// The cache had it, or the key would not be here: it was removed for good.
+			r.unsettled.remove(types.UID(key.UID.String()))
 			gone = append(gone, history.Deletion{
 				Identity: key, Time: r.clock.Now(), Reason: reasonUnwitnessed,
 				Message: "The object was removed without waiting for the history",

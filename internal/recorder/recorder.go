@@ -70,6 +70,8 @@ type Recorder struct {
 	queue   workqueue.TypedRateLimitingInterface[history.Identity]
 	backlog backlog
 	meters  *meters
+	// unsettled wait for their quotas.
+	unsettled unsettled
 
 	// migrating is since when the database is being brought up to date, if it is.
 	migrating atomic.Pointer[time.Time]

@@ -11,6 +11,7 @@ import (
 	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	platform "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/history"
 )
 
@@ -59,8 +60,26 @@ func (r *Recorder) handler(kind string) toolscache.ResourceEventHandler {
 			if ok1 && ok2 && tells(before, after) {
 				notice(updated)
 			}
+			r.wake(updated, false)
 		},
-		DeleteFunc: notice,
+		DeleteFunc: func(object any) {
+			notice(object)
+			if tombstone, ok := object.(toolscache.DeletedFinalStateUnknown); ok {
+				object = tombstone.Obj
+			}
+			r.wake(object, true)
+		},
+	}
+}
+
+// wake has those looked at again that a quota which changed or went lets go.
+func (r *Recorder) wake(object any, gone bool) {
+	quota, ok := object.(*platform.Quota)
+	if !ok {
+		return
+	}
+	for _, key := range r.unsettled.woken(quota, gone) {
+		r.enqueue(key)
 	}
 }
 

@@ -91,6 +91,7 @@ func (w *world) state(ctx context.Context) (map[string]string, error) {
 // which took over while its predecessor might have been about to write.
 var differing = []string{
 	"uid", "resourceVersion", "generation", "observedGeneration", "managedFields", "journal", "runSeconds", "cost",
+	"gpuSeconds", "priceSeconds", "settling", "settledVersion",
 	v1alpha1.AnnotationFenced, v1alpha1.AnnotationReservation,
 }
 

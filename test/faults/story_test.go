@@ -52,7 +52,10 @@ func (w *world) newStory() *story {
 		return &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.ProjectSpec{Quota: name}}
 	}
 	s := &story{world: w, jobs: map[string]*v1alpha1.Job{}}
-	s.cluster = &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "local"}}
+	// What has a price is settled by quotas before it goes.
+	s.cluster = &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "local"}, Spec: v1alpha1.ClusterSpec{
+		Prices: &v1alpha1.Prices{Currency: "EUR", CPUHour: "1"},
+	}}
 	s.quotas = []client.Object{
 		quota(shared, "", "0", nil), quota(guest, shared, "2", nil),
 		quota(owner, shared, "2", func(q *v1alpha1.QuotaSpec) { q.Preemption = &v1alpha1.Preemption{Reclaim: v1alpha1.VictimsPreemptible} }),

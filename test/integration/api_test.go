@@ -141,6 +141,13 @@ var _ = DescribeTable("What is wrong is refused at once, with the field and the 
 	Entry("quota: negative GPUs", "Quota", "", `{nominal: {gpus: -1}}`, "spec.nominal.gpus", "greater than or equal to 0"),
 	Entry("quota: not an amount", "Quota", "", `{nominal: {memory: much}}`, "spec.nominal.memory", "nvalid"),
 	Entry("quota: a model twice", "Quota", "", `{nominal: {gpuModels: [{model: A100, count: 1}, {model: A100, count: 2}]}}`, "spec.nominal.gpuModels[1]", "Duplicate value"),
+	Entry("quota: a budget of nothing", "Quota", "", `{nominal: {}, budgets: [{name: a, period: Day, action: Notify}]}`, "spec.budgets[0].gpuHours", "GPU-hours or of money"),
+	Entry("quota: a budget of both", "Quota", "", `{nominal: {}, budgets: [{name: a, period: Day, action: Notify, gpuHours: 1, money: {amount: "1", currency: EUR}}]}`, "spec.budgets[0].gpuHours", "GPU-hours or of money"),
+	Entry("quota: a budget of no money", "Quota", "", `{nominal: {}, budgets: [{name: a, period: Day, action: Notify, money: {amount: "0.00", currency: EUR}}]}`, "spec.budgets[0].money.amount", "must be more than 0"),
+	Entry("quota: a budget without a consequence", "Quota", "", `{nominal: {}, budgets: [{name: a, period: Day, gpuHours: 1}]}`, "spec.budgets[0].action", "Required value"),
+	Entry("quota: an unknown period", "Quota", "", `{nominal: {}, budgets: [{name: a, period: Year, gpuHours: 1, action: Notify}]}`, "spec.budgets[0].period", "Unsupported value"),
+	Entry("quota: a warning at all of it", "Quota", "", `{nominal: {}, budgets: [{name: a, period: Day, gpuHours: 1, action: Notify, warnings: [100]}]}`, "spec.budgets[0].warnings[0]", "less than or equal to 99"),
+	Entry("quota: a budget twice", "Quota", "", `{nominal: {}, budgets: [{name: a, period: Day, gpuHours: 1, action: Notify}, {name: a, period: Week, gpuHours: 1, action: Notify}]}`, "spec.budgets[1]", "Duplicate value"),
 	Entry("quota: name too long", "Quota", strings.Repeat("a", 64), `{nominal: {}}`, "", "at most 63 characters"),
 
 	Entry("cluster: a preset twice", "Cluster", "", `{presets: [{name: a, cpu: 1, memory: 1Gi}, {name: a, cpu: 2, memory: 1Gi}]}`, "spec.presets[1]", "Duplicate value"),
@@ -170,6 +177,7 @@ var _ = DescribeTable("What depends on the world is accepted",
 	Entry("project: a quota that does not exist as yet", "Project", `{quota: none}`),
 	Entry("cluster: a kubeconfig that does not exist as yet", "Cluster", `{kubeconfigSecret: {name: none}}`),
 	Entry("quota: nothing", "Quota", `{nominal: {}}`),
+	Entry("quota: budgets", "Quota", `{nominal: {}, budgets: [{name: a, period: Week, gpuHours: 1, action: Notify}, {name: b, period: Month, money: {amount: "0.50", currency: EUR}, action: Cancel, warnings: [50, 90]}]}`),
 )
 
 var _ = It("takes a job with everything at its bounds, far below what can be stored", func() {

@@ -1,11 +1,17 @@
 package integration
 
 import (
+	"os"
+	"path/filepath"
+	"strings"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/test/integration/harness"
@@ -77,6 +83,21 @@ var _ = Describe("Quota", func() {
 			g.Expect(quota.Status.Users).To(BeEmpty())
 		})
 	})
+})
+
+var _ = It("The page on budgets shows quotas that can be applied", func() {
+	page, err := os.ReadFile(filepath.Join("..", "..", "docs", "budgets.md"))
+	Expect(err).NotTo(HaveOccurred())
+	_, block, found := strings.Cut(string(page), "### Giving budgets\n")
+	Expect(found).To(BeTrue())
+	applied := 0
+	for _, document := range strings.Split(block[:strings.Index(block, "\n* ")], "    ---\n") {
+		o := &unstructured.Unstructured{Object: map[string]any{}}
+		Expect(yaml.Unmarshal([]byte(document), &o.Object)).To(Succeed())
+		Expect(apply(o)).To(Succeed())
+		applied++
+	}
+	Expect(applied).To(Equal(2))
 })
 
 // reserve gives a job a reservation, as the scheduler does.

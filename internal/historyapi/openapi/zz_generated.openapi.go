@@ -26,11 +26,15 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		v1alpha1.JobRecordStatus{}.OpenAPIModelName():     schema_soma_api_history_v1alpha1_JobRecordStatus(ref),
 		v1alpha1.Transition{}.OpenAPIModelName():          schema_soma_api_history_v1alpha1_Transition(ref),
 		apiv1alpha1.Attempt{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_Attempt(ref),
+		apiv1alpha1.Budget{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_Budget(ref),
+		apiv1alpha1.BudgetStatus{}.OpenAPIModelName():     schema_soma_platform_soma_api_v1alpha1_BudgetStatus(ref),
 		apiv1alpha1.Cluster{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_Cluster(ref),
 		apiv1alpha1.ClusterList{}.OpenAPIModelName():      schema_soma_platform_soma_api_v1alpha1_ClusterList(ref),
 		apiv1alpha1.ClusterSpec{}.OpenAPIModelName():      schema_soma_platform_soma_api_v1alpha1_ClusterSpec(ref),
 		apiv1alpha1.ClusterStatus{}.OpenAPIModelName():    schema_soma_platform_soma_api_v1alpha1_ClusterStatus(ref),
 		apiv1alpha1.Cost{}.OpenAPIModelName():             schema_soma_platform_soma_api_v1alpha1_Cost(ref),
+		apiv1alpha1.DayUsage{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_DayUsage(ref),
+		apiv1alpha1.EarlierUsage{}.OpenAPIModelName():     schema_soma_platform_soma_api_v1alpha1_EarlierUsage(ref),
 		apiv1alpha1.EnvVar{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_EnvVar(ref),
 		apiv1alpha1.FailureCount{}.OpenAPIModelName():     schema_soma_platform_soma_api_v1alpha1_FailureCount(ref),
 		apiv1alpha1.FairShare{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_FairShare(ref),
@@ -46,12 +50,14 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.JobStatus{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_JobStatus(ref),
 		apiv1alpha1.Journal{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_Journal(ref),
 		apiv1alpha1.KubeconfigSecret{}.OpenAPIModelName(): schema_soma_platform_soma_api_v1alpha1_KubeconfigSecret(ref),
+		apiv1alpha1.Money{}.OpenAPIModelName():            schema_soma_platform_soma_api_v1alpha1_Money(ref),
 		apiv1alpha1.NodeShare{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_NodeShare(ref),
 		apiv1alpha1.Placement{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_Placement(ref),
 		apiv1alpha1.Pool{}.OpenAPIModelName():             schema_soma_platform_soma_api_v1alpha1_Pool(ref),
 		apiv1alpha1.Preemption{}.OpenAPIModelName():       schema_soma_platform_soma_api_v1alpha1_Preemption(ref),
 		apiv1alpha1.Preset{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_Preset(ref),
 		apiv1alpha1.PresetRoom{}.OpenAPIModelName():       schema_soma_platform_soma_api_v1alpha1_PresetRoom(ref),
+		apiv1alpha1.PriceSeconds{}.OpenAPIModelName():     schema_soma_platform_soma_api_v1alpha1_PriceSeconds(ref),
 		apiv1alpha1.Prices{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_Prices(ref),
 		apiv1alpha1.Project{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_Project(ref),
 		apiv1alpha1.ProjectList{}.OpenAPIModelName():      schema_soma_platform_soma_api_v1alpha1_ProjectList(ref),
@@ -784,6 +790,13 @@ func schema_soma_platform_soma_api_v1alpha1_Attempt(ref common.ReferenceCallback
 							Format:      "",
 						},
 					},
+					"quota": {
+						SchemaProps: spec.SchemaProps{
+							Description: "quota that the attempt counted against.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
 					"replica": {
 						SchemaProps: spec.SchemaProps{
 							Description: "replica is what each replica held.",
@@ -803,6 +816,192 @@ func schema_soma_platform_soma_api_v1alpha1_Attempt(ref common.ReferenceCallback
 		},
 		Dependencies: []string{
 			apiv1alpha1.ReplicaResources{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_Budget(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Budget is how much the jobs under a quota and those below it may use in each period.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name of the budget.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"period": {
+						SchemaProps: spec.SchemaProps{
+							Description: "period after which it is renewed, by the calendar and in UTC. What is left is not carried over.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"gpuHours": {
+						SchemaProps: spec.SchemaProps{
+							Description: "gpuHours is the number of hours of one GPU, of any model. A job uses them while it runs, as many at a time as it has GPUs.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"money": {
+						SchemaProps: spec.SchemaProps{
+							Description: "money that jobs may cost.",
+							Ref:         ref(apiv1alpha1.Money{}.OpenAPIModelName()),
+						},
+					},
+					"warnings": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "set",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "warnings are the percents of it at which it is told how much is used; 80 where they are not given.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"integer"},
+										Format: "int32",
+									},
+								},
+							},
+						},
+					},
+					"action": {
+						SchemaProps: spec.SchemaProps{
+							Description: "action is what happens once it is used up, until it is renewed or raised.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"name", "period", "action"},
+			},
+		},
+		Dependencies: []string{
+			apiv1alpha1.Money{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_BudgetStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "BudgetStatus is how a budget stands in the present period. What is used and expected may be a minute old; whether it is used up is decided to the second.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name of the budget.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"period": {
+						SchemaProps: spec.SchemaProps{
+							Description: "period of the budget as this was worked out.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"limit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "limit of the budget as this was worked out.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"unit": {
+						SchemaProps: spec.SchemaProps{
+							Description: "unit of limit, used and forecast: \"GPU-hours\", or a currency.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"windowStart": {
+						SchemaProps: spec.SchemaProps{
+							Description: "windowStart is when the present period began.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"windowEnd": {
+						SchemaProps: spec.SchemaProps{
+							Description: "windowEnd is when the budget is renewed.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"used": {
+						SchemaProps: spec.SchemaProps{
+							Description: "used in the present period.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"forecast": {
+						SchemaProps: spec.SchemaProps{
+							Description: "forecast is what will have been used at the end of the period if what runs goes on for as long as it may.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"warned": {
+						SchemaProps: spec.SchemaProps{
+							Description: "warned is the highest of the warnings that was reached in the present period.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"exhaustedTime": {
+						SchemaProps: spec.SchemaProps{
+							Description: "exhaustedTime is since when it is used up. It is not there while it is not.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"expectedExhaustion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "expectedExhaustion is when it will be used up in the present period if what runs goes on for as long as it may. It is not there where it will not.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"uncounted": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "uncounted are other currencies in which jobs cost money in the present period: that does not count.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"name", "period", "limit", "unit", "windowStart", "windowEnd", "used", "forecast"},
+			},
+		},
+		Dependencies: []string{
+			v1.Time{}.OpenAPIModelName()},
 	}
 }
 
@@ -1170,6 +1369,112 @@ func schema_soma_platform_soma_api_v1alpha1_Cost(ref common.ReferenceCallback) c
 				Required: []string{"amount", "currency"},
 			},
 		},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_DayUsage(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "DayUsage is what was used on one day.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"date": {
+						SchemaProps: spec.SchemaProps{
+							Description: "date of the day in UTC, for instance \"2026-11-28\".",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"gpuSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "gpuSeconds is the sum of seconds, each times the GPUs that were held.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"costs": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "costs by currency.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.PriceSeconds{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"date"},
+			},
+		},
+		Dependencies: []string{
+			apiv1alpha1.PriceSeconds{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_EarlierUsage(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "EarlierUsage is what attempts of a job used that its status does not show any more, on one day.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"quota": {
+						SchemaProps: spec.SchemaProps{
+							Description: "quota that they counted against.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"date": {
+						SchemaProps: spec.SchemaProps{
+							Description: "date of the day in UTC, for instance \"2026-11-28\".",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"gpuSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "gpuSeconds is the sum of seconds, each times the GPUs that were held.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"costs": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "costs by currency.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.PriceSeconds{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"quota", "date"},
+			},
+		},
+		Dependencies: []string{
+			apiv1alpha1.PriceSeconds{}.OpenAPIModelName()},
 	}
 }
 
@@ -1984,6 +2289,24 @@ func schema_soma_platform_soma_api_v1alpha1_JobStatus(ref common.ReferenceCallba
 							},
 						},
 					},
+					"earlier": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "earlier is what attempts used that are not shown any more, by quota and day: budgets count it. Days that no budget reaches are dropped.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.EarlierUsage{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 					"runSeconds": {
 						SchemaProps: spec.SchemaProps{
 							Description: "runSeconds is how long attempts that ended ran, all together, each at least one second. A running attempt is not in it.",
@@ -2034,7 +2357,7 @@ func schema_soma_platform_soma_api_v1alpha1_JobStatus(ref common.ReferenceCallba
 			},
 		},
 		Dependencies: []string{
-			apiv1alpha1.Attempt{}.OpenAPIModelName(), apiv1alpha1.Cost{}.OpenAPIModelName(), apiv1alpha1.FailureCount{}.OpenAPIModelName(), apiv1alpha1.Journal{}.OpenAPIModelName(), apiv1alpha1.QueueStatus{}.OpenAPIModelName(), apiv1alpha1.Reservation{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+			apiv1alpha1.Attempt{}.OpenAPIModelName(), apiv1alpha1.Cost{}.OpenAPIModelName(), apiv1alpha1.EarlierUsage{}.OpenAPIModelName(), apiv1alpha1.FailureCount{}.OpenAPIModelName(), apiv1alpha1.Journal{}.OpenAPIModelName(), apiv1alpha1.QueueStatus{}.OpenAPIModelName(), apiv1alpha1.Reservation{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 
@@ -2114,6 +2437,36 @@ func schema_soma_platform_soma_api_v1alpha1_KubeconfigSecret(ref common.Referenc
 					},
 				},
 				Required: []string{"name"},
+			},
+		},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_Money(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Money is an amount in a currency.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"amount": {
+						SchemaProps: spec.SchemaProps{
+							Description: "amount of money.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"currency": {
+						SchemaProps: spec.SchemaProps{
+							Description: "currency of it, as in the prices of the cluster. What jobs cost in another does not count.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"amount", "currency"},
 			},
 		},
 	}
@@ -2402,6 +2755,36 @@ func schema_soma_platform_soma_api_v1alpha1_PresetRoom(ref common.ReferenceCallb
 					},
 				},
 				Required: []string{"name", "startable"},
+			},
+		},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_PriceSeconds(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "PriceSeconds is money before it is divided: prices per hour times seconds, which a decimal number holds exactly.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"currency": {
+						SchemaProps: spec.SchemaProps{
+							Description: "currency of the prices.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"priceSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "priceSeconds is the sum of seconds, each times the price per hour: divided by 3600 it is the money.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"currency", "priceSeconds"},
 			},
 		},
 	}
@@ -2989,12 +3372,33 @@ func schema_soma_platform_soma_api_v1alpha1_QuotaSpec(ref common.ReferenceCallba
 							Ref:         ref(apiv1alpha1.Preemption{}.OpenAPIModelName()),
 						},
 					},
+					"budgets": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"name",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "budgets are how much the jobs under this quota and those below it may use in each period.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.Budget{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 				},
 				Required: []string{"nominal"},
 			},
 		},
 		Dependencies: []string{
-			apiv1alpha1.FairShare{}.OpenAPIModelName(), apiv1alpha1.Preemption{}.OpenAPIModelName(), apiv1alpha1.ResourceAmounts{}.OpenAPIModelName()},
+			apiv1alpha1.Budget{}.OpenAPIModelName(), apiv1alpha1.FairShare{}.OpenAPIModelName(), apiv1alpha1.Preemption{}.OpenAPIModelName(), apiv1alpha1.ResourceAmounts{}.OpenAPIModelName()},
 	}
 }
 
@@ -3060,6 +3464,71 @@ func schema_soma_platform_soma_api_v1alpha1_QuotaStatus(ref common.ReferenceCall
 							Format:      "int32",
 						},
 					},
+					"budgets": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"name",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "budgets are how the budgets stand.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.BudgetStatus{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"usage": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "usage is what jobs used under this quota that do not exist any more, or will not soon, by day, oldest first. What the others used stands in their own status. Older days than any period can reach are dropped. It is atomic, as is settling: both have one writer.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.DayUsage{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"settling": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "settling are the UIDs of jobs, and of quotas right below this one, that are in usage and may still exist: what their own status says does not count any more.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"settledVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "settledVersion is the resourceVersion up to which jobs had been seen when UIDs were last taken out of settling. Who has seen less may take for alive what is in usage.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
 					"conditions": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{
@@ -3070,7 +3539,7 @@ func schema_soma_platform_soma_api_v1alpha1_QuotaStatus(ref common.ReferenceCall
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions: Ready, Reconciling, Stalled, Exceeded.",
+							Description: "conditions: Ready, Reconciling, Stalled, Exceeded, BudgetWarning, BudgetExhausted.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -3092,7 +3561,7 @@ func schema_soma_platform_soma_api_v1alpha1_QuotaStatus(ref common.ReferenceCall
 			},
 		},
 		Dependencies: []string{
-			apiv1alpha1.Journal{}.OpenAPIModelName(), apiv1alpha1.ResourceAmounts{}.OpenAPIModelName(), apiv1alpha1.UserUsage{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
+			apiv1alpha1.BudgetStatus{}.OpenAPIModelName(), apiv1alpha1.DayUsage{}.OpenAPIModelName(), apiv1alpha1.Journal{}.OpenAPIModelName(), apiv1alpha1.ResourceAmounts{}.OpenAPIModelName(), apiv1alpha1.UserUsage{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
 	}
 }
 

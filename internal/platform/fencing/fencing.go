@@ -17,9 +17,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/util/resourceversion"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/soma-platform/soma/internal/platform/horizon"
 	"github.com/soma-platform/soma/internal/platform/patch"
 	"github.com/soma-platform/soma/internal/platform/refusal"
 )
@@ -92,15 +92,11 @@ func (f *Fence) Ready(ctx context.Context) (bool, error) {
 	if f.done == "" {
 		return true, nil
 	}
-	seen, err := f.Seen(ctx)
-	if err != nil || seen == "" {
+	version, err := f.Seen(ctx)
+	if err != nil {
 		return false, err
 	}
-	order, err := resourceversion.CompareResourceVersion(seen, f.done)
-	if err != nil {
-		return false, fmt.Errorf("compare versions: %w", err)
-	}
-	return order >= 0, nil
+	return horizon.Reached(version, f.done)
 }
 
 // Begin records a batch. No write of it may be sent before.
@@ -112,7 +108,7 @@ func (f *Fence) Begin(ctx context.Context, writes []Write) error {
 }
 
 // Wrote notes the version that a write of the batch made.
-func (f *Fence) Wrote(version string) { f.done = newer(f.done, version) }
+func (f *Fence) Wrote(version string) { f.done = horizon.Newer(f.done, version) }
 
 // Doubt notes that it is not known whether a write of the batch took effect, or still will.
 func (f *Fence) Doubt(w Write) { f.open = append(f.open, w) }
@@ -138,7 +134,7 @@ func (f *Fence) takeOver(ctx context.Context) error {
 		last = batch{}
 	}
 	f.held = found
-	f.done = newer(f.done, last.Done)
+	f.done = horizon.Newer(f.done, last.Done)
 	if err := f.record(ctx, batch{Writes: last.Writes}); err != nil {
 		return err
 	}
@@ -193,17 +189,6 @@ func (f *Fence) settle(ctx context.Context, w Write) error {
 	if err != nil {
 		return fmt.Errorf("settle a write of %s/%s that may be under way: %w", w.Namespace, w.Name, err)
 	}
-	f.done = newer(f.done, object.GetResourceVersion())
+	f.done = horizon.Newer(f.done, object.GetResourceVersion())
 	return nil
-}
-
-// newer is the newer of two versions, of which one may be empty.
-func newer(a, b string) string {
-	if a == "" {
-		return b
-	}
-	if order, err := resourceversion.CompareResourceVersion(a, b); err == nil && order < 0 {
-		return b
-	}
-	return a
 }

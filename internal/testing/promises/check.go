@@ -33,6 +33,7 @@ type Event struct {
 //
 //   - no new reservation exceeds its quota or one above it, or takes what another does not lend (I2), or what its nodes have
 //     together with those that hold them already, and every one is for all replicas of its job;
+//   - none is made while a budget that ends that is used up, and what jobs used is settled once, before they go;
 //   - a pod is made only while its job holds the reservation of the pod's attempt (I3);
 //   - pods of two attempts are never alive together, and a reservation is released only when no pod of it is alive (I4);
 //   - a job that ended stays as it ended, and is removed only then;
@@ -48,7 +49,7 @@ func Check(events []Event) error {
 		case e.Pod != nil:
 			w.pod(e)
 		case e.Quota != nil:
-			w.quotas[e.Quota.Name] = e.Quota
+			w.quota(e)
 		case e.Node != nil && e.Deleted:
 			delete(w.nodes, e.Node.Name)
 		case e.Node != nil:
@@ -84,13 +85,15 @@ type world struct {
 	quotas map[string]*v1alpha1.Quota
 	nodes  map[string]*corev1.Node
 	told   map[types.UID]map[int64]v1alpha1.Transition
-	broken []error
+	// accounts are what quotas settled, by UID.
+	accounts map[types.UID]*account
+	broken   []error
 }
 
 func newWorld() *world {
 	return &world{
 		jobs: map[types.UID]*v1alpha1.Job{}, pods: map[types.UID]*corev1.Pod{}, quotas: map[string]*v1alpha1.Quota{},
-		nodes: map[string]*corev1.Node{}, told: map[types.UID]map[int64]v1alpha1.Transition{},
+		nodes: map[string]*corev1.Node{}, told: map[types.UID]map[int64]v1alpha1.Transition{}, accounts: map[types.UID]*account{},
 	}
 }
 
@@ -112,6 +115,7 @@ func (w *world) job(e Event) {
 		if !job.Status.Phase.Finished() || job.Status.Reservation != nil {
 			w.report(e, "job %s was removed while %q, with a reservation: %t", job.Name, job.Status.Phase, job.Status.Reservation != nil)
 		}
+		w.unsettled(e)
 		delete(w.jobs, job.UID)
 		return
 	}
@@ -149,6 +153,7 @@ func (w *world) reservation(e Event, before *v1alpha1.Job) {
 		return
 	}
 	w.limits(e, quota)
+	w.budgets(e, quota)
 }
 
 func (w *world) journal(e Event, before *v1alpha1.Job) {

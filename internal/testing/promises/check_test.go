@@ -3,6 +3,7 @@ package promises
 import (
 	"strings"
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -45,7 +46,7 @@ func (s *story) write() *story { return s.add(Event{Job: s.job.DeepCopy()}) }
 func (s *story) reserve(cpu string) *story {
 	s.job.Status.Attempt++
 	s.job.Status.Reservation = &v1alpha1.Reservation{
-		Attempt: s.job.Status.Attempt, Quota: "team", Nodes: []v1alpha1.NodeShare{{Node: "n", Replicas: 1}},
+		Attempt: s.job.Status.Attempt, Time: metav1.NowMicro(), Quota: "team", Nodes: []v1alpha1.NodeShare{{Node: "n", Replicas: 1}},
 		Replica: v1alpha1.ReplicaResources{CPU: resource.MustParse(cpu), Memory: resource.MustParse("1Gi")},
 	}
 	return s.phase(v1alpha1.JobPending)
@@ -90,6 +91,35 @@ func (s *story) below(cpu string, lends, borrows *v1alpha1.ResourceAmounts) *sto
 	return s.add(Event{Quota: quota("all", "", v1alpha1.ResourceAmounts{})}).add(Event{Quota: beside}).add(Event{Quota: team})
 }
 
+// spent has a budget of the quota used up an hour ago, until in an hour.
+func (s *story) spent(action v1alpha1.BudgetAction) *story {
+	now := time.Now()
+	quota := s.events[0].Quota.DeepCopy()
+	quota.Spec.Budgets = []v1alpha1.Budget{{Name: "daily", Action: action}}
+	quota.Status.Budgets = []v1alpha1.BudgetStatus{{
+		Name: "daily", ExhaustedTime: &metav1.Time{Time: now.Add(-time.Hour)}, WindowEnd: metav1.NewTime(now.Add(time.Hour)),
+	}}
+	return s.add(Event{Quota: quota})
+}
+
+// ran has the job use five GPU-seconds of the quota, and be about to go.
+func (s *story) ran() *story {
+	now := metav1.Now()
+	s.job.Status.Attempts = []v1alpha1.Attempt{{
+		Quota: "team", StartTime: &metav1.Time{Time: now.Add(-5 * time.Second)}, FinishTime: &now, Replica: &v1alpha1.ReplicaResources{GPUs: 1},
+	}}
+	s.job.DeletionTimestamp = &now
+	return s.phase(v1alpha1.JobSucceeded)
+}
+
+// settle has the quota settle so many GPU-seconds, of those with the UIDs.
+func (s *story) settle(gpuSeconds int64, uids ...types.UID) *story {
+	quota := s.events[0].Quota.DeepCopy()
+	quota.Status.Usage = []v1alpha1.DayUsage{{Date: time.Now().UTC().Format(time.DateOnly), GPUSeconds: gpuSeconds}}
+	quota.Status.Settling = uids
+	return s.add(Event{Quota: quota})
+}
+
 func TestCheck(t *testing.T) {
 	tests := map[string]struct {
 		story *story
@@ -113,6 +143,13 @@ func TestCheck(t *testing.T) {
 		"more than the node has":    {story: tell().node("1500m").reserve("2"), want: "took more of node n"},
 		"all that the node has":     {story: tell().node("2").reserve("2")},
 		"what is not lent":          {story: tell().below("2", cores("1"), nil).reserve("4"), want: "does not lend"},
+		"settled, and then removed": {story: tell().ran().settle(5, "job").settle(5, "job").remove().settle(5)},
+		"removed before":            {story: tell().ran().remove(), want: "before quota team settled"},
+		"settled as too little":     {story: tell().ran().settle(4, "job"), want: "settled 4 GPU-seconds, and those that it settled used 5"},
+		"settled twice":             {story: tell().ran().settle(5, "job").remove().settle(5).settle(10, "job"), want: "twice"},
+		"forgotten":                 {story: tell().ran().settle(5, "job").settle(5), want: "for gone, which is there"},
+		"a budget that is used up":  {story: tell().spent(v1alpha1.BudgetSuspend).reserve("1"), want: "budget daily of quota team"},
+		"one that is only told":     {story: tell().spent(v1alpha1.BudgetNotify).reserve("1")},
 		"an attempt left out": {
 			story: func() *story { s := tell(); s.job.Status.Attempt = 4; return s.reserve("1") }(), want: "reserved attempt 5 after 0",
 		},

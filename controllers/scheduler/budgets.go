@@ -1,0 +1,141 @@
+package scheduler
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"sigs.k8s.io/controller-runtime/pkg/event"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/accounting"
+	"github.com/soma-platform/soma/internal/scheduling"
+)
+
+// budget is one that may keep the jobs under a quota from running, as the status of the quota that has it tells.
+type budget struct {
+	quota, name, unit string
+	limit             platformv1.BudgetAmount
+	action            platformv1.BudgetAction
+	// known reports that the status tells of this budget at all; it does so until it is renewed.
+	known, exhausted bool
+	renewed          time.Time
+}
+
+// budgetsOf are those of a quota that have a consequence for jobs.
+func budgetsOf(q *platformv1.Quota) []budget {
+	var all []budget
+	for i := range q.Spec.Budgets {
+		spec := &q.Spec.Budgets[i]
+		if spec.Action == platformv1.BudgetNotify {
+			continue
+		}
+		b := budget{quota: q.Name, name: spec.Name, action: spec.Action}
+		b.limit, b.unit = accounting.LimitOf(spec)
+		status := accounting.StatusOf(q.Status.Budgets, spec.Name)
+		if status != nil && accounting.Describes(status, spec) {
+			b.known, b.exhausted, b.renewed = true, status.ExhaustedTime != nil, status.WindowEnd.Time
+		}
+		all = append(all, b)
+	}
+	return all
+}
+
+// over reports whether it is used up; what is not known for now is not.
+func (b *budget) over(now time.Time) bool { return b.known && b.exhausted && now.Before(b.renewed) }
+
+// gatherBudgets finds for each quota the budgets that jobs under it are bound by: its own and those of the quotas above it.
+func (w *world) gatherBudgets() {
+	w.budgets = map[string][]budget{}
+	for name := range w.quotas {
+		var all []budget
+		at := name
+		for range maxDepth {
+			q := w.quotas[at]
+			if q == nil {
+				break
+			}
+			all = append(all, budgetsOf(q)...)
+			at = q.Spec.Parent
+		}
+		if len(all) > 0 {
+			w.budgets[name] = all
+		}
+	}
+}
+
+// unpaid is the budget that keeps jobs under the quota from starting, if there is one. One of which it is not known how it
+// stands does: that takes a moment where it is new, or was just renewed.
+func (w *world) unpaid(quota string, now time.Time) *scheduling.Refusal {
+	for i := range w.budgets[quota] {
+		switch b := &w.budgets[quota][i]; {
+		case b.over(now):
+			return &scheduling.Refusal{Reason: platformv1.JobReasonBudgetExhausted, Message: fmt.Sprintf(
+				"%s is used up; it is renewed %s", b.words(), accounting.Moment(b.renewed))}
+		case !b.known || !now.Before(b.renewed):
+			return &scheduling.Refusal{Reason: platformv1.JobReasonBudgetExhausted, Message: fmt.Sprintf(
+				"how much of %s is used is not known yet", b.words())}
+		}
+	}
+	return nil
+}
+
+func (b *budget) words() string {
+	return fmt.Sprintf("quota %s's budget %q of %s %s", b.quota, b.name, b.limit, b.unit)
+}
+
+// overBudget ends running jobs whose budget is used up, where it says so.
+func overBudget(w *world, job *platformv1.Job, now time.Time) *scheduling.Refusal {
+	var ends *scheduling.Refusal
+	all := w.budgets[job.Status.Reservation.Quota]
+	for i := range all {
+		b := &all[i]
+		if !b.over(now) {
+			continue
+		}
+		switch b.action {
+		case platformv1.BudgetCancel:
+			return &scheduling.Refusal{Reason: platformv1.JobReasonQuotaExhausted, Message: b.words() + " is used up"}
+		case platformv1.BudgetSuspend:
+			ends = &scheduling.Refusal{Reason: platformv1.JobReasonBudgetExhausted, Message: fmt.Sprintf(
+				"%s is used up; the job goes on when it is renewed, %s", b.words(), accounting.Moment(b.renewed))}
+		}
+	}
+	return ends
+}
+
+// renewal is how soon the next budget is renewed; zero where none is.
+func (w *world) renewal(now time.Time) (soonest time.Duration) {
+	for name := range w.budgets {
+		for i := range w.budgets[name] {
+			if b := &w.budgets[name][i]; b.known && b.renewed.After(now) {
+				soonest = sooner(soonest, b.renewed.Sub(now))
+			}
+		}
+	}
+	return soonest
+}
+
+// parts are what of the budget decides on starts and ends.
+func (b *budget) parts() []string {
+	return []string{"budget", b.quota, b.name, strconv.FormatBool(b.known), strconv.FormatBool(b.exhausted), b.renewed.UTC().Format(time.RFC3339)}
+}
+
+// budgetsChanged lets through the updates of quotas that tell something new of budgets which keep jobs from running.
+func budgetsChanged(e event.UpdateEvent) bool {
+	before, okBefore := e.ObjectOld.(*platformv1.Quota)
+	after, okAfter := e.ObjectNew.(*platformv1.Quota)
+	if !okBefore || !okAfter {
+		return true
+	}
+	was, is := budgetsOf(before), budgetsOf(after)
+	if len(was) != len(is) {
+		return true
+	}
+	for i := range is {
+		if was[i].known != is[i].known || was[i].exhausted != is[i].exhausted || !was[i].renewed.Equal(is[i].renewed) {
+			return true
+		}
+	}
+	return false
+}
