@@ -55,6 +55,9 @@ const (
 	// JobReasonSecretMissing: a secret or key that the job names does not exist or is not marked for jobs. The job starts when
 	// it is there.
 	JobReasonSecretMissing JobReason = "SecretMissing"
+	// JobReasonBudgetExhausted: a budget of the job's quota, or of one above it, is used up, or not known yet; the message says
+	// which and when it is renewed. A job that ran goes on then.
+	JobReasonBudgetExhausted JobReason = "BudgetExhausted"
 	// JobReasonBackOff: the job waits before it is tried again.
 	JobReasonBackOff JobReason = "BackOff"
 	// JobReasonReservationRefused: the job's reservation cannot be stored; the message says why. Somebody has to change that.
@@ -129,6 +132,8 @@ const (
 	JobReasonLifeSpanEnded JobReason = "LifeSpanEnded"
 	// JobReasonUserRequested: a person cancelled or deleted the job.
 	JobReasonUserRequested JobReason = "UserRequested"
+	// JobReasonQuotaExhausted: the budget that paid for the job is used up, and ends what runs.
+	JobReasonQuotaExhausted JobReason = "QuotaExhausted"
 	// JobReasonProjectDeleted: the job's project was deleted.
 	JobReasonProjectDeleted JobReason = "ProjectDeleted"
 	// JobReasonCollected: the job's pods were removed by somebody else while it ran.
@@ -149,8 +154,6 @@ const (
 	JobReasonDependencyFailed JobReason = "DependencyFailed"
 	// JobReasonClusterScaleUpFailed: the cluster could not add a node for the job.
 	JobReasonClusterScaleUpFailed JobReason = "ClusterScaleUpFailed"
-	// JobReasonQuotaExhausted: the budget that paid for the job is used up.
-	JobReasonQuotaExhausted JobReason = "QuotaExhausted"
 )
 
 // JobStatus is what became of a job. It is derived from what exists; nothing in it is remembered that could be seen.

@@ -36,8 +36,8 @@ func (d *decider) close(seen workload.Observation, reason platformv1.JobReason, 
 	reservation := d.status.Reservation
 	d.status.Reservation = nil
 
-	if reason == platformv1.JobReasonPreempted && reservation.DisplacedFor != "" {
-		d.giveWay(reservation, message)
+	if givesWay(reason, reservation) {
+		d.giveWay(reservation, reason, message)
 		return
 	}
 	switch reason {
@@ -49,7 +49,8 @@ func (d *decider) close(seen workload.Observation, reason platformv1.JobReason, 
 		d.finish(platformv1.JobSucceeded, reason, "", seen.ExitCode)
 	case platformv1.JobReasonSuspended:
 		d.suspend(message)
-	case platformv1.JobReasonUserRequested, platformv1.JobReasonProjectDeleted, platformv1.JobReasonLifeSpanEnded:
+	case platformv1.JobReasonUserRequested, platformv1.JobReasonProjectDeleted, platformv1.JobReasonLifeSpanEnded,
+		platformv1.JobReasonQuotaExhausted:
 		d.finish(platformv1.JobCancelled, reason, message, nil)
 	case platformv1.JobReasonScheduleTimeout:
 		d.finish(platformv1.JobFailed, reason, message, nil)
@@ -58,11 +59,24 @@ func (d *decider) close(seen workload.Observation, reason platformv1.JobReason, 
 	}
 }
 
-// giveWay puts a job that had to give way back to its place in the queue. It costs nothing of its budget.
-func (d *decider) giveWay(reservation *platformv1.Reservation, message string) {
+// givesWay reports whether the scheduler ended the attempt for what lies outside of the job: another one that needed its place,
+// or that it must not run for now.
+func givesWay(reason platformv1.JobReason, reservation *platformv1.Reservation) bool {
+	switch reason {
+	case platformv1.JobReasonPreempted:
+		return reservation.DisplacedFor != ""
+	case platformv1.JobReasonBudgetExhausted, platformv1.JobReasonEnergyWindow:
+		return true
+	default:
+		return false
+	}
+}
+
+// giveWay puts a job that had to give way back to its place in the queue. It costs nothing of its retries.
+func (d *decider) giveWay(reservation *platformv1.Reservation, reason platformv1.JobReason, message string) {
 	displaced := metav1.NewTime(d.now)
 	d.status.Queue = &platformv1.QueueStatus{Since: reservation.QueuedSince, Displaced: &displaced}
-	d.requeue(displaced, platformv1.JobReasonPreempted, message)
+	d.requeue(displaced, reason, message)
 }
 
 // failed decides whether a failed attempt is followed by another. An attempt that never ran for reasons that are not its

@@ -194,7 +194,8 @@ func lately(job *platformv1.Job) string {
 		return ""
 	}
 	switch last := &job.Status.Attempts[len(job.Status.Attempts)-1]; last.Reason {
-	case platformv1.JobReasonCompleted, platformv1.JobReasonSuspended, platformv1.JobReasonSecretMissing, platformv1.JobReasonPreempted:
+	case platformv1.JobReasonCompleted, platformv1.JobReasonSuspended, platformv1.JobReasonSecretMissing, platformv1.JobReasonPreempted,
+		platformv1.JobReasonBudgetExhausted, platformv1.JobReasonEnergyWindow:
 		return ""
 	default:
 		return last.Node

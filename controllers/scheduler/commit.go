@@ -49,19 +49,19 @@ func seenJobs(ctx context.Context, from cache.Cache) (string, error) {
 	return "", nil
 }
 
-// displacement is a running job that gives way, and what its status becomes.
-type displacement struct {
+// ending is a running job that gives way or must not go on, and what its status becomes.
+type ending struct {
 	job    *platformv1.Job
 	status platformv1.JobStatus
 }
 
 // displacements are the running jobs that give way now.
-func (r *Reconciler) displacements(ctx context.Context, state state, displaced []scheduling.Displacement, now time.Time) []displacement {
-	var all []displacement
+func (r *Reconciler) displacements(ctx context.Context, state state, displaced []scheduling.Displacement, now time.Time) []ending {
+	var all []ending
 	for _, d := range displaced {
 		job, other := r.view.holder(ctx, d.Key), state.candidates[d.For]
 		if job != nil && other != nil {
-			all = append(all, displacement{job, displace(job, d, other.job, now)})
+			all = append(all, ending{job, displace(job, d, other.job, now)})
 		}
 	}
 	return all
@@ -69,7 +69,7 @@ func (r *Reconciler) displacements(ctx context.Context, state state, displaced [
 
 // commit writes the decisions, reservations before refusals: a job that can start is not kept waiting by the bookkeeping of
 // those that cannot. It returns how soon the scheduler should look again though nothing happened.
-func (r *Reconciler) commit(ctx context.Context, state state, decisions []decision, displaced []displacement, now time.Time) (again time.Duration, err error) {
+func (r *Reconciler) commit(ctx context.Context, state state, decisions []decision, endings []ending, now time.Time) (again time.Duration, err error) {
 	var starts []decision
 	for _, d := range decisions {
 		if d.placement != nil {
@@ -79,7 +79,7 @@ func (r *Reconciler) commit(ctx context.Context, state state, decisions []decisi
 	if len(starts) > startsPerRound { // those after them are decided anew
 		starts, again = starts[:startsPerRound], pause
 	}
-	if err := r.record(ctx, state, starts, displaced); err != nil {
+	if err := r.record(ctx, state, starts, endings); err != nil {
 		return again, err
 	}
 	started := r.start(ctx, state, starts, now, &again)
@@ -88,19 +88,19 @@ func (r *Reconciler) commit(ctx context.Context, state state, decisions []decisi
 	if started > 0 {
 		r.refusals.lastStart = now
 	}
-	r.makeRoom(ctx, displaced, &again)
+	r.endAll(ctx, endings, &again)
 	return sooner(again, r.refuse(ctx, state, decisions, now)), nil
 }
 
 // record tells which jobs are about to be given a reservation, or to lose theirs, so that a successor knows what may be under
 // way. A job that is merely told why it waits takes nothing from anybody.
-func (r *Reconciler) record(ctx context.Context, state state, starts []decision, displaced []displacement) error {
+func (r *Reconciler) record(ctx context.Context, state state, starts []decision, endings []ending) error {
 	var writes []fencing.Write
 	for _, d := range starts {
 		writes = append(writes, fencing.Of(state.candidates[d.key].job))
 	}
-	for _, d := range displaced {
-		writes = append(writes, fencing.Of(d.job))
+	for _, e := range endings {
+		writes = append(writes, fencing.Of(e.job))
 	}
 	if len(writes) == 0 {
 		return nil
@@ -130,17 +130,22 @@ func (r *Reconciler) start(ctx context.Context, state state, starts []decision, 
 	return started
 }
 
-// makeRoom writes which running jobs give way.
-func (r *Reconciler) makeRoom(ctx context.Context, displaced []displacement, again *time.Duration) {
-	for _, d := range displaced {
-		o := r.write(ctx, d.job, d.status)
-		r.settle(d.job, o)
-		if o.err != nil {
-			ctrl.LoggerFrom(ctx).Error(o.err, "a job that should give way goes on")
+// endAll writes which running jobs are being ended.
+func (r *Reconciler) endAll(ctx context.Context, endings []ending, again *time.Duration) {
+	for _, e := range endings {
+		o := r.write(ctx, e.job, e.status)
+		r.settle(e.job, o)
+		switch reason := e.status.Reservation.Ending; {
+		case o.err != nil:
+			ctrl.LoggerFrom(ctx).Error(o.err, "a job that should be ended goes on")
 			*again = sooner(*again, shortestAside)
-			continue
+		case o.version == "":
+			*again = sooner(*again, pause) // it changed meanwhile
+		case reason == platformv1.JobReasonPreempted:
+			displacementsTotal.Inc()
+		default:
+			withdrawalsTotal.WithLabelValues(string(reason)).Inc()
 		}
-		displacementsTotal.Inc()
 	}
 }
 

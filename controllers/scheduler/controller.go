@@ -52,10 +52,13 @@ var (
 	displacementsTotal = prometheus.NewCounter(prometheus.CounterOpts{
 		Name: "soma_scheduler_displacements_total", Help: "Running jobs that were made to give way to others.",
 	})
+	withdrawalsTotal = prometheus.NewCounterVec(prometheus.CounterOpts{
+		Name: "soma_scheduler_withdrawals_total", Help: "Running jobs that were ended though no other needed their place, by reason.",
+	}, []string{"reason"})
 )
 
 func init() {
-	metrics.Registry.MustRegister(waitingJobs, roundSeconds, reservations, displacementsTotal)
+	metrics.Registry.MustRegister(waitingJobs, roundSeconds, reservations, displacementsTotal, withdrawalsTotal)
 }
 
 // Reconciler runs the rounds.
@@ -132,6 +135,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	state := r.view.state(start)
 	r.aside.apply(&state, start)
 	asked := r.view.ask(state)
+	endings, more := r.withdraw(ctx, start)
+	state.again = sooner(state.again, more)
 	decided := r.engine.Decide(start)
 	for i := range decided.Starts {
 		r.view.doubt(decided.Starts[i].Key, &r.changes)
@@ -145,7 +150,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	if asked > 0 && start.Sub(r.forecasted) >= forecastPause {
 		r.expected, r.forecasted = r.engine.Forecast(start, forecastStarts, forecastAhead), start
 	}
-	again, err := r.commit(ctx, state, r.decisions(state, decided), r.displacements(ctx, state, decided.Displaced, start), start)
+	endings = append(endings, r.displacements(ctx, state, decided.Displaced, start)...)
+	again, err := r.commit(ctx, state, r.decisions(state, decided), endings, start)
 	return ctrl.Result{RequeueAfter: sooner(sooner(again, state.again), wholeLook)}, err
 }
 

@@ -27,8 +27,10 @@ type view struct {
 	// jobs are those that exist, by UID; uids are their UIDs by name.
 	jobs map[string]*seen
 	uids map[client.ObjectKey]string
-	// waiting are those that want a reservation, by UID.
+	// waiting are those that want a reservation, running those that hold one, by UID. The latter are the cache's own and are
+	// never changed.
 	waiting map[string]*candidate
+	running map[string]*platformv1.Job
 	quotas  map[string]bool
 	nodes   map[string]bool
 	whole   time.Time
@@ -56,7 +58,7 @@ type state struct {
 func newView(from client.Client, engine *scheduling.Engine) *view {
 	return &view{
 		client: from, engine: engine, jobs: map[string]*seen{}, uids: map[client.ObjectKey]string{},
-		waiting: map[string]*candidate{}, quotas: map[string]bool{}, nodes: map[string]bool{},
+		waiting: map[string]*candidate{}, running: map[string]*platformv1.Job{}, quotas: map[string]bool{}, nodes: map[string]bool{},
 	}
 }
 
@@ -191,8 +193,10 @@ func (v *view) job(ctx context.Context, job *platformv1.Job, b batch) error {
 		return nil
 	}
 	s.version = job.ResourceVersion
+	delete(v.running, uid)
 	switch {
 	case holds:
+		v.running[uid] = job
 		v.engine.SetRunning(holding(job))
 		delete(v.waiting, uid)
 	case !wants:
@@ -245,6 +249,7 @@ func (v *view) forget(uid string, b batch) {
 	delete(v.uids, s.key)
 	delete(v.jobs, uid)
 	delete(v.waiting, uid)
+	delete(v.running, uid)
 }
 
 // doubt has a job looked at again in the next round, as the engine counts on something that may not come true.

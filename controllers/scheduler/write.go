@@ -60,9 +60,7 @@ func displace(job *platformv1.Job, d scheduling.Displacement, other *platformv1.
 		why = "whose quota takes back what it had lent"
 	}
 	status.Reservation.DisplacedFor = other.Namespace + "/" + other.Name
-	status.Reservation.Ending = platformv1.JobReasonPreempted
-	status.Reservation.EndingMessage = fmt.Sprintf("gives way to job %s, %s", status.Reservation.DisplacedFor, why)
-	status.Reason, status.Message = platformv1.JobReasonTerminating, status.Reservation.EndingMessage
+	end(&status, platformv1.JobReasonPreempted, fmt.Sprintf("gives way to job %s, %s", status.Reservation.DisplacedFor, why))
 	finishStatus(&status, job.Generation, now)
 	return status
 }

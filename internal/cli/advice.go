@@ -30,6 +30,7 @@ var reasons = map[v1alpha1.JobReason]advice{
 	v1alpha1.JobReasonUnschedulable:      {meaning: "the nodes could not run this job even if they were empty", do: "ask for less, or for a GPU model, pool or number of replicas that there is: see \"%[1]s cluster status\" and \"%[1]s preset ls\"", impossible: true},
 	v1alpha1.JobReasonQuotaExceeded:      {meaning: "the quota is in use; the job starts when others under it end", do: "wait, or end jobs that are not needed; see \"%[1]s quota status\""},
 	v1alpha1.JobReasonQuotaTooSmall:      {meaning: "the job asks for more than its quota grants at all", do: askQuota, impossible: true},
+	v1alpha1.JobReasonBudgetExhausted:   {meaning: "a budget of the quota, or of one above it, is used up or not known yet", do: "wait until it is renewed; see \"%[1]s quota status\", or ask an administrator for more"},
 	v1alpha1.JobReasonQuotaMissing:       {meaning: "the project has no quota, so nothing may run in it", do: "ask an administrator to give the project a quota; see \"%[1]s project status\"", impossible: true},
 	v1alpha1.JobReasonProjectNotReady:    {meaning: "the namespace belongs to no project, or the project is being deleted", do: "choose a project: \"%[1]s project ls\", \"%[1]s project use NAME\"", impossible: true},
 	v1alpha1.JobReasonClusterNotFound:    {meaning: "there is no such cluster", do: "see \"%[1]s cluster ls\"", impossible: true},
