@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -22,9 +23,11 @@ type world struct {
 	clusters []*platformv1.Cluster
 	// secrets are the secrets that jobs may use, by namespace and name. Only their names are read, never their contents.
 	secrets map[client.ObjectKey]bool
+	// windows are how the clusters' energy schedules stand.
+	windows windows
 }
 
-func readWorld(ctx context.Context, from client.Reader) (*world, error) {
+func readWorld(ctx context.Context, from client.Reader, now time.Time) (*world, error) {
 	w := &world{
 		projects: map[string]*platformv1.Project{},
 		quotas:   map[string]*platformv1.Quota{},
@@ -56,6 +59,7 @@ func readWorld(ctx context.Context, from client.Reader) (*world, error) {
 	for i := range secrets.Items {
 		w.secrets[client.ObjectKeyFromObject(&secrets.Items[i])] = true
 	}
+	w.windows = windowsOf(w.clusters, now)
 	return w, nil
 }
 
@@ -79,6 +83,7 @@ func (w *world) sum() (sum uint64) {
 		ready := meta.IsStatusConditionTrue(c.Status.Conditions, platformv1.ConditionReady)
 		add("cluster", c.Name, string(c.UID), number(c.Generation), strconv.FormatBool(c.DeletionTimestamp != nil), strconv.FormatBool(ready))
 	}
+	w.windows.sum(add)
 	for key := range w.secrets {
 		add("secret", key.String())
 	}

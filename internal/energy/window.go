@@ -31,7 +31,7 @@ func Windows(energy *platformv1.Energy, now time.Time) (map[string]Window, error
 	if energy == nil {
 		return nil, nil
 	}
-	location, err := zone(energy.TimeZone)
+	location, err := Location(energy)
 	if err != nil {
 		return nil, err
 	}
@@ -42,11 +42,14 @@ func Windows(energy *platformv1.Energy, now time.Time) (map[string]Window, error
 	return windows, nil
 }
 
-// zone is the time zone of the name; UTC where there is none.
-func zone(name string) (*time.Location, error) {
-	location, err := time.LoadLocation(name)
-	if err != nil || location == time.Local { // which is another one on each machine
-		return nil, fmt.Errorf("there is no time zone %q: spec.energy.timeZone is a name such as \"Europe/Berlin\" or \"UTC\"", name)
+// Location is the time zone of the schedules. The error, for a person, is that nobody knows it.
+func Location(energy *platformv1.Energy) (*time.Location, error) {
+	if energy == nil {
+		return time.UTC, nil
+	}
+	location, err := time.LoadLocation(energy.TimeZone) // UTC where it is empty
+	if err != nil || location == time.Local {           // which is another one on each machine
+		return nil, fmt.Errorf("there is no time zone %q: spec.energy.timeZone is a name such as \"Europe/Berlin\" or \"UTC\"", energy.TimeZone)
 	}
 	return location, nil
 }

@@ -115,10 +115,32 @@ func TestUnknownZones(t *testing.T) {
 
 // model says minute by minute whether a schedule is open: by clocks that are never set back.
 type model struct {
-	periods  []platformv1.EnergyPeriod
+	periods  []modelPeriod
 	location *time.Location
 	// latest is the latest that clocks have shown, as if it were UTC.
 	latest time.Time
+}
+
+type modelPeriod struct {
+	weekdays string
+	// begin and end are minutes since midnight.
+	begin, end int
+}
+
+func newModel(t *rapid.T, e *platformv1.Energy) *model {
+	location, err := Location(e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m := &model{location: location}
+	for _, p := range e.Schedules[0].Periods {
+		var hour, minute, toHour, toMinute int
+		if _, err := fmt.Sscanf(p.Start+" "+p.End, "%d:%d %d:%d", &hour, &minute, &toHour, &toMinute); err != nil {
+			t.Fatal(err)
+		}
+		m.periods = append(m.periods, modelPeriod{fmt.Sprint(p.Weekdays), 60*hour + minute, 60*toHour + toMinute})
+	}
+	return m
 }
 
 // at moves the model on to a time and says whether the schedule is open then.
@@ -128,31 +150,15 @@ func (m *model) at(now time.Time) bool {
 	if shown.After(m.latest) {
 		m.latest = shown
 	}
-	for i := range m.periods {
-		for _, began := range []time.Time{m.latest, m.latest.AddDate(0, 0, -1)} {
-			if m.covers(&m.periods[i], began) {
-				return true
-			}
+	minute, today, yesterday := 60*m.latest.Hour()+m.latest.Minute(), m.latest.Weekday(), m.latest.AddDate(0, 0, -1).Weekday()
+	for _, p := range m.periods {
+		began := func(on time.Weekday) bool { return p.weekdays == "[]" || strings.Contains(p.weekdays, on.String()) }
+		over := p.end <= p.begin // it ends on the day after
+		if began(today) && minute >= p.begin && (over || minute < p.end) || over && began(yesterday) && minute < p.end {
+			return true
 		}
 	}
 	return false
-}
-
-// covers reports whether what clocks have shown is in the period that begins on a date.
-func (m *model) covers(p *platformv1.EnergyPeriod, date time.Time) bool {
-	if len(p.Weekdays) > 0 && !strings.Contains(fmt.Sprint(p.Weekdays), date.Weekday().String()) {
-		return false
-	}
-	var hour, minute, toHour, toMinute int
-	if _, err := fmt.Sscanf(p.Start+" "+p.End, "%d:%d %d:%d", &hour, &minute, &toHour, &toMinute); err != nil {
-		return false
-	}
-	begin := time.Date(date.Year(), date.Month(), date.Day(), hour, minute, 0, 0, time.UTC)
-	end := time.Date(date.Year(), date.Month(), date.Day(), toHour, toMinute, 0, 0, time.UTC)
-	if !end.After(begin) {
-		end = end.AddDate(0, 0, 1)
-	}
-	return !m.latest.Before(begin) && m.latest.Before(end)
 }
 
 // What is told of windows is what a clock on the wall tells, minute by minute, also where it is set.
@@ -179,11 +185,7 @@ func TestWindowsAgreeWithAClock(t *testing.T) {
 		e := &platformv1.Energy{TimeZone: rapid.SampledFrom(zones).Draw(t, "zone"), Schedules: []platformv1.EnergySchedule{
 			{Name: "s", Periods: rapid.SliceOfN(one, 1, 4).Draw(t, "periods")},
 		}}
-		location, err := zone(e.TimeZone)
-		if err != nil {
-			t.Fatal(err)
-		}
-		m := &model{periods: e.Schedules[0].Periods, location: location}
+		m := newModel(t, e)
 		now := rapid.SampledFrom(days).Draw(t, "day")
 		for before := now.AddDate(0, 0, -1); before.Before(now); before = before.Add(time.Minute) {
 			m.at(before)
@@ -199,12 +201,12 @@ func TestWindowsAgreeWithAClock(t *testing.T) {
 					t.Fatal(err)
 				}
 				if minute > 0 && windows["s"].Open == told.Open {
-					t.Fatalf("at %s nothing changed, as had been told", at.In(location))
+					t.Fatalf("at %s nothing changed, as had been told", at.In(m.location))
 				}
 				told = windows["s"]
 			}
 			if told.Open != open {
-				t.Fatalf("at %s it is told to be %s, and a clock says open: %t", at.In(location), words(told), open)
+				t.Fatalf("at %s it is told to be %s, and a clock says open: %t", at.In(m.location), words(told), open)
 			}
 		}
 	})
