@@ -38,6 +38,8 @@ var reasons = map[v1alpha1.JobReason]advice{
 	v1alpha1.JobReasonPresetNotFound:     {meaning: "the cluster has no preset of this name", do: "see \"%[1]s preset ls\", then \"%[1]s clone %[2]s --preset NAME\"", impossible: true},
 	v1alpha1.JobReasonPresetInvalid:      {meaning: "the preset asks for no cpu or memory, or for more shm than memory", do: "name another: \"%[1]s preset ls\", then \"%[1]s clone %[2]s --preset NAME\"; ask an administrator to mend this one", impossible: true},
 	v1alpha1.JobReasonSecretMissing:      {meaning: "a secret or key that the job names does not exist, or is not marked for jobs", do: "make the secret, with the label platform.soma.dev/secret=true; the job starts by itself then", ended: "make the secret, with the label platform.soma.dev/secret=true, then submit it again: \"%[1]s clone %[2]s\"", impossible: true},
+	v1alpha1.JobReasonEnergyWindow: {meaning: "the energy schedule that it is bound to is closed", do: "wait until it opens, see \"%[1]s cluster status\"; \"%[1]s clone %[2]s --energy-schedule ''\" runs it at any time"},
+	v1alpha1.JobReasonEnergyScheduleNotFound: {meaning: "the cluster has no energy schedule of this name", do: "see \"%[1]s cluster status\", then \"%[1]s clone %[2]s --energy-schedule NAME\"", impossible: true},
 	v1alpha1.JobReasonBackOff:            {meaning: "the last attempt failed; the next one comes after a while", do: "wait, or see why it failed: \"%[1]s logs %[2]s --previous\""},
 	v1alpha1.JobReasonReservationRefused: {meaning: "the job's place cannot be recorded", do: "read the message and ask an administrator", impossible: true},
 	v1alpha1.JobReasonHistoryBacklog:     {meaning: "the history is away, and the job's next attempt waits for it", do: "wait, or ask an administrator"},
@@ -53,7 +55,6 @@ var reasons = map[v1alpha1.JobReason]advice{
 
 	v1alpha1.JobReasonRunning:       {meaning: "every replica runs", do: "follow it with \"%[1]s logs -f %[2]s\""},
 	v1alpha1.JobReasonSuspended:     {meaning: "it was suspended on request", do: "let it go on with \"%[1]s resume %[2]s\""},
-	v1alpha1.JobReasonEnergyWindow:  {meaning: "it waits for its energy window", do: noAction},
 	v1alpha1.JobReasonCheckpointing: {meaning: "it saves its state before it is ended", do: noAction},
 
 	v1alpha1.JobReasonCompleted:            {meaning: "every replica ended with exit code 0"},
