@@ -2,6 +2,7 @@ package cli
 
 import (
 	"testing"
+	"time"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -22,6 +23,9 @@ func TestEnergyText(t *testing.T) {
 }
 
 func TestDescribeEnergy(t *testing.T) {
+	local := time.Local
+	time.Local = time.UTC
+	t.Cleanup(func() { time.Local = local })
 	periods := []v1alpha1.EnergyPeriod{{Start: "11:00", End: "13:00"}}
 	tests := map[string]struct {
 		energy *v1alpha1.Energy
