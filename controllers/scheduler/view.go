@@ -269,7 +269,7 @@ func (v *view) doubt(uid string, c *changes) {
 
 // state is the jobs that wait in this round.
 func (v *view) state(now time.Time) state {
-	s := state{candidates: make(map[string]*candidate, len(v.waiting)), again: v.world.changes(now)}
+	s := state{candidates: make(map[string]*candidate, len(v.waiting))}
 	for uid, c := range v.waiting {
 		if c.alive {
 			continue
@@ -285,6 +285,7 @@ func (v *view) state(now time.Time) state {
 		s.waiting = append(s.waiting, c)
 		s.candidates[uid] = c
 	}
+	s.again = sooner(s.again, v.world.changes(now))
 	return s
 }
 
