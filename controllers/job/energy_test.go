@@ -38,3 +38,29 @@ func TestAnEnergyWindowIsOver(t *testing.T) {
 		t.Errorf("the attempt is told as %+v", attempt)
 	}
 }
+
+// What was done before it was told to end is not done again; what ended well because it was told to has not been done.
+func TestDoneAsItHasToGiveWay(t *testing.T) {
+	done := func(change ...func(*corev1.Pod)) *corev1.Pod {
+		return pod(0, corev1.PodSucceeded, ended(0, 0, "", "").Status.ContainerStatuses[0].State, change...)
+	}
+	displaced := func(j *platformv1.Job) { j.Status.Reservation.DisplacedFor = "vision/other" }
+	tests := map[string]struct {
+		job  *platformv1.Job
+		pods []*corev1.Pod
+		want string
+	}{
+		"done":                       {running(ending(platformv1.JobReasonEnergyWindow)), []*corev1.Pod{done()}, "Succeeded/Completed"},
+		"done, for another":          {running(ending(platformv1.JobReasonPreempted), displaced), []*corev1.Pod{done()}, "Succeeded/Completed"},
+		"told to end, and it did":    {running(ending(platformv1.JobReasonEnergyWindow)), []*corev1.Pod{done(takenAway(""))}, "Pending/EnergyWindow"},
+		"done by one of two":         {running(gang(2), ending(platformv1.JobReasonEnergyWindow)), []*corev1.Pod{done(), ended(1, 143, "Error", "")}, "Pending/EnergyWindow"},
+		"done, and cancelled before": {running(ending(platformv1.JobReasonUserRequested)), []*corev1.Pod{done()}, "Cancelled/UserRequested"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			if got := describe(decide(facts{job: test.job, pods: test.pods, now: at(50).Time})); got != test.want {
+				t.Errorf("got %s, want %s", got, test.want)
+			}
+		})
+	}
+}
