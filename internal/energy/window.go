@@ -47,8 +47,8 @@ func Location(energy *platformv1.Energy) (*time.Location, error) {
 	if energy == nil {
 		return time.UTC, nil
 	}
-	location, err := time.LoadLocation(energy.TimeZone)  // UTC where it is empty
-	if err != nil || energy.TimeZone == "Local" { // which is another one on each machine
+	location, err := time.LoadLocation(energy.TimeZone) // UTC where it is empty
+	if err != nil || energy.TimeZone == "Local" {       // which is another one on each machine
 		return nil, fmt.Errorf("there is no time zone %q: spec.energy.timeZone is a name such as \"Europe/Berlin\" or \"UTC\"", energy.TimeZone)
 	}
 	return location, nil
