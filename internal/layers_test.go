@@ -47,6 +47,7 @@ var layers = map[string]layer{
 	"internal/scheduling": decisions,
 	"internal/access":     decisions,
 	"internal/accounting": decisions,
+	"internal/energy":     decisions,
 	"internal/lifecycle":  decisions,
 	"internal/workload":   decisions,
 	"internal/fleet":      adapters,

@@ -28,6 +28,7 @@ const (
 type Price string
 
 // ClusterSpec is how a cluster is reached and what it offers.
+// +kubebuilder:validation:XValidation:rule="has(self.prices) || !has(self.energy) || !(has(self.energy.pricePerKWh) || has(self.energy.schedules) && self.energy.schedules.exists(s, has(s.pricePerKWh)))",message="a price of energy is in the currency of the cluster's prices: give prices.currency",fieldPath=".energy"
 type ClusterSpec struct {
 	// description for people.
 	// +optional
@@ -52,6 +53,10 @@ type ClusterSpec struct {
 	// prices of resources that a job asks for without a preset.
 	// +optional
 	Prices *Prices `json:"prices,omitempty"`
+
+	// energy is what the energy of the cluster costs, in money and in CO2, and when.
+	// +optional
+	Energy *Energy `json:"energy,omitempty"`
 
 	// tolerations name the taints of nodes on which jobs may run in spite of the taint. The taint nvidia.com/gpu is always
 	// tolerated by jobs with GPUs.
@@ -168,6 +173,13 @@ type Preset struct {
 	// resources count.
 	// +optional
 	PricePerHour Price `json:"pricePerHour,omitempty"`
+
+	// powerWatts that one replica draws. Where it is not given nothing is known of the energy of jobs with this preset, and
+	// nothing is added to their price.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=100000
+	PowerWatts int32 `json:"powerWatts,omitempty"`
 }
 
 // Prices of single resources.
@@ -274,7 +286,7 @@ type ClusterStatus struct {
 	// +kubebuilder:validation:MaxItems=64
 	Quarantine []QuarantinedNode `json:"quarantine,omitempty"`
 
-	// conditions: Ready, Reconciling, Stalled, Reachable, HistoryAvailable, NodesQuarantined.
+	// conditions: Ready, Reconciling, Stalled, Reachable, HistoryAvailable, NodesQuarantined, EnergyUnknown.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

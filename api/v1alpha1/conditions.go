@@ -65,6 +65,13 @@ const (
 	// ReasonJobsFail: several different jobs failed on a node.
 	ReasonJobsFail = "JobsFail"
 
+	// ConditionEnergyUnknown is True while nobody can tell when the cluster's energy schedules are open: jobs that are bound to
+	// them do not start, and what runs goes on. Otherwise it is not there. Ready does not depend on it.
+	ConditionEnergyUnknown = "EnergyUnknown"
+
+	// ReasonTimeZoneUnknown: there is no time zone of the name in spec.energy.timeZone.
+	ReasonTimeZoneUnknown = "TimeZoneUnknown"
+
 	// ReasonHistoryRecording: what happens is recorded.
 	ReasonHistoryRecording = "Recording"
 	// ReasonHistoryAway: the history's database does not answer, or does not take what it is given.

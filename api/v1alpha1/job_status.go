@@ -58,6 +58,11 @@ const (
 	// JobReasonBudgetExhausted: a budget of the job's quota, or of one above it, is used up, or not known yet; the message says
 	// which and when it is renewed. A job that ran goes on then.
 	JobReasonBudgetExhausted JobReason = "BudgetExhausted"
+	// JobReasonEnergyWindow: the energy schedule that the job is bound to is closed, or nobody can tell; the message says until
+	// when. A job that ran goes on then.
+	JobReasonEnergyWindow JobReason = "EnergyWindow"
+	// JobReasonEnergyScheduleNotFound: the cluster has no energy schedule of the name.
+	JobReasonEnergyScheduleNotFound JobReason = "EnergyScheduleNotFound"
 	// JobReasonBackOff: the job waits before it is tried again.
 	JobReasonBackOff JobReason = "BackOff"
 	// JobReasonReservationRefused: the job's reservation cannot be stored; the message says why. Somebody has to change that.
@@ -144,8 +149,6 @@ const (
 const (
 	// JobReasonClusterScalingUp: the cluster is adding a node for the job.
 	JobReasonClusterScalingUp JobReason = "ClusterScalingUp"
-	// JobReasonEnergyWindow: the job waits for its energy window.
-	JobReasonEnergyWindow JobReason = "EnergyWindow"
 	// JobReasonCheckpointing: the job is saving its state before it is ended.
 	JobReasonCheckpointing JobReason = "Checkpointing"
 	// JobReasonUnresponsive: the job stopped answering.
@@ -258,6 +261,11 @@ type JobStatus struct {
 	// +structType=atomic
 	Cost *Cost `json:"cost,omitempty"`
 
+	// energy of the attempts that ended, as far as their presets say how much power they draw.
+	// +optional
+	// +structType=atomic
+	Energy *JobEnergy `json:"energy,omitempty"`
+
 	// conditions: Ready, Reconciling, Stalled, Reserved, Complete, Failed.
 	// +optional
 	// +listType=map
@@ -282,8 +290,8 @@ type QueueStatus struct {
 	// +optional
 	Since *metav1.Time `json:"since,omitempty"`
 
-	// displaced is when the job gave way to another, or when its retry is due where the node took its place: it waits in the place
-	// in the queue that it had.
+	// displaced is when the job gave way to another or had to make a pause, or when its retry is due where the node took its
+	// place: it waits in the place in the queue that it had.
 	// +optional
 	Displaced *metav1.Time `json:"displaced,omitempty"`
 
@@ -385,7 +393,7 @@ type Reservation struct {
 	// +kubebuilder:validation:MaxLength=253
 	EndingNode string `json:"endingNode,omitempty"`
 
-	// pricePerHour of all replicas together.
+	// pricePerHour of all replicas together, their energy among it.
 	// +optional
 	PricePerHour Price `json:"pricePerHour,omitempty"`
 
@@ -393,6 +401,10 @@ type Reservation struct {
 	// +optional
 	// +kubebuilder:validation:MaxLength=16
 	Currency string `json:"currency,omitempty"`
+
+	// energy that the attempt draws, as far as it is known.
+	// +optional
+	Energy *AttemptEnergy `json:"energy,omitempty"`
 }
 
 // NodeShare is the number of replicas on a node. Ranks are given out in the order of the list.
@@ -498,9 +510,13 @@ type Attempt struct {
 	// +optional
 	Replica *ReplicaResources `json:"replica,omitempty"`
 
-	// pricePerHour of all replicas together, in the currency of the job's cost.
+	// pricePerHour of all replicas together, their energy among it, in the currency of the job's cost.
 	// +optional
 	PricePerHour Price `json:"pricePerHour,omitempty"`
+
+	// energy that the attempt drew, as far as it is known.
+	// +optional
+	Energy *AttemptEnergy `json:"energy,omitempty"`
 }
 
 // Cost of a job.
@@ -520,7 +536,9 @@ type Cost struct {
 // was released the newest attempt's. It is empty for a job that never held a reservation.
 func (s *JobStatus) Placement() Attempt {
 	if r := s.Reservation; r != nil {
-		placement := Attempt{Number: r.Attempt, Quota: r.Quota, Cluster: r.Cluster, Pool: r.Pool, Replica: &r.Replica, PricePerHour: r.PricePerHour}
+		placement := Attempt{
+			Number: r.Attempt, Quota: r.Quota, Cluster: r.Cluster, Pool: r.Pool, Replica: &r.Replica, PricePerHour: r.PricePerHour, Energy: r.Energy,
+		}
 		if len(r.Nodes) > 0 {
 			placement.Node = r.Nodes[0].Node
 		}

@@ -11,6 +11,11 @@ func (in Attempt) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in AttemptEnergy) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.AttemptEnergy"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Budget) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.Budget"
 }
@@ -56,6 +61,21 @@ func (in EarlierUsage) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Energy) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.Energy"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in EnergyPeriod) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.EnergyPeriod"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in EnergySchedule) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.EnergySchedule"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in EnvVar) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.EnvVar"
 }
@@ -98,6 +118,11 @@ func (in Holder) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Job) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.Job"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in JobEnergy) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.JobEnergy"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

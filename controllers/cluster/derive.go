@@ -9,6 +9,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/energy"
 	"github.com/soma-platform/soma/internal/lifecycle"
 	"github.com/soma-platform/soma/internal/platform/conditions"
 )
@@ -70,6 +71,14 @@ func derive(cluster *v1alpha1.Cluster, found facts, now time.Time) {
 	}
 	conditions.Set(&status.Conditions, now, reachable)
 
+	if _, err := energy.Location(cluster.Spec.Energy); err == nil {
+		conditions.Delete(&status.Conditions, v1alpha1.ConditionEnergyUnknown)
+	} else {
+		conditions.Set(&status.Conditions, now, metav1.Condition{
+			Type: v1alpha1.ConditionEnergyUnknown, Status: metav1.ConditionTrue, ObservedGeneration: cluster.Generation,
+			Reason: v1alpha1.ReasonTimeZoneUnknown, Message: fmt.Sprintf("Jobs that are bound to energy schedules do not start: %v.", err),
+		})
+	}
 	status.Quarantine = found.quarantine.entries
 	if words := found.quarantine.words(); words == "" {
 		conditions.Delete(&status.Conditions, v1alpha1.ConditionNodesQuarantined)

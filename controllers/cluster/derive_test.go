@@ -3,6 +3,7 @@ package cluster
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,6 +11,7 @@ import (
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/fleet"
+	"github.com/soma-platform/soma/internal/platform/conditions"
 	"github.com/soma-platform/soma/internal/platform/conditions/check"
 )
 
@@ -76,5 +78,27 @@ func TestAClusterThatNeverAnsweredIsPending(t *testing.T) {
 	derive(cluster, facts{probe: reconciler.probe(context.Background(), cluster)}, start)
 	if cluster.Status.Phase != v1alpha1.ClusterPending {
 		t.Errorf("phase %s, want Pending", cluster.Status.Phase)
+	}
+}
+
+func TestATimeZoneThatNobodyKnowsIsTold(t *testing.T) {
+	cluster := &v1alpha1.Cluster{}
+	cluster.Name, cluster.Generation = "local", 1
+	for _, step := range []struct {
+		zone string
+		want bool
+	}{{"", false}, {"Europe/Entenhausen", true}, {"Europe/Berlin", false}} {
+		cluster.Spec.Energy = &v1alpha1.Energy{TimeZone: step.zone}
+		derive(cluster, facts{probe: probeResult{facts: fleet.Facts{Version: "v1.37.2"}}}, start)
+		told := conditions.Get(cluster.Status.Conditions, v1alpha1.ConditionEnergyUnknown)
+		if (told != nil) != step.want || told != nil && (told.Reason != v1alpha1.ReasonTimeZoneUnknown || !strings.Contains(told.Message, step.zone)) {
+			t.Errorf("zone %q: %v", step.zone, told)
+		}
+		if !conditions.IsTrue(cluster.Status.Conditions, v1alpha1.ConditionReady) {
+			t.Errorf("zone %q: the cluster is not ready", step.zone)
+		}
+		if err := check.Contract(cluster); err != nil {
+			t.Error(err)
+		}
 	}
 }

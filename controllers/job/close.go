@@ -134,7 +134,7 @@ func (d *decider) account(seen workload.Observation, reason platformv1.JobReason
 		Number: reservation.Attempt, FinishTime: &end, Reason: reason, ExitCode: seen.ExitCode, Node: seen.Node,
 		// Kept beyond the reservation: the history may look only after the job's end.
 		Cluster: reservation.Cluster, Pool: reservation.Pool, Replica: reservation.Replica.DeepCopy(),
-		PricePerHour: reservation.PricePerHour, Quota: reservation.Quota,
+		PricePerHour: reservation.PricePerHour, Quota: reservation.Quota, Energy: reservation.Energy.DeepCopy(),
 	}
 	if reservation.EndingNode != "" {
 		attempt.Node = reservation.EndingNode
@@ -150,6 +150,7 @@ func (d *decider) account(seen workload.Observation, reason platformv1.JobReason
 		length := max(finished.Sub(seen.Started), time.Second)
 		d.status.RunSeconds += int64(length.Seconds())
 		d.status.Cost = accounting.Add(d.status.Cost, reservation.PricePerHour, reservation.Currency, length)
+		d.status.Energy = accounting.AddEnergy(d.status.Energy, reservation.Energy, length)
 	}
 	d.status.Attempts = append(d.status.Attempts, attempt)
 	d.ended = &attempt

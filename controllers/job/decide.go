@@ -259,7 +259,12 @@ func (d *decider) ending(seen workload.Observation) {
 		d.lingering(seen.Alive)
 		return
 	}
-	d.close(seen, d.status.Reservation.Ending, d.status.Reservation.EndingMessage)
+	reservation := d.status.Reservation
+	if givesWay(reservation.Ending, reservation) && seen.State == workload.AttemptSucceeded {
+		d.close(seen, seen.Reason, "") // it was done before it was told to end: that is not to be done again
+		return
+	}
+	d.close(seen, reservation.Ending, reservation.EndingMessage)
 }
 
 // lingering tells what is waited for where the pods take longer to end than they should.

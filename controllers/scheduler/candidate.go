@@ -34,7 +34,9 @@ type candidate struct {
 	job     *platformv1.Job
 	quota   string
 	cluster *platformv1.Cluster
-	request workload.Request
+	// schedule is the energy schedule that the job is bound to; nil for none.
+	schedule *platformv1.EnergySchedule
+	request  workload.Request
 	// refusal is why the job cannot start whatever is free; nil where that is for the engine to say.
 	refusal *scheduling.Refusal
 	// overdue reports that the job gave way to another and has waited for longer than it should.
@@ -91,6 +93,9 @@ func (w *world) candidate(job *platformv1.Job) *candidate {
 			return refuse(platformv1.JobReasonSecretMissing, "secret %q does not exist in project %q, or has no label %s=%s", name, job.Namespace, platformv1.LabelSecret, platformv1.SecretLabelValue)
 		}
 	}
+	if c.schedule, c.refusal = energySchedule(job, c.cluster); c.refusal != nil {
+		return c
+	}
 	request, unresolved := workload.Resolve(&job.Spec, &c.cluster.Spec)
 	if unresolved != nil {
 		return refuse(unresolved.Reason, "%s", unresolved.Message)
@@ -99,6 +104,9 @@ func (w *world) candidate(job *platformv1.Job) *candidate {
 		return refuse(platformv1.JobReasonHistoryBacklog, "the history has not taken up what happened to the job; its next attempt waits for that")
 	}
 	c.request = request
+	if c.refusal = w.closed(job, c.cluster); c.refusal != nil {
+		return c
+	}
 	if unknown := unknownLevel(job, &c.cluster.Spec); unknown != "" {
 		return refuse(platformv1.JobReasonUnschedulable, "%s", unknown)
 	}
@@ -131,12 +139,26 @@ func (w *world) cluster(job *platformv1.Job) (*platformv1.Cluster, *scheduling.R
 // setOverdue says whether a job that gave way goes ahead of others by now, or in how long it will.
 func (w *world) setOverdue(c *candidate, now time.Time) (left time.Duration) {
 	queue := c.job.Status.Queue
-	if c.refusal != nil || queue == nil || queue.Displaced == nil {
+	if c.refusal != nil || queue == nil || queue.Displaced == nil || pauses(c.job) {
 		return 0
 	}
 	left = queue.Displaced.Add(w.longestWait(c.quota)).Sub(now)
 	c.overdue = left <= 0
 	return max(left, 0)
+}
+
+// pauses reports whether a job waits because it had to make a pause, and gave way to nobody: it has its place, and nothing is
+// due to it for the time.
+func pauses(job *platformv1.Job) bool {
+	if len(job.Status.Attempts) == 0 {
+		return false
+	}
+	switch job.Status.Attempts[len(job.Status.Attempts)-1].Reason {
+	case platformv1.JobReasonBudgetExhausted, platformv1.JobReasonEnergyWindow:
+		return true
+	default:
+		return false
+	}
 }
 
 // longestWait is how long a job under the quota waits at most, before it goes ahead of others, once it gave way: as the

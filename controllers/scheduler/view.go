@@ -51,7 +51,8 @@ type seen struct {
 type state struct {
 	waiting    []*candidate
 	candidates map[string]*candidate
-	// again is how soon a retry is due, a job that gave way goes ahead, or a budget is renewed; zero for none.
+	// again is in how long something happens that no event tells of: a retry is due, a job that gave way goes ahead, a budget is
+	// renewed, or an energy schedule opens or closes; zero for nothing.
 	again time.Duration
 }
 
@@ -71,8 +72,8 @@ func (v *view) look(ctx context.Context, b batch, now time.Time) error {
 		}
 		b.around = true
 	}
-	if b.around {
-		if err := v.around(ctx, b); err != nil {
+	if b.around || v.world.due(now) {
+		if err := v.around(ctx, b, now); err != nil {
 			return err
 		}
 	}
@@ -121,9 +122,10 @@ func (v *view) allNodes(ctx context.Context, b batch) error {
 	return nil
 }
 
-// around looks at all but jobs and nodes. Where that changed, every waiting job and every node is judged anew.
-func (v *view) around(ctx context.Context, b batch) error {
-	w, err := readWorld(ctx, v.client)
+// around looks at all but jobs and nodes. Where that changed, if only with the time, every waiting job and every node is judged
+// anew.
+func (v *view) around(ctx context.Context, b batch, now time.Time) error {
+	w, err := readWorld(ctx, v.client, now)
 	if err != nil {
 		return err
 	}
@@ -283,6 +285,7 @@ func (v *view) state(now time.Time) state {
 		s.waiting = append(s.waiting, c)
 		s.candidates[uid] = c
 	}
+	s.again = sooner(s.again, v.world.changes(now))
 	return s
 }
 

@@ -23,7 +23,7 @@ const (
 type rule func(w *world, job *platformv1.Job, now time.Time) *scheduling.Refusal
 
 // rules are all that ends running jobs for the sake of no other job. What is unknown ends nothing.
-var rules = []rule{overBudget}
+var rules = []rule{overBudget, windowOver}
 
 // withdrawal is a running job that must not go on, and why. Its reason is that of the attempt's end; whether the job goes back
 // to its place in the queue or is over follows from it: see the controller of jobs.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"hash/fnv"
 	"strconv"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
@@ -24,9 +25,11 @@ type world struct {
 	secrets map[client.ObjectKey]bool
 	// budgets are those that jobs under a quota are bound by, by the quota's name.
 	budgets map[string][]budget
+	// windows are how the clusters' energy schedules stand.
+	windows windows
 }
 
-func readWorld(ctx context.Context, from client.Reader) (*world, error) {
+func readWorld(ctx context.Context, from client.Reader, now time.Time) (*world, error) {
 	w := &world{
 		projects: map[string]*platformv1.Project{},
 		quotas:   map[string]*platformv1.Quota{},
@@ -59,6 +62,7 @@ func readWorld(ctx context.Context, from client.Reader) (*world, error) {
 		w.secrets[client.ObjectKeyFromObject(&secrets.Items[i])] = true
 	}
 	w.gatherBudgets()
+	w.windows = windowsOf(w.clusters, now)
 	return w, nil
 }
 
@@ -85,6 +89,7 @@ func (w *world) sum() (sum uint64) {
 		ready := meta.IsStatusConditionTrue(c.Status.Conditions, platformv1.ConditionReady)
 		add("cluster", c.Name, string(c.UID), number(c.Generation), strconv.FormatBool(c.DeletionTimestamp != nil), strconv.FormatBool(ready))
 	}
+	w.windows.sum(add)
 	for key := range w.secrets {
 		add("secret", key.String())
 	}

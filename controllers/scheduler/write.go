@@ -28,9 +28,10 @@ func reserve(c *candidate, placement *scheduling.Placement, now time.Time) (plat
 		Cluster: c.cluster.Name,
 		Pool:    placement.Pool,
 		Replica: replica,
+		Energy:  c.draws(),
 	}
 	if prices := c.cluster.Spec.Prices; prices != nil {
-		reservation.PricePerHour = accounting.PerHour(c.request.Price, prices, replica, c.request.Replicas)
+		reservation.PricePerHour = accounting.PerHour(c.request.Price, prices, replica, c.request.Replicas, reservation.Energy)
 		reservation.Currency = prices.Currency
 	}
 	for _, share := range placement.Nodes {

@@ -14,8 +14,8 @@ import (
 const decimals = 6
 
 // PerHour is the price of all replicas for one hour: that of the preset where it has one, else that of the single
-// resources. It is empty where the cluster has no prices for what is asked.
-func PerHour(preset platformv1.Price, prices *platformv1.Prices, replica platformv1.ReplicaResources, replicas int32) platformv1.Price {
+// resources, and that of the energy which they draw together. It is empty where the cluster has no prices for what is asked.
+func PerHour(preset platformv1.Price, prices *platformv1.Prices, replica platformv1.ReplicaResources, replicas int32, drawn *platformv1.AttemptEnergy) platformv1.Price {
 	if prices == nil {
 		return ""
 	}
@@ -23,10 +23,11 @@ func PerHour(preset platformv1.Price, prices *platformv1.Prices, replica platfor
 	if preset == "" {
 		one = perReplica(prices, replica)
 	}
-	if one.Sign() == 0 {
+	all := one.Mul(one, new(big.Rat).SetInt64(int64(replicas)))
+	if all.Add(all, energyPerHour(drawn)).Sign() == 0 {
 		return ""
 	}
-	return format(one.Mul(one, new(big.Rat).SetInt64(int64(replicas))))
+	return format(all)
 }
 
 func perReplica(prices *platformv1.Prices, replica platformv1.ReplicaResources) *big.Rat {

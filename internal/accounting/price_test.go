@@ -17,17 +17,21 @@ func TestPerHour(t *testing.T) {
 		preset   v1alpha1.Price
 		prices   *v1alpha1.Prices
 		replicas int32
+		drawn    *v1alpha1.AttemptEnergy
 		want     v1alpha1.Price
 	}{
-		"the single resources": {"", prices, 1, "5.060000"},
-		"every replica":        {"", prices, 3, "15.180000"},
-		"the preset's price":   {"1.10", prices, 2, "2.200000"},
-		"no prices":            {"1.10", nil, 2, ""},
-		"nothing is priced":    {"", &v1alpha1.Prices{Currency: "EUR"}, 2, ""},
+		"the single resources": {"", prices, 1, nil, "5.060000"},
+		"every replica":        {"", prices, 3, nil, "15.180000"},
+		"the preset's price":   {"1.10", prices, 2, nil, "2.200000"},
+		"no prices":            {"1.10", nil, 2, nil, ""},
+		"nothing is priced":    {"", &v1alpha1.Prices{Currency: "EUR"}, 2, nil, ""},
+		"energy of all":        {"1.10", prices, 2, &v1alpha1.AttemptEnergy{Watts: 1400, PricePerKWh: "0.25"}, "2.550000"},
+		"energy without price": {"1.10", prices, 2, &v1alpha1.AttemptEnergy{Watts: 1400}, "2.200000"},
+		"energy alone":         {"", &v1alpha1.Prices{Currency: "EUR"}, 2, &v1alpha1.AttemptEnergy{Watts: 500, PricePerKWh: "0.25"}, "0.125000"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			if got := PerHour(tc.preset, tc.prices, replica, tc.replicas); got != tc.want {
+			if got := PerHour(tc.preset, tc.prices, replica, tc.replicas, tc.drawn); got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
 			}
 		})

@@ -78,6 +78,7 @@ func (a *app) describeCluster(cl *v1alpha1.Cluster, wide bool) error {
 	a.printFields(a.out, []field{
 		{"Name", cl.Name}, {"Description", cl.Spec.Description}, {"Phase", string(cl.Status.Phase)}, {"Ready", ready}, {"Message", why},
 		{"Kubernetes", cl.Status.KubernetesVersion}, {"Presets", strings.Join(presets, ", ")},
+		{"Energy", describeEnergy(&cl.Spec, a.now())},
 		{"Quarantine", describeQuarantine(cl.Status.Quarantine)},
 	})
 	if len(cl.Status.Pools) == 0 {

@@ -26,6 +26,7 @@ type jobFlags struct {
 	maxRetries, replicas, httpPort   int32
 	scheduleTimeout, lifeSpan, keep  string
 	cluster, imagePullSecret, within string
+	energySchedule                   string
 	pools                            []string
 	spot, preemptible                bool
 	readFile                         func(string) (*os.File, error)
@@ -58,6 +59,7 @@ func (f *jobFlags) addTo(c *cobra.Command, a *app) {
 	flags.StringVar(&f.keep, "ttl", "", "how long the job's object and logs are kept after its end (default: 1d)")
 	flags.Int32Var(&f.replicas, "replicas", 0, "equal pods that start together")
 	flags.StringVar(&f.cluster, "cluster", "", "cluster on which the job runs")
+	flags.StringVar(&f.energySchedule, "energy-schedule", "", "energy schedule of the cluster in whose windows alone the job runs; see \""+a.program+" cluster status\"")
 	flags.StringArrayVar(&f.pools, "pool", nil, "pool in which the job may run, the best first; may be repeated")
 	flags.BoolVar(&f.spot, "spot", false, "allow nodes that can be taken away at any time")
 	flags.StringVar(&f.within, "within", "", "level of the cluster's topology of which all replicas are in one domain, for instance rack")
@@ -72,6 +74,7 @@ func (f *jobFlags) addTo(c *cobra.Command, a *app) {
 	completeFlag(c, "preset", a.presetNames())
 	completeFlag(c, "gpu", a.gpuWords())
 	completeFlag(c, "cluster", a.objectNames(clusters))
+	completeFlag(c, "energy-schedule", a.energyScheduleNames())
 	completeFlag(c, "tag", a.ofJobs(tagsOf))
 	completeFlag(c, "env", a.envWords())
 	completeFlag(c, "volume", a.volumeWords())
@@ -311,6 +314,7 @@ func (f *jobFlags) applyRest(spec *v1alpha1.JobSpec, given func(string) bool) er
 		"description":       {f.description, &spec.Description},
 		"cluster":           {f.cluster, &spec.Cluster},
 		"image-pull-secret": {f.imagePullSecret, &spec.ImagePullSecret},
+		"energy-schedule":   {f.energySchedule, &spec.EnergySchedule},
 	}
 	for flag, text := range texts {
 		if given(flag) {

@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/energy"
 )
 
 // recordedNames is the number of newest records whose jobs are offered beside those that have objects.
@@ -228,6 +229,15 @@ func (a *app) presetNames() completer {
 				words = append(words, described(p.Name, size))
 			}
 		})
+		return distinct(words), err
+	})
+}
+
+// energyScheduleNames offers the energy schedules of all clusters.
+func (a *app) energyScheduleNames() completer {
+	return offer(func(ctx context.Context, _ []string, _ string) ([]string, error) {
+		var words []string
+		err := a.eachCluster(ctx, func(cl *v1alpha1.Cluster) { words = append(words, energy.Names(cl.Spec.Energy)...) })
 		return distinct(words), err
 	})
 }

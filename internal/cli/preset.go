@@ -2,6 +2,7 @@ package cli
 
 import (
 	"cmp"
+	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -18,7 +19,7 @@ func newPreset(a *app) *cobra.Command {
 func presetListing() listing[v1alpha1.Cluster] {
 	return listing[v1alpha1.Cluster]{
 		resource: clusters, short: "List the presets of all clusters; a job that asks for nothing gets the first",
-		columns: []column{{name: "Name"}, {name: "Cluster"}, {name: "CPU"}, {name: "Memory"}, {name: "GPU"}, {name: "SHM"}, {name: "Price/hour"}, {name: "Description", wide: true}},
+		columns: []column{{name: "Name"}, {name: "Cluster"}, {name: "CPU"}, {name: "Memory"}, {name: "GPU"}, {name: "SHM"}, {name: "Price/hour"}, {name: "Watts", wide: true}, {name: "Description", wide: true}},
 		rows: func(cl *v1alpha1.Cluster, _ time.Time) [][]any {
 			var rows [][]any
 			for i := range cl.Spec.Presets {
@@ -27,7 +28,11 @@ func presetListing() listing[v1alpha1.Cluster] {
 				if price != "" && cl.Spec.Prices != nil {
 					price += " " + cl.Spec.Prices.Currency
 				}
-				rows = append(rows, []any{p.Name, cl.Name, p.CPU.String(), p.Memory.String(), gpuText(p.GPU), cmp.Or(quantity(p.SHM), "64Mi"), price, p.Description})
+				watts := ""
+				if p.PowerWatts > 0 {
+					watts = fmt.Sprint(p.PowerWatts)
+				}
+				rows = append(rows, []any{p.Name, cl.Name, p.CPU.String(), p.Memory.String(), gpuText(p.GPU), cmp.Or(quantity(p.SHM), "64Mi"), price, watts, p.Description})
 			}
 			return rows
 		},

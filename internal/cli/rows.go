@@ -27,7 +27,7 @@ type row struct {
 	position                     int32
 	exitCode                     *int32
 	submitted, started, finished time.Time
-	cost                         string
+	cost, energy                 string
 	object                       *unstructured.Unstructured
 }
 
@@ -58,6 +58,9 @@ func jobRow(job *v1alpha1.Job) row {
 	if status.Cost != nil {
 		r.cost = string(status.Cost.Amount) + " " + status.Cost.Currency
 	}
+	if e := status.Energy; e != nil {
+		r.energy = energyText(string(e.WattHours), string(e.CO2Grams))
+	}
 	// Where it runs or ran, and what it holds or held there; before that, what it asks for.
 	placement := status.Placement()
 	r.node = placement.Node
@@ -87,6 +90,9 @@ func recordRow(u *unstructured.Unstructured) row {
 	}
 	if status.Cost != nil {
 		r.cost = status.Cost.Amount + " " + status.Cost.Currency
+	}
+	if e := status.Energy; e != nil {
+		r.energy = energyText(e.WattHours, e.CO2Grams)
 	}
 	return r
 }
@@ -150,7 +156,7 @@ func jobTable(rows []row, namespaces bool, now time.Time) *table {
 		{name: "Name"}, {name: "State"}, {name: "Reason"}, {name: "Owner"}, {name: "Preset"}, {name: "GPUs"},
 		{name: "Submitted"}, {name: "Ran"}, {name: "Exit"},
 		{name: "Node", wide: true}, {name: "Image", wide: true}, {name: "Tags", wide: true}, {name: "Cost", wide: true},
-		{name: "Message", wide: true},
+		{name: "Energy", wide: true}, {name: "Message", wide: true},
 	}}
 	if namespaces {
 		t.columns = append([]column{{name: "Project"}}, t.columns...)
@@ -170,7 +176,7 @@ func jobTable(rows []row, namespaces bool, now time.Time) *table {
 		cells := []any{
 			r.name, string(r.phase), reason, r.owner, r.preset, gpus, ago(r.submitted, now),
 			elapsed(r.started, r.finished, now), exit,
-			r.node, r.image, strings.Join(r.tags, ","), r.cost, shorten(r.message, 120),
+			r.node, r.image, strings.Join(r.tags, ","), r.cost, r.energy, shorten(r.message, 120),
 		}
 		if namespaces {
 			cells = append([]any{r.namespace}, cells...)

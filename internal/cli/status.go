@@ -78,6 +78,7 @@ func describeJob(job *v1alpha1.Job, now time.Time) []field {
 		{"Image", spec.Image}, {"Digest", status.ImageDigest},
 		{"Entry point", commandLine(spec.Command)}, {"Command", commandLine(spec.Args)},
 		{"Size", describeSize(job)}, {"Priority", string(spec.Priority)},
+		{"Energy schedule", spec.EnergySchedule},
 		{"Place", describePlace(status)}, {"Host name", status.InternalHostname},
 		{"Submitted", describeTime(job.CreationTimestamp.Time, now)},
 		{"Started", describeTime(timeOf(status.StartTime), now)},
@@ -94,6 +95,9 @@ func describeJob(job *v1alpha1.Job, now time.Time) []field {
 	}
 	if status.Cost != nil {
 		fields = append(fields, field{"Cost", string(status.Cost.Amount) + " " + status.Cost.Currency})
+	}
+	if e := status.Energy; e != nil {
+		fields = append(fields, field{"Energy", energyText(string(e.WattHours), string(e.CO2Grams))})
 	}
 	return append(fields, field{"Attempts", describeAttempts(status.Attempts, now)})
 }
@@ -173,7 +177,7 @@ func describeRecord(r *history.JobRecord, now time.Time) []field {
 		{"Description", spec.Description}, {"Tags", strings.Join(spec.Tags, ", ")}, {"Owner", spec.User},
 		{"Image", spec.Image}, {"Digest", spec.ImageDigest},
 		{"Entry point", commandLine(spec.Command)}, {"Command", commandLine(spec.Args)},
-		{"Preset", spec.Preset}, {"Cluster", spec.Cluster}, {"Node", status.Node},
+		{"Preset", spec.Preset}, {"Energy schedule", spec.EnergySchedule}, {"Cluster", spec.Cluster}, {"Node", status.Node},
 		{"Submitted", describeTime(status.SubmitTime.Time, now)},
 		{"Started", describeTime(timeOf(status.StartTime), now)},
 		{"Ended", describeTime(timeOf(status.FinishTime), now)},
@@ -188,6 +192,9 @@ func describeRecord(r *history.JobRecord, now time.Time) []field {
 	}
 	if status.Cost != nil {
 		fields = append(fields, field{"Cost", strings.TrimSpace(status.Cost.Amount + " " + status.Cost.Currency)})
+	}
+	if e := status.Energy; e != nil {
+		fields = append(fields, field{"Energy", energyText(e.WattHours, e.CO2Grams)})
 	}
 	lines := make([]string, 0, len(status.Transitions))
 	for _, t := range status.Transitions {

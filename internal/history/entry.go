@@ -112,11 +112,25 @@ func jobRow(job *platform.Job, identity Identity, version int64) (*db.UpsertJobP
 		amount := string(cost.Amount)
 		row.Cost, row.Currency = &amount, cost.Currency
 	}
+	row.EnergySchedule = clean(spec.EnergySchedule)
+	if drawn := status.Energy; drawn != nil {
+		row.WattHours = given(drawn.WattHours)
+		row.Co2Grams = given(drawn.CO2Grams)
+	}
 	place(row, job)
 	if row.Spec, err = boundedSpec(spec); err != nil {
 		return nil, fmt.Errorf("encode the spec of job %s/%s: %w", job.Namespace, job.Name, err)
 	}
 	return row, nil
+}
+
+// given is an amount, nil where there is none.
+func given(amount platform.EnergyAmount) *string {
+	if amount == "" {
+		return nil
+	}
+	text := string(amount)
+	return &text
 }
 
 // place says where the job runs or ran, and what all its replicas hold or held there together. A job that never had a place

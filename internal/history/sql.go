@@ -11,7 +11,8 @@ import (
 const jobColumns = `j.submitted_at, j.uid, j.namespace, j.name, j.labels, j.submitted_by, j.cluster, j.image, j.image_digest,
 	j.command, j.args, j.command_truncated, j.preset, j.gpus, j.gpu_model, j.replicas, j.tags, j.description, j.phase, j.reason,
 	j.message, j.exit_code, j.started_at, j.finished_at, j.deleted_at, j.attempts, j.run_seconds, j.node, j.cost::text,
-	j.currency, j.sequence, j.resource_version, j.pool, j.cpu_millis, j.memory_bytes, j.price_per_hour::text, j.spec`
+	j.currency, j.sequence, j.resource_version, j.pool, j.cpu_millis, j.memory_bytes, j.price_per_hour::text, j.spec,
+	j.watt_hours::text, j.co2_grams::text, j.energy_schedule`
 
 // statement is a query in the making. Every value is a parameter.
 type statement struct {

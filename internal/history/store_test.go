@@ -128,6 +128,29 @@ func TestRecordKeepsEndsOfAttempts(t *testing.T) {
 	}
 }
 
+// What a job drew is kept as it was told, and grows with it; what is not known is not there.
+func TestRecordKeepsEnergy(t *testing.T) {
+	store := newStore(t)
+	job, other := newJob("train", time.Now(), 1), newJob("other", time.Now(), 1)
+	job.Spec.EnergySchedule = "night"
+	job.Status.Energy = &platform.JobEnergy{WattHours: "0.083333"}
+	mustRecord(t, store, mustEntry(t, job), mustEntry(t, other))
+	row, _ := mustGet(t, store, job)
+	if row.WattHours == nil || *row.WattHours != "0.083333" || row.Co2Grams != nil || row.EnergySchedule != "night" {
+		t.Errorf("unexpected energy: %v, %v, %q", row.WattHours, row.Co2Grams, row.EnergySchedule)
+	}
+	job.Status.Energy = &platform.JobEnergy{WattHours: "224256000000.500000", CO2Grams: "1121280000000.250000"}
+	advance(job, "Succeeded")
+	mustRecord(t, store, mustEntry(t, job))
+	row, _ = mustGet(t, store, job)
+	if row.WattHours == nil || *row.WattHours != "224256000000.500000" || row.Co2Grams == nil || *row.Co2Grams != "1121280000000.250000" {
+		t.Errorf("unexpected energy: %v, %v", row.WattHours, row.Co2Grams)
+	}
+	if row, _ := mustGet(t, store, other); row.WattHours != nil || row.Co2Grams != nil || row.EnergySchedule != "" {
+		t.Errorf("energy of which nothing is known: %v, %v, %q", row.WattHours, row.Co2Grams, row.EnergySchedule)
+	}
+}
+
 func TestRecordNeverGoesBack(t *testing.T) {
 	store := newStore(t)
 	job := newJob("train", time.Now(), 1)

@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/duration"
 	"k8s.io/klog/v2"
+	"k8s.io/utils/ptr"
 
 	api "github.com/soma-platform/soma/api/history/v1alpha1"
 	platform "github.com/soma-platform/soma/api/v1alpha1"
@@ -30,7 +31,7 @@ func recordOf(job *history.Job) (api.JobRecord, error) {
 		Spec: api.JobRecordSpec{
 			Job: job.Name, Project: job.Namespace, User: job.SubmittedBy, Cluster: job.Cluster, Pool: job.Pool,
 			Image: job.Image, ImageDigest: job.ImageDigest, Command: job.Command, Args: job.Args, CommandTruncated: job.CommandTruncated,
-			Preset: job.Preset, GPUs: job.Gpus, GPUModel: job.GpuModel, Replicas: job.Replicas, Tags: job.Tags, Description: job.Description,
+			Preset: job.Preset, EnergySchedule: job.EnergySchedule, GPUs: job.Gpus, GPUModel: job.GpuModel, Replicas: job.Replicas, Tags: job.Tags, Description: job.Description,
 		},
 		Status: api.JobRecordStatus{
 			Phase: job.Phase, Reason: job.Reason, Message: job.Message, ExitCode: job.ExitCode,
@@ -40,6 +41,9 @@ func recordOf(job *history.Job) (api.JobRecord, error) {
 	}
 	if job.Cost != nil {
 		record.Status.Cost = &api.Cost{Amount: *job.Cost, Currency: job.Currency}
+	}
+	if job.WattHours != nil {
+		record.Status.Energy = &api.Energy{WattHours: *job.WattHours, CO2Grams: ptr.Deref(job.Co2Grams, "")}
 	}
 	if job.PricePerHour != nil {
 		record.Status.PricePerHour = *job.PricePerHour
@@ -123,12 +127,13 @@ var tableColumns = []metav1.TableColumnDefinition{
 	{Name: "Image", Type: "string", Description: "Image that the job named.", Priority: 1},
 	{Name: "Node", Type: "string", Description: "Node of the newest attempt.", Priority: 1},
 	{Name: "Cost", Type: "string", Description: "Cost of the attempts that ended.", Priority: 1},
+	{Name: "Energy", Type: "string", Description: "Energy of the attempts that ended.", Priority: 1},
 	{Name: "Tags", Type: "string", Description: "Tags of the job.", Priority: 1},
 	{Name: "Message", Type: "string", Description: "What happened, for a person.", Priority: 1},
 }
 
 func cells(record *api.JobRecord, now time.Time) []any {
-	exit, started, cost := "", "", ""
+	exit, started, cost, energy := "", "", "", ""
 	if code := record.Status.ExitCode; code != nil {
 		exit = strconv.Itoa(int(*code))
 	}
@@ -138,10 +143,13 @@ func cells(record *api.JobRecord, now time.Time) []any {
 	if c := record.Status.Cost; c != nil {
 		cost = c.Amount + " " + c.Currency
 	}
+	if e := record.Status.Energy; e != nil {
+		energy = e.WattHours + " Wh"
+	}
 	return []any{
 		record.Name, record.Spec.Job, record.Spec.User, record.Status.Phase, record.Status.Reason, exit, started,
 		ran(record, now), record.Spec.GPUs, duration.HumanDuration(now.Sub(record.CreationTimestamp.Time)),
-		record.Spec.Image, record.Status.Node, cost, fmt.Sprint(record.Spec.Tags), record.Status.Message,
+		record.Spec.Image, record.Status.Node, cost, energy, fmt.Sprint(record.Spec.Tags), record.Status.Message,
 	}
 }
 

@@ -13,10 +13,11 @@ import (
 )
 
 func TestRecordOf(t *testing.T) {
-	price := "3.600000"
+	price, drawn, grams := "3.600000", "1250.500000", "500.200000"
 	row := history.Job{
 		Name: "train", Namespace: "vision", Uid: uuid.MustParse("0a1b2c3d-4e5f-6071-8293-a4b5c6d7e8f9"), SubmittedAt: time.Now(),
 		Labels: []byte(`{"team":"a"}`), Pool: "a100", CpuMillis: 1500, MemoryBytes: 8 << 30, PricePerHour: &price,
+		WattHours: &drawn, Co2Grams: &grams, EnergySchedule: "night",
 	}
 	tests := map[string]struct {
 		spec      string
@@ -42,6 +43,9 @@ func TestRecordOf(t *testing.T) {
 			if record.Name != "train-0a1b2c3d4e" || record.Labels["team"] != "a" || record.Spec.Pool != "a100" ||
 				record.Spec.CPU.String() != "1500m" || record.Spec.Memory.String() != "8Gi" || record.Status.PricePerHour != price {
 				t.Errorf("unexpected record: %+v", record)
+			}
+			if got := record.Status.Energy; got == nil || *got != (api.Energy{WattHours: drawn, CO2Grams: grams}) || record.Spec.EnergySchedule != "night" {
+				t.Errorf("unexpected energy: %+v of schedule %q", got, record.Spec.EnergySchedule)
 			}
 			if got := record.Spec.JobSpec; (got != nil) != test.wantSpec || got != nil && got.Image != test.wantImage {
 				t.Errorf("unexpected spec: %+v", got)

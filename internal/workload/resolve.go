@@ -21,6 +21,8 @@ type Request struct {
 	Preset string
 	// Price of one replica for one hour by the preset; empty where it has none.
 	Price platformv1.Price
+	// PowerWatts that one replica draws by the preset; 0 where that is not known.
+	PowerWatts int32
 	// Replica is what each replica asks for. Its GPUModel is for the scheduler to say.
 	Replica platformv1.ReplicaResources
 	// Models are the GPU models of which one will do, the best first; any where there are none.
@@ -42,7 +44,7 @@ func Resolve(job *platformv1.JobSpec, cluster *platformv1.ClusterSpec) (Request,
 	if refusal != nil {
 		return Request{}, refusal
 	}
-	request.Preset, request.Price = preset.Name, preset.PricePerHour
+	request.Preset, request.Price, request.PowerWatts = preset.Name, preset.PricePerHour, preset.PowerWatts
 	request.Replica = platformv1.ReplicaResources{CPU: preset.CPU, Memory: preset.Memory}
 	request.setGPU(preset.GPU)
 	size := preset.SHM

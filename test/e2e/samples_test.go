@@ -66,6 +66,30 @@ var _ = Describe("the page on failures", Label("samples"), func() {
 	})
 })
 
+var _ = Describe("the page on energy", Label("samples"), func() {
+	It("shows a cluster that can be applied, and jobs that are bound to its schedules", func(ctx context.Context) {
+		manifest := filepath.Join(GinkgoT().TempDir(), "cluster.yaml")
+		cluster := blockOf("docs/energy.md", "### Power, prices and CO2") // with the longer energy of the page in place of its own
+		cluster, _, _ = strings.Cut(cluster, "  energy:\n")
+		for line := range strings.Lines(blockOf("docs/energy.md", "to be put into a cluster's `spec`:")) {
+			cluster += "  " + line
+		}
+		for _, text := range []string{blockOf("docs/energy.md", "### Power, prices and CO2"), cluster} {
+			Expect(os.WriteFile(manifest, []byte(text), 0o600)).To(Succeed())
+			fromRoot(ctx, "kubectl apply --dry-run=server -f "+manifest)
+		}
+		DeferCleanup(func(ctx context.Context) {
+			_, err := kubectl(ctx, "delete", "sjob", "frugal", "steady", "hello", "-n", "quickstart", "--ignore-not-found", "--timeout=60s")
+			Expect(err).NotTo(HaveOccurred())
+		})
+		var said string
+		for _, line := range commandsOf("docs/energy.md", "In the development cluster, after\n`. .soma/env`:") {
+			said = fromRoot(ctx, line)
+		}
+		Expect(said).To(And(ContainSubstring("any-time"), ContainSubstring("g CO2")))
+	})
+})
+
 // codeBlock is what a page of Markdown has to be typed.
 var codeBlock = regexp.MustCompile(`^\n\n((?:    .*\n)+)`)
 

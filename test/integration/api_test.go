@@ -157,6 +157,17 @@ var _ = DescribeTable("What is wrong is refused at once, with the field and the 
 	Entry("cluster: a quarantine of a negative number of jobs", "Cluster", "", `{quarantine: {failedJobs: -1}}`, "spec.quarantine.failedJobs", "greater than or equal to 0"),
 	Entry("cluster: a quarantine without an end", "Cluster", "", `{quarantine: {durationSeconds: 0}}`, "spec.quarantine.durationSeconds", "greater than or equal to 1"),
 	Entry("cluster: a quarantine that looks back too far", "Cluster", "", `{quarantine: {windowSeconds: 604801}}`, "spec.quarantine.windowSeconds", "less than or equal to 604800"),
+	Entry("cluster: a price of energy without a currency", "Cluster", "", `{energy: {pricePerKWh: "0.30"}}`, "spec.energy", "give prices.currency"),
+	Entry("cluster: a price of a schedule without a currency", "Cluster", "", `{energy: {schedules: [{name: a, pricePerKWh: "0.30", periods: [{start: "22:00", end: "06:00"}]}]}}`, "spec.energy", "give prices.currency"),
+	Entry("cluster: more CO2 than any coal", "Cluster", "", `{energy: {co2GramsPerKWh: 5001}}`, "spec.energy.co2GramsPerKWh", "less than or equal to 5000"),
+	Entry("cluster: a time zone with a space", "Cluster", "", `{energy: {timeZone: "New York"}}`, "spec.energy.timeZone", "should match"),
+	Entry("cluster: a schedule twice", "Cluster", "", `{energy: {schedules: [{name: a, periods: [{start: "22:00", end: "06:00"}]}, {name: a, periods: [{start: "22:00", end: "06:00"}]}]}}`, "spec.energy.schedules[1]", "Duplicate value"),
+	Entry("cluster: a schedule without periods", "Cluster", "", `{energy: {schedules: [{name: a}]}}`, "spec.energy.schedules[0].periods", "Required value"),
+	Entry("cluster: a schedule of no periods", "Cluster", "", `{energy: {schedules: [{name: a, periods: []}]}}`, "spec.energy.schedules[0].periods", "at least 1 items"),
+	Entry("cluster: a period that begins at 24:00", "Cluster", "", `{energy: {schedules: [{name: a, periods: [{start: "24:00", end: "06:00"}]}]}}`, "spec.energy.schedules[0].periods[0].start", "should match"),
+	Entry("cluster: a period without its zero", "Cluster", "", `{energy: {schedules: [{name: a, periods: [{start: "22:00", end: "6:00"}]}]}}`, "spec.energy.schedules[0].periods[0].end", "at least 5 chars"),
+	Entry("cluster: a day that there is not", "Cluster", "", `{energy: {schedules: [{name: a, periods: [{weekdays: [Someday], start: "22:00", end: "06:00"}]}]}}`, "spec.energy.schedules[0].periods[0].weekdays[0]", "Unsupported value"),
+	Entry("cluster: a preset without power", "Cluster", "", `{presets: [{name: a, cpu: 1, memory: 1Gi, powerWatts: -1}]}`, "spec.presets[0].powerWatts", "greater than or equal to 1"),
 	Entry("cluster: unknown effect", "Cluster", "", `{tolerations: [{key: a, effect: Never}]}`, "spec.tolerations[0].effect", "Unsupported value"),
 	Entry("cluster: name too long", "Cluster", strings.Repeat("a", 49), `{}`, "", "at most 48 characters"),
 )
@@ -176,6 +187,8 @@ var _ = DescribeTable("What depends on the world is accepted",
 	Entry("job: a path below /etc", "Job", `{image: a, volumes: [{mountPath: /etc/app, secret: {name: s}}]}`),
 	Entry("project: a quota that does not exist as yet", "Project", `{quota: none}`),
 	Entry("cluster: a kubeconfig that does not exist as yet", "Cluster", `{kubeconfigSecret: {name: none}}`),
+	Entry("cluster: energy with all that can be said of it", "Cluster", `{prices: {currency: EUR}, energy: {timeZone: America/Argentina/Buenos_Aires, pricePerKWh: "0.30", co2GramsPerKWh: 0, schedules: [{name: a, pricePerKWh: "0", co2GramsPerKWh: 5000, periods: [{weekdays: [Saturday, Sunday], start: "00:00", end: "24:00"}, {start: "22:00", end: "06:00"}]}]}}`),
+	Entry("cluster: CO2 and schedules without prices", "Cluster", `{energy: {co2GramsPerKWh: 400, schedules: [{name: a, periods: [{start: "22:00", end: "06:00"}]}]}}`),
 	Entry("quota: nothing", "Quota", `{nominal: {}}`),
 	Entry("quota: budgets", "Quota", `{nominal: {}, budgets: [{name: a, period: Week, gpuHours: 1, action: Notify}, {name: b, period: Month, money: {amount: "0.50", currency: EUR}, action: Cancel, warnings: [50, 90]}]}`),
 )
@@ -210,6 +223,7 @@ args: [a]
 env: [{name: A, value: x}]
 workingDir: /work
 cluster: local
+energySchedule: night
 resources: {cpu: 1, memory: 1Gi}
 volumes: [{mountPath: /data, scratch: {size: 1Gi}}]
 http: {port: 8080}
@@ -249,6 +263,7 @@ var _ = DescribeTable("What would lie about the past cannot be changed",
 	Entry("job: workingDir", "Job", full, "workingDir", `/other`, "instead of changing: workingDir"),
 	Entry("job: cluster", "Job", full, "cluster", `other`, "instead of changing: cluster"),
 	Entry("job: preset", "Job", "{image: a, preset: small}", "preset", `large`, "instead of changing: preset"),
+	Entry("job: energySchedule", "Job", full, "energySchedule", `day`, "instead of changing: energySchedule"),
 	Entry("job: resources", "Job", full, "resources", `{cpu: "2", memory: 1Gi}`, "instead of changing: resources"),
 	Entry("job: volumes", "Job", full, "volumes", `[{mountPath: /data, scratch: {size: 2Gi}}]`, "instead of changing: volumes"),
 	Entry("job: http", "Job", full, "http", `{port: 8081}`, "instead of changing: http"),

@@ -55,6 +55,10 @@ type JobRecordSpec struct {
 	// +optional
 	Preset string `json:"preset,omitempty"`
 
+	// energySchedule that the job is bound to.
+	// +optional
+	EnergySchedule string `json:"energySchedule,omitempty"`
+
 	// cpu of all replicas together, in cores. It is known once the job held a place, as are memory and gpus.
 	// +optional
 	CPU *resource.Quantity `json:"cpu,omitempty"`
@@ -141,6 +145,10 @@ type JobRecordStatus struct {
 	// +optional
 	PricePerHour string `json:"pricePerHour,omitempty"`
 
+	// energy of the attempts that ended, as far as it is known.
+	// +optional
+	Energy *Energy `json:"energy,omitempty"`
+
 	// endedAttempts are the newest attempts that ended, oldest first. They are given when one record is read, not in lists;
 	// at most 16 of them.
 	// +optional
@@ -160,6 +168,15 @@ type Cost struct {
 	// currency of the amount.
 	// +optional
 	Currency string `json:"currency,omitempty"`
+}
+
+// Energy is the energy that a job drew, and what came with it.
+type Energy struct {
+	// wattHours as a decimal number.
+	WattHours string `json:"wattHours"`
+	// co2Grams as a decimal number. It is not given where nothing is known of that.
+	// +optional
+	CO2Grams string `json:"co2Grams,omitempty"`
 }
 
 // Transition is one change in a job's life.

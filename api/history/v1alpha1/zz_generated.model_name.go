@@ -16,6 +16,11 @@ func (in Cost) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Energy) OpenAPIModelName() string {
+	return "dev.soma.history.v1alpha1.Energy"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in JobRecord) OpenAPIModelName() string {
 	return "dev.soma.history.v1alpha1.JobRecord"
 }

@@ -100,11 +100,12 @@ const upsertJob = `-- name: UpsertJob :batchexec
 INSERT INTO jobs (submitted_at, uid, namespace, name, labels, submitted_by, cluster, image, image_digest, command, args,
     command_truncated, preset, gpus, gpu_model, replicas, tags, description, phase, reason, message, exit_code, started_at,
     finished_at, attempts, run_seconds, node, cost, currency, sequence, resource_version, pool, cpu_millis, memory_bytes,
-    price_per_hour, spec)
+    price_per_hour, spec, watt_hours, co2_grams, energy_schedule)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11,
     $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
     $23, $24, $25, $26, $27, $28::text::numeric, $29, $30,
-    $31, $32, $33, $34, $35::text::numeric, $36::json)
+    $31, $32, $33, $34, $35::text::numeric, $36::json,
+    $37::text::numeric, $38::text::numeric, $39)
 ON CONFLICT (submitted_at, uid) DO UPDATE
 SET namespace = excluded.namespace, name = excluded.name, labels = excluded.labels,
     submitted_by = excluded.submitted_by, cluster = coalesce(nullif(excluded.cluster, ''), jobs.cluster), image = excluded.image,
@@ -120,7 +121,8 @@ SET namespace = excluded.namespace, name = excluded.name, labels = excluded.labe
     resource_version = excluded.resource_version, pool = coalesce(nullif(excluded.pool, ''), jobs.pool),
     cpu_millis = coalesce(nullif(excluded.cpu_millis, 0), jobs.cpu_millis),
     memory_bytes = coalesce(nullif(excluded.memory_bytes, 0), jobs.memory_bytes),
-    price_per_hour = coalesce(excluded.price_per_hour, jobs.price_per_hour), spec = excluded.spec
+    price_per_hour = coalesce(excluded.price_per_hour, jobs.price_per_hour), spec = excluded.spec,
+    watt_hours = excluded.watt_hours, co2_grams = excluded.co2_grams, energy_schedule = excluded.energy_schedule
 WHERE (excluded.sequence, excluded.resource_version) > (jobs.sequence, jobs.resource_version)
 `
 
@@ -167,6 +169,9 @@ type UpsertJobParams struct {
 	MemoryBytes      int64
 	PricePerHour     *string
 	Spec             []byte
+	WattHours        *string
+	Co2Grams         *string
+	EnergySchedule   string
 }
 
 // A row never goes back: what is older than what is there changes nothing. Where a job ran and on what is kept while it
@@ -211,6 +216,9 @@ func (q *Queries) UpsertJob(ctx context.Context, arg []UpsertJobParams) *UpsertJ
 			a.MemoryBytes,
 			a.PricePerHour,
 			a.Spec,
+			a.WattHours,
+			a.Co2Grams,
+			a.EnergySchedule,
 		}
 		batch.Queue(upsertJob, vals...)
 	}

@@ -48,6 +48,9 @@ type Job struct {
 	MemoryBytes      int64
 	PricePerHour     *string
 	Spec             []byte
+	WattHours        *string
+	Co2Grams         *string
+	EnergySchedule   string
 }
 
 type JobTerm struct {

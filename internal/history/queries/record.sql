@@ -19,11 +19,12 @@ RETURNING sequence;
 INSERT INTO jobs (submitted_at, uid, namespace, name, labels, submitted_by, cluster, image, image_digest, command, args,
     command_truncated, preset, gpus, gpu_model, replicas, tags, description, phase, reason, message, exit_code, started_at,
     finished_at, attempts, run_seconds, node, cost, currency, sequence, resource_version, pool, cpu_millis, memory_bytes,
-    price_per_hour, spec)
+    price_per_hour, spec, watt_hours, co2_grams, energy_schedule)
 VALUES (@submitted_at, @uid, @namespace, @name, @labels, @submitted_by, @cluster, @image, @image_digest, @command, @args,
     @command_truncated, @preset, @gpus, @gpu_model, @replicas, @tags, @description, @phase, @reason, @message, @exit_code,
     @started_at, @finished_at, @attempts, @run_seconds, @node, sqlc.narg(cost)::text::numeric, @currency, @sequence,
-    @resource_version, @pool, @cpu_millis, @memory_bytes, sqlc.narg(price_per_hour)::text::numeric, sqlc.narg(spec)::json)
+    @resource_version, @pool, @cpu_millis, @memory_bytes, sqlc.narg(price_per_hour)::text::numeric, sqlc.narg(spec)::json,
+    sqlc.narg(watt_hours)::text::numeric, sqlc.narg(co2_grams)::text::numeric, @energy_schedule)
 ON CONFLICT (submitted_at, uid) DO UPDATE
 SET namespace = excluded.namespace, name = excluded.name, labels = excluded.labels,
     submitted_by = excluded.submitted_by, cluster = coalesce(nullif(excluded.cluster, ''), jobs.cluster), image = excluded.image,
@@ -39,7 +40,8 @@ SET namespace = excluded.namespace, name = excluded.name, labels = excluded.labe
     resource_version = excluded.resource_version, pool = coalesce(nullif(excluded.pool, ''), jobs.pool),
     cpu_millis = coalesce(nullif(excluded.cpu_millis, 0), jobs.cpu_millis),
     memory_bytes = coalesce(nullif(excluded.memory_bytes, 0), jobs.memory_bytes),
-    price_per_hour = coalesce(excluded.price_per_hour, jobs.price_per_hour), spec = excluded.spec
+    price_per_hour = coalesce(excluded.price_per_hour, jobs.price_per_hour), spec = excluded.spec,
+    watt_hours = excluded.watt_hours, co2_grams = excluded.co2_grams, energy_schedule = excluded.energy_schedule
 WHERE (excluded.sequence, excluded.resource_version) > (jobs.sequence, jobs.resource_version);
 
 -- name: UpsertObject :batchexec

@@ -20,12 +20,14 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 	return map[string]common.OpenAPIDefinition{
 		v1alpha1.Attempt{}.OpenAPIModelName():             schema_soma_api_history_v1alpha1_Attempt(ref),
 		v1alpha1.Cost{}.OpenAPIModelName():                schema_soma_api_history_v1alpha1_Cost(ref),
+		v1alpha1.Energy{}.OpenAPIModelName():              schema_soma_api_history_v1alpha1_Energy(ref),
 		v1alpha1.JobRecord{}.OpenAPIModelName():           schema_soma_api_history_v1alpha1_JobRecord(ref),
 		v1alpha1.JobRecordList{}.OpenAPIModelName():       schema_soma_api_history_v1alpha1_JobRecordList(ref),
 		v1alpha1.JobRecordSpec{}.OpenAPIModelName():       schema_soma_api_history_v1alpha1_JobRecordSpec(ref),
 		v1alpha1.JobRecordStatus{}.OpenAPIModelName():     schema_soma_api_history_v1alpha1_JobRecordStatus(ref),
 		v1alpha1.Transition{}.OpenAPIModelName():          schema_soma_api_history_v1alpha1_Transition(ref),
 		apiv1alpha1.Attempt{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_Attempt(ref),
+		apiv1alpha1.AttemptEnergy{}.OpenAPIModelName():    schema_soma_platform_soma_api_v1alpha1_AttemptEnergy(ref),
 		apiv1alpha1.Budget{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_Budget(ref),
 		apiv1alpha1.BudgetStatus{}.OpenAPIModelName():     schema_soma_platform_soma_api_v1alpha1_BudgetStatus(ref),
 		apiv1alpha1.Cluster{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_Cluster(ref),
@@ -35,6 +37,9 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.Cost{}.OpenAPIModelName():             schema_soma_platform_soma_api_v1alpha1_Cost(ref),
 		apiv1alpha1.DayUsage{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_DayUsage(ref),
 		apiv1alpha1.EarlierUsage{}.OpenAPIModelName():     schema_soma_platform_soma_api_v1alpha1_EarlierUsage(ref),
+		apiv1alpha1.Energy{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_Energy(ref),
+		apiv1alpha1.EnergyPeriod{}.OpenAPIModelName():     schema_soma_platform_soma_api_v1alpha1_EnergyPeriod(ref),
+		apiv1alpha1.EnergySchedule{}.OpenAPIModelName():   schema_soma_platform_soma_api_v1alpha1_EnergySchedule(ref),
 		apiv1alpha1.EnvVar{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_EnvVar(ref),
 		apiv1alpha1.FailureCount{}.OpenAPIModelName():     schema_soma_platform_soma_api_v1alpha1_FailureCount(ref),
 		apiv1alpha1.FairShare{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_FairShare(ref),
@@ -44,6 +49,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.HTTPPort{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_HTTPPort(ref),
 		apiv1alpha1.Holder{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_Holder(ref),
 		apiv1alpha1.Job{}.OpenAPIModelName():              schema_soma_platform_soma_api_v1alpha1_Job(ref),
+		apiv1alpha1.JobEnergy{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_JobEnergy(ref),
 		apiv1alpha1.JobList{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_JobList(ref),
 		apiv1alpha1.JobResources{}.OpenAPIModelName():     schema_soma_platform_soma_api_v1alpha1_JobResources(ref),
 		apiv1alpha1.JobSpec{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_JobSpec(ref),
@@ -224,6 +230,35 @@ func schema_soma_api_history_v1alpha1_Cost(ref common.ReferenceCallback) common.
 					},
 				},
 				Required: []string{"amount"},
+			},
+		},
+	}
+}
+
+func schema_soma_api_history_v1alpha1_Energy(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Energy is the energy that a job drew, and what came with it.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"wattHours": {
+						SchemaProps: spec.SchemaProps{
+							Description: "wattHours as a decimal number.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"co2Grams": {
+						SchemaProps: spec.SchemaProps{
+							Description: "co2Grams as a decimal number. It is not given where nothing is known of that.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"wattHours"},
 			},
 		},
 	}
@@ -441,6 +476,13 @@ func schema_soma_api_history_v1alpha1_JobRecordSpec(ref common.ReferenceCallback
 							Format:      "",
 						},
 					},
+					"energySchedule": {
+						SchemaProps: spec.SchemaProps{
+							Description: "energySchedule that the job is bound to.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
 					"cpu": {
 						SchemaProps: spec.SchemaProps{
 							Description: "cpu of all replicas together, in cores. It is known once the job held a place, as are memory and gpus.",
@@ -610,6 +652,12 @@ func schema_soma_api_history_v1alpha1_JobRecordStatus(ref common.ReferenceCallba
 							Format:      "",
 						},
 					},
+					"energy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "energy of the attempts that ended, as far as it is known.",
+							Ref:         ref(v1alpha1.Energy{}.OpenAPIModelName()),
+						},
+					},
 					"endedAttempts": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{
@@ -651,7 +699,7 @@ func schema_soma_api_history_v1alpha1_JobRecordStatus(ref common.ReferenceCallba
 			},
 		},
 		Dependencies: []string{
-			v1alpha1.Attempt{}.OpenAPIModelName(), v1alpha1.Cost{}.OpenAPIModelName(), v1alpha1.Transition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+			v1alpha1.Attempt{}.OpenAPIModelName(), v1alpha1.Cost{}.OpenAPIModelName(), v1alpha1.Energy{}.OpenAPIModelName(), v1alpha1.Transition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 
@@ -805,9 +853,15 @@ func schema_soma_platform_soma_api_v1alpha1_Attempt(ref common.ReferenceCallback
 					},
 					"pricePerHour": {
 						SchemaProps: spec.SchemaProps{
-							Description: "pricePerHour of all replicas together, in the currency of the job's cost.",
+							Description: "pricePerHour of all replicas together, their energy among it, in the currency of the job's cost.",
 							Type:        []string{"string"},
 							Format:      "",
+						},
+					},
+					"energy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "energy that the attempt drew, as far as it is known.",
+							Ref:         ref(apiv1alpha1.AttemptEnergy{}.OpenAPIModelName()),
 						},
 					},
 				},
@@ -815,7 +869,48 @@ func schema_soma_platform_soma_api_v1alpha1_Attempt(ref common.ReferenceCallback
 			},
 		},
 		Dependencies: []string{
-			apiv1alpha1.ReplicaResources{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+			apiv1alpha1.AttemptEnergy{}.OpenAPIModelName(), apiv1alpha1.ReplicaResources{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_AttemptEnergy(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "AttemptEnergy is the energy that an attempt draws, and what that costs while it runs.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"schedule": {
+						SchemaProps: spec.SchemaProps{
+							Description: "schedule that the job is bound to.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"watts": {
+						SchemaProps: spec.SchemaProps{
+							Description: "watts that all replicas draw together. It is not given where the job's preset does not say it.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"pricePerKWh": {
+						SchemaProps: spec.SchemaProps{
+							Description: "pricePerKWh; it is part of the price per hour.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"co2GramsPerKWh": {
+						SchemaProps: spec.SchemaProps{
+							Description: "co2GramsPerKWh of the energy.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+				},
+			},
+		},
 	}
 }
 
@@ -1150,6 +1245,12 @@ func schema_soma_platform_soma_api_v1alpha1_ClusterSpec(ref common.ReferenceCall
 							Ref:         ref(apiv1alpha1.Prices{}.OpenAPIModelName()),
 						},
 					},
+					"energy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "energy is what the energy of the cluster costs, in money and in CO2, and when.",
+							Ref:         ref(apiv1alpha1.Energy{}.OpenAPIModelName()),
+						},
+					},
 					"tolerations": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{
@@ -1199,7 +1300,7 @@ func schema_soma_platform_soma_api_v1alpha1_ClusterSpec(ref common.ReferenceCall
 			},
 		},
 		Dependencies: []string{
-			apiv1alpha1.KubeconfigSecret{}.OpenAPIModelName(), apiv1alpha1.Preset{}.OpenAPIModelName(), apiv1alpha1.Prices{}.OpenAPIModelName(), apiv1alpha1.Quarantine{}.OpenAPIModelName(), apiv1alpha1.Toleration{}.OpenAPIModelName(), apiv1alpha1.TopologyLevel{}.OpenAPIModelName()},
+			apiv1alpha1.Energy{}.OpenAPIModelName(), apiv1alpha1.KubeconfigSecret{}.OpenAPIModelName(), apiv1alpha1.Preset{}.OpenAPIModelName(), apiv1alpha1.Prices{}.OpenAPIModelName(), apiv1alpha1.Quarantine{}.OpenAPIModelName(), apiv1alpha1.Toleration{}.OpenAPIModelName(), apiv1alpha1.TopologyLevel{}.OpenAPIModelName()},
 	}
 }
 
@@ -1316,7 +1417,7 @@ func schema_soma_platform_soma_api_v1alpha1_ClusterStatus(ref common.ReferenceCa
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions: Ready, Reconciling, Stalled, Reachable, HistoryAvailable, NodesQuarantined.",
+							Description: "conditions: Ready, Reconciling, Stalled, Reachable, HistoryAvailable, NodesQuarantined, EnergyUnknown.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -1475,6 +1576,168 @@ func schema_soma_platform_soma_api_v1alpha1_EarlierUsage(ref common.ReferenceCal
 		},
 		Dependencies: []string{
 			apiv1alpha1.PriceSeconds{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_Energy(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Energy is what the energy of a cluster costs, in money and in CO2, and when.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"co2GramsPerKWh": {
+						SchemaProps: spec.SchemaProps{
+							Description: "co2GramsPerKWh is how many grams of CO2 (or what does as much harm) come with one kWh. It is not told what jobs cause where this is not given.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"pricePerKWh": {
+						SchemaProps: spec.SchemaProps{
+							Description: "pricePerKWh for jobs that are bound to no schedule, and in schedules that name none, in the currency of the cluster's prices. It is added to the price of jobs whose preset says how much power they draw.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"timeZone": {
+						SchemaProps: spec.SchemaProps{
+							Description: "timeZone in which the times of schedules are meant, by its name in the IANA's database, for instance \"Europe/Berlin\". UTC where it is not given.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"schedules": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"name",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "schedules to which jobs can be bound, by name: such a job runs in the windows of its schedule alone.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.EnergySchedule{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			apiv1alpha1.EnergySchedule{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_EnergyPeriod(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "EnergyPeriod is a time of day on some days of the week.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"weekdays": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "set",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "weekdays on which the period begins; every day where they are not given.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"start": {
+						SchemaProps: spec.SchemaProps{
+							Description: "start is the time of day at which the period begins, for instance \"22:00\".",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"end": {
+						SchemaProps: spec.SchemaProps{
+							Description: "end is the time of day at which the period is over, up to \"24:00\". One that is not after the start is that of the next day.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"start", "end"},
+			},
+		},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_EnergySchedule(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "EnergySchedule is when jobs that are bound to it may run, and what energy costs then.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"name": {
+						SchemaProps: spec.SchemaProps{
+							Description: "name by which jobs refer to the schedule, for instance \"night\".",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"pricePerKWh": {
+						SchemaProps: spec.SchemaProps{
+							Description: "pricePerKWh within the windows; the cluster's where it is not given.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"co2GramsPerKWh": {
+						SchemaProps: spec.SchemaProps{
+							Description: "co2GramsPerKWh within the windows; the cluster's where it is not given.",
+							Type:        []string{"integer"},
+							Format:      "int32",
+						},
+					},
+					"periods": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "periods in which the schedule is open. Those that overlap or adjoin are one window.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.EnergyPeriod{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"name", "periods"},
+			},
+		},
+		Dependencies: []string{
+			apiv1alpha1.EnergyPeriod{}.OpenAPIModelName()},
 	}
 }
 
@@ -1797,6 +2060,35 @@ func schema_soma_platform_soma_api_v1alpha1_Job(ref common.ReferenceCallback) co
 	}
 }
 
+func schema_soma_platform_soma_api_v1alpha1_JobEnergy(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "JobEnergy is the energy that a job's attempts drew, and what came with it.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"wattHours": {
+						SchemaProps: spec.SchemaProps{
+							Description: "wattHours that they drew.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"co2Grams": {
+						SchemaProps: spec.SchemaProps{
+							Description: "co2Grams that came with them. It is not given where nothing is known of that.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"wattHours"},
+			},
+		},
+	}
+}
+
 func schema_soma_platform_soma_api_v1alpha1_JobList(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -2008,6 +2300,13 @@ func schema_soma_platform_soma_api_v1alpha1_JobSpec(ref common.ReferenceCallback
 					"preset": {
 						SchemaProps: spec.SchemaProps{
 							Description: "preset is the name of one of the cluster's presets. A job with neither preset nor resources gets the first one.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"energySchedule": {
+						SchemaProps: spec.SchemaProps{
+							Description: "energySchedule is the name of one of the cluster's energy schedules, to whose windows the job is bound: outside of them it waits. When a window ends the job's pods are ended, and it goes on as its next attempt in the next window.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -2325,6 +2624,17 @@ func schema_soma_platform_soma_api_v1alpha1_JobStatus(ref common.ReferenceCallba
 							Ref:         ref(apiv1alpha1.Cost{}.OpenAPIModelName()),
 						},
 					},
+					"energy": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-map-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "energy of the attempts that ended, as far as their presets say how much power they draw.",
+							Ref:         ref(apiv1alpha1.JobEnergy{}.OpenAPIModelName()),
+						},
+					},
 					"conditions": {
 						VendorExtensible: spec.VendorExtensible{
 							Extensions: spec.Extensions{
@@ -2357,7 +2667,7 @@ func schema_soma_platform_soma_api_v1alpha1_JobStatus(ref common.ReferenceCallba
 			},
 		},
 		Dependencies: []string{
-			apiv1alpha1.Attempt{}.OpenAPIModelName(), apiv1alpha1.Cost{}.OpenAPIModelName(), apiv1alpha1.EarlierUsage{}.OpenAPIModelName(), apiv1alpha1.FailureCount{}.OpenAPIModelName(), apiv1alpha1.Journal{}.OpenAPIModelName(), apiv1alpha1.QueueStatus{}.OpenAPIModelName(), apiv1alpha1.Reservation{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+			apiv1alpha1.Attempt{}.OpenAPIModelName(), apiv1alpha1.Cost{}.OpenAPIModelName(), apiv1alpha1.EarlierUsage{}.OpenAPIModelName(), apiv1alpha1.FailureCount{}.OpenAPIModelName(), apiv1alpha1.JobEnergy{}.OpenAPIModelName(), apiv1alpha1.Journal{}.OpenAPIModelName(), apiv1alpha1.QueueStatus{}.OpenAPIModelName(), apiv1alpha1.Reservation{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 
@@ -2712,6 +3022,13 @@ func schema_soma_platform_soma_api_v1alpha1_Preset(ref common.ReferenceCallback)
 							Description: "pricePerHour of one replica, in the currency of the cluster's prices. Where it is not given the prices of the single resources count.",
 							Type:        []string{"string"},
 							Format:      "",
+						},
+					},
+					"powerWatts": {
+						SchemaProps: spec.SchemaProps{
+							Description: "powerWatts that one replica draws. Where it is not given nothing is known of the energy of jobs with this preset, and nothing is added to their price.",
+							Type:        []string{"integer"},
+							Format:      "int32",
 						},
 					},
 				},
@@ -3179,7 +3496,7 @@ func schema_soma_platform_soma_api_v1alpha1_QueueStatus(ref common.ReferenceCall
 					},
 					"displaced": {
 						SchemaProps: spec.SchemaProps{
-							Description: "displaced is when the job gave way to another, or when its retry is due where the node took its place: it waits in the place in the queue that it had.",
+							Description: "displaced is when the job gave way to another or had to make a pause, or when its retry is due where the node took its place: it waits in the place in the queue that it had.",
 							Ref:         ref(v1.Time{}.OpenAPIModelName()),
 						},
 					},
@@ -3724,7 +4041,7 @@ func schema_soma_platform_soma_api_v1alpha1_Reservation(ref common.ReferenceCall
 					},
 					"pricePerHour": {
 						SchemaProps: spec.SchemaProps{
-							Description: "pricePerHour of all replicas together.",
+							Description: "pricePerHour of all replicas together, their energy among it.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -3736,12 +4053,18 @@ func schema_soma_platform_soma_api_v1alpha1_Reservation(ref common.ReferenceCall
 							Format:      "",
 						},
 					},
+					"energy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "energy that the attempt draws, as far as it is known.",
+							Ref:         ref(apiv1alpha1.AttemptEnergy{}.OpenAPIModelName()),
+						},
+					},
 				},
 				Required: []string{"attempt", "time", "quota", "cluster", "nodes", "replica"},
 			},
 		},
 		Dependencies: []string{
-			apiv1alpha1.NodeShare{}.OpenAPIModelName(), apiv1alpha1.ReplicaResources{}.OpenAPIModelName(), v1.MicroTime{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+			apiv1alpha1.AttemptEnergy{}.OpenAPIModelName(), apiv1alpha1.NodeShare{}.OpenAPIModelName(), apiv1alpha1.ReplicaResources{}.OpenAPIModelName(), v1.MicroTime{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 
