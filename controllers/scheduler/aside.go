@@ -14,6 +14,9 @@ const (
 	// shortestAside and longestAside bound for how long a job is put aside; it doubles in between.
 	shortestAside = time.Second
 	longestAside  = time.Minute
+	// triesInPlace is how often a write that fails for the moment is tried again before its job is put aside: who comes after it
+	// would take its place, and have to give way to it again.
+	triesInPlace = 2
 	// asideWords bounds what is told of the error.
 	asideWords = 1024
 )
@@ -23,16 +26,24 @@ const (
 type aside map[string]absence
 
 type absence struct {
+	// tries are those that failed in a row.
+	tries int
 	until time.Time
 	lasts time.Duration
 	// refusal is what the job is told meanwhile; nil where another try may do.
 	refusal *scheduling.Refusal
 }
 
-// put puts a job aside, for longer each time in a row, and returns how soon the scheduler should look at it again.
+// put puts a job aside, for longer each time in a row, and returns how soon the scheduler should look at it again. The first
+// times that another try may do, the job stays where it is.
 func (a aside) put(uid string, why *scheduling.Refusal, now time.Time) time.Duration {
-	lasts := min(max(2*a[uid].lasts, shortestAside), longestAside)
-	a[uid] = absence{until: now.Add(lasts), lasts: lasts, refusal: why}
+	before := a[uid]
+	if why == nil && before.tries < triesInPlace {
+		a[uid] = absence{tries: before.tries + 1, until: now}
+		return pause
+	}
+	lasts := min(max(2*before.lasts, shortestAside), longestAside)
+	a[uid] = absence{tries: before.tries + 1, until: now.Add(lasts), lasts: lasts, refusal: why}
 	if why != nil {
 		return pause // to tell it
 	}
