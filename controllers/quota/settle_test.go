@@ -57,12 +57,12 @@ func TestSettle(t *testing.T) {
 		"one that is kept":       {jobs: []v1alpha1.Job{leavingJob("a", func(j *v1alpha1.Job) { j.DeletionTimestamp = nil })}, want: "100 [] - false"},
 		"one of another quota":   {jobs: []v1alpha1.Job{leavingJob("a", func(j *v1alpha1.Job) { j.Status.Attempts[0].Quota = "other" })}, want: "100 [] - false"},
 		"one that used nothing":  {jobs: []v1alpha1.Job{leavingJob("a", func(j *v1alpha1.Job) { j.Status.Attempts[0].StartTime = nil })}, want: "100 [] - false"},
-		"one that is gone":       {settling: []types.UID{"a"}, noticed: "9", seen: "10", want: "100 [] 10 false"},
+		"one that is gone":       {settling: []types.UID{"a"}, noticed: "9", seen: "10", want: "100 [] 12 false"},
 		"perhaps not seen yet":   {settling: []types.UID{"a"}, noticed: "11", seen: "10", want: "100 [a] - false"},
 		"not noticed yet":        {settling: []types.UID{"a"}, seen: "10", want: "100 [a] - false"},
 		"still there":            {settling: []types.UID{"a"}, noticed: "9", seen: "10", jobs: []v1alpha1.Job{leavingJob("a")}, want: "100 [a] - false"},
 		"there is no room":       {settling: full, noticed: "11", seen: "10", jobs: []v1alpha1.Job{leavingJob("a")}, want: "100 512 - true"},
-		"there is room again":    {settling: full, noticed: "9", seen: "10", jobs: []v1alpha1.Job{leavingJob("a")}, want: "7300 [a] 10 false"},
+		"there is room again":    {settling: full, noticed: "9", seen: "10", jobs: []v1alpha1.Job{leavingJob("a")}, want: "7300 [a] 12 false"},
 		"the quota is deleted":   {deleted: true, jobs: []v1alpha1.Job{leavingJob("a")}, want: "100 [] - false"},
 		"one below is deleted":   {quotas: []v1alpha1.Quota{deletedQuota("q")}, want: "105 [below] - false"},
 		"it is taken over once":  {settling: []types.UID{"below"}, noticed: "9", seen: "10", quotas: []v1alpha1.Quota{deletedQuota("q")}, want: "100 [below] - false"},
@@ -82,7 +82,7 @@ func TestSettle(t *testing.T) {
 					seenAt[uid] = tc.noticed
 				}
 			}
-			f := facts{jobs: tc.jobs, quotas: tc.quotas, jobsSeen: tc.seen, jobsUpTo: tc.seen, quotasSeen: "1000"}
+			f := facts{jobs: tc.jobs, quotas: tc.quotas, jobsSeen: tc.seen, jobsUpTo: "12", quotasSeen: "1000"}
 			full, err := settle(quota, &f, seenAt, noon)
 			if err != nil {
 				t.Fatal(err)

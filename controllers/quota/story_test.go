@@ -211,8 +211,12 @@ func (s *story) see(t *rapid.T) {
 
 // restart has another process go on, which may begin with what was before.
 func (s *story) restart(t *rapid.T) {
-	s.seenJobs = rapid.IntRange(1, s.newest()).Draw(t, "jobs seen")
-	s.seenQuotas = rapid.IntRange(1, s.newest()).Draw(t, "quotas seen")
+	oldest := 1
+	if rapid.Bool().Draw(t, "of lately") {
+		oldest = max(1, s.newest()-4)
+	}
+	s.seenJobs = rapid.IntRange(oldest, s.newest()).Draw(t, "jobs seen")
+	s.seenQuotas = rapid.IntRange(oldest, s.newest()).Draw(t, "quotas seen")
 	s.noticed = noticed{}
 }
 
