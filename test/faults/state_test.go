@@ -21,13 +21,15 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/controllers/cluster"
 	"github.com/soma-platform/soma/internal/history"
 	"github.com/soma-platform/soma/internal/testing/promises"
 )
 
 const (
-	// stillness is for how long nothing may change before the undisturbed run is taken to have settled.
-	stillness = 3 * time.Second
+	// stillness is for how long nothing may change before the undisturbed run is taken to have settled: longer than anything
+	// waits before it is told, as what a cluster has in use is.
+	stillness = cluster.DefaultInterval + 3*time.Second
 	// settling is how long others may take to come to the same, and what was delayed most to catch up.
 	settling = 20 * time.Second
 )
