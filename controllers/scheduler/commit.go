@@ -71,7 +71,7 @@ func (r *Reconciler) commit(ctx context.Context, state state, decisions []decisi
 	}
 	started := r.start(ctx, state, starts, now, &again)
 	reservations.Add(float64(started))
-	waitingJobs.Set(float64(len(decisions) - started))
+	waitingJobs.Set(float64(len(state.waiting) - started))
 	if started > 0 {
 		r.refusals.lastStart = now
 	}

@@ -34,6 +34,9 @@ const (
 	forecastPause  = 10 * time.Second
 	forecastStarts = 4 * watchedPositions
 	forecastAhead  = 30 * 24 * time.Hour
+	// tellPause is the least time between two rounds in which all that wait are looked at for what they should be told, once
+	// there is nothing left over to tell: that takes time by their number, and others start meanwhile.
+	tellPause = 200 * time.Millisecond
 	// toldHolders is how many quotas a waiting job is told that hold what it waits for.
 	toldHolders = 3
 )
@@ -82,8 +85,10 @@ type Reconciler struct {
 	// expected is when jobs start at the latest, by UID, as the last forecast had it.
 	expected   map[string]time.Time
 	forecasted time.Time
-	refusals   refusals
-	aside      aside
+	// told is when there was nothing left over to tell to who waits.
+	told     time.Time
+	refusals refusals
+	aside    aside
 }
 
 // +kubebuilder:rbac:groups="",resources=nodes;pods,verbs=get;list;watch
@@ -152,7 +157,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		r.expected, r.forecasted = r.engine.Forecast(start, forecastStarts, forecastAhead), start
 	}
 	endings = append(endings, r.displacements(ctx, state, decided.Displaced, start)...)
-	again, err := r.commit(ctx, state, r.decisions(state, decided), endings, start)
+	decisions := started(decided)
+	if left := tellPause - start.Sub(r.told); left > 0 && len(state.waiting) > len(decisions) {
+		state.again = sooner(state.again, left)
+	} else {
+		r.told = start
+		decisions = append(decisions, r.waits(state, decisions)...)
+	}
+	again, err := r.commit(ctx, state, decisions, endings, start)
 	return ctrl.Result{RequeueAfter: sooner(sooner(again, state.again), wholeLook)}, err
 }
 
@@ -177,20 +189,27 @@ func (d *decision) holders() []scheduling.Holder {
 	return d.engine.Holders(d.key, toldHolders)
 }
 
-// decisions is what becomes of every waiting job, those that start before the others.
-func (r *Reconciler) decisions(state state, decided scheduling.Decisions) []decision {
-	all := make([]decision, 0, len(state.waiting))
-	starts := map[string]bool{}
+// started are the jobs that start.
+func started(decided scheduling.Decisions) []decision {
+	all := make([]decision, len(decided.Starts))
 	for i := range decided.Starts {
-		start := &decided.Starts[i]
-		starts[start.Key] = true
-		all = append(all, decision{key: start.Key, placement: &start.Placement})
+		all[i] = decision{key: decided.Starts[i].Key, placement: &decided.Starts[i].Placement}
+	}
+	return all
+}
+
+// waits is what becomes of every waiting job that does not start.
+func (r *Reconciler) waits(state state, starts []decision) []decision {
+	all := make([]decision, 0, len(state.waiting))
+	starting := make(map[string]bool, len(starts))
+	for i := range starts {
+		starting[starts[i].key] = true
 	}
 	for _, c := range state.waiting {
 		d := decision{key: c.key()}
 		if refusal := c.why(); refusal != nil {
 			d.reason, d.words = refusal.Reason, func() string { return refusal.Message }
-		} else if !starts[d.key] {
+		} else if !starting[d.key] {
 			if d.reason, d.position = r.engine.Reason(d.key); !busy(d.reason) {
 				d.position = 0 // what cannot start is in nobody's way
 			}

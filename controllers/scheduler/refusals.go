@@ -141,6 +141,9 @@ func (r *Reconciler) refuse(ctx context.Context, state state, decisions []decisi
 		}
 	}
 	r.refusals.forget(state)
+	if left == pause {
+		r.told = time.Time{}
+	}
 	if left == 0 && len(state.waiting) > 0 {
 		left = quietRefusal
 	}
