@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"github.com/soma-platform/soma/test/performance/report"
 	"github.com/soma-platform/soma/test/performance/scrape"
@@ -12,9 +13,10 @@ import (
 // outcome is what one load cost, for each job.
 type outcome struct {
 	rate float64
-	// serverCPU, etcdCPU and cpu are in milliseconds: of the API server, of etcd, of the scheduler. memory is in MiB.
-	serverCPU, etcdCPU, cpu, memory float64
-	writes                          scrape.Counts
+	// serverCPU, etcdCPU, cpu and ownCPU are in milliseconds: of the API server, of etcd, of the scheduler, and of this program,
+	// which submits and ends jobs. memory is in MiB.
+	serverCPU, etcdCPU, cpu, ownCPU, memory float64
+	writes                                  scrape.Counts
 	// waits is how long the jobs of each class waited on average, in seconds.
 	waits     map[string]float64
 	displaced float64
@@ -68,7 +70,7 @@ func (p *plane) measure(ctx context.Context, l *load) (o outcome, err error) {
 	o = outcome{
 		rate:      jobs / r.last.Sub(r.first).Seconds(),
 		serverCPU: (after.server - before.server) / jobs * 1000, etcdCPU: (after.etcd - before.etcd) / jobs * 1000,
-		cpu: (after.scheduler - before.scheduler) / jobs * 1000, memory: memory / (1 << 20),
+		cpu: (after.scheduler - before.scheduler) / jobs * 1000, ownCPU: (after.own - before.own) / jobs * 1000, memory: memory / (1 << 20),
 		writes: after.writes.Minus(before.writes).Each(jobs), waits: map[string]float64{}, displaced: float64(r.displaced) / jobs * 1000,
 	}
 	for _, c := range l.classes {
@@ -82,15 +84,17 @@ func (p *plane) measure(ctx context.Context, l *load) (o outcome, err error) {
 
 // spent is seconds of CPU, and writes, so far.
 type spent struct {
-	server, etcd, scheduler float64
-	writes                  scrape.Counts
+	server, etcd, scheduler, own float64
+	writes                       scrape.Counts
 }
 
 func (p *plane) spent(ctx context.Context) (s spent, err error) {
 	if s.writes, err = p.writes(ctx); err != nil {
 		return s, err
 	}
-	for of, into := range map[process]*float64{p.server: &s.server, p.etcd: &s.etcd, p.scheduler: &s.scheduler} {
+	for of, into := range map[process]*float64{
+		p.server: &s.server, p.etcd: &s.etcd, p.scheduler: &s.scheduler, process(os.Getpid()): &s.own,
+	} {
 		if *into, err = of.cpu(); err != nil {
 			return s, fmt.Errorf("read what a process used: %w", err)
 		}
@@ -138,6 +142,7 @@ func (b *bench) reportSideBySide(l *load, systems []system, outcomes map[string]
 	each("CPU of the API server per job", "", "ms", func(o outcome) float64 { return o.serverCPU })
 	each("CPU of etcd per job", "", "ms", func(o outcome) float64 { return o.etcdCPU })
 	each("CPU of the scheduler per job", "", "ms", func(o outcome) float64 { return o.cpu })
+	each("CPU of the load itself per job", "", "ms", func(o outcome) float64 { return o.ownCPU })
 	each("memory of the scheduler", "", "MB", func(o outcome) float64 { return o.memory })
 	for _, c := range l.classes {
 		each("submit to reserved on average, "+c.name, "", "s", func(o outcome) float64 { return o.waits[c.name] })
