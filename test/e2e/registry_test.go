@@ -19,7 +19,7 @@ import (
 const (
 	// secretImage is refused to everybody.
 	secretImage = "/secret:1"
-	// brokenImage has a layer that takes half a minute and then breaks off.
+	// brokenImage has a layer that takes ten seconds and then breaks off. Some runtimes try five times before they give up.
 	brokenImage = "/broken:1"
 )
 
@@ -41,7 +41,7 @@ case $path in
 /v2/secret/*) answer '401 Unauthorized' application/json 0 ;;
 /v2/broken/manifests/*) file application/vnd.oci.image.manifest.v1+json /registry/manifest "$MANIFEST" ;;
 /v2/broken/blobs/"$CONFIG") file application/octet-stream /registry/config ;;
-/v2/broken/blobs/*) answer '200 OK' application/octet-stream 1048576; printf begin; exec sleep 30 ;;
+/v2/broken/blobs/*) answer '200 OK' application/octet-stream 1048576; printf begin; exec sleep 10 ;;
 *) answer '404 Not Found' application/json 0 ;;
 esac
 `
