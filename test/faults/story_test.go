@@ -240,7 +240,11 @@ func (s *story) is(ctx context.Context, job *v1alpha1.Job, phase v1alpha1.JobPha
 		return err
 	}
 	if is := job.Status; is.Phase != phase || is.Attempt != attempt {
-		return fmt.Errorf("it is %s/%s in attempt %d: %s", is.Phase, is.Reason, is.Attempt, is.Message)
+		ended := ""
+		for _, a := range is.Attempts {
+			ended += fmt.Sprintf(" %d:%s", a.Number, a.Reason)
+		}
+		return fmt.Errorf("job %s is %s/%s in attempt %d (%s), and ended%s", job.Name, is.Phase, is.Reason, is.Attempt, is.Message, ended)
 	}
 	return nil
 }
