@@ -10,6 +10,7 @@ import (
 	"slices"
 
 	admissionv1 "k8s.io/api/admission/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
@@ -54,6 +55,7 @@ func (a *jobAdmission) Handle(_ context.Context, request admission.Request) admi
 	}
 	if request.Operation == admissionv1.Create {
 		recordSubmission(job, user)
+		disownFields(job)
 	} else {
 		recordChange(before, job, user)
 		if user != a.recorder {
@@ -76,6 +78,18 @@ func recordSubmission(job *platformv1.Job, user string) {
 	if !slices.Contains(job.Finalizers, platformv1.FinalizerHistory) {
 		job.Finalizers = append(job.Finalizers, platformv1.FinalizerHistory)
 	}
+}
+
+// disownFields takes out which fields who submits the job has set, unless it is applied on the server's side. The API server
+// keeps no such book for an object that has none until somebody applies it so, and half of a job would be that book, to be
+// read and written anew with each of its transitions.
+func disownFields(job *platformv1.Job) {
+	for i := range job.ManagedFields {
+		if job.ManagedFields[i].Operation == metav1.ManagedFieldsOperationApply {
+			return
+		}
+	}
+	job.ManagedFields = nil
 }
 
 // recordChange keeps what was recorded, and records who cancels the job with this change. A submitter who is missing from

@@ -12,8 +12,6 @@ import (
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.cancel) || !oldSelf.cancel || (has(self.cancel) && self.cancel)",message="a cancelled job cannot be brought back; submit another job",fieldPath=".cancel"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.cancelledBy) || (has(self.cancelledBy) && self.cancelledBy == oldSelf.cancelledBy)",message="cancelledBy is recorded when the job is cancelled and cannot be changed",fieldPath=".cancelledBy"
 // +kubebuilder:validation:XValidation:rule="!has(self.preset) || !has(self.resources) || !(has(self.resources.cpu) || has(self.resources.memory) || has(self.resources.gpu))",message="a job names a preset or its own cpu, memory and gpu, not both (shm may be given with a preset)",fieldPath=".resources"
-// +kubebuilder:validation:XValidation:rule="!has(self.resources) || has(self.preset) || has(self.resources.cpu) == has(self.resources.memory)",message="cpu and memory are given together",fieldPath=".resources"
-// +kubebuilder:validation:XValidation:rule="!has(self.resources) || !has(self.resources.gpu) || (has(self.resources.cpu) && has(self.resources.memory))",message="a job that asks for GPUs without a preset also says its cpu and memory",fieldPath=".resources"
 // +kubebuilder:validation:XValidation:rule="!has(self.env) || self.env.map(e, has(e.value) ? size(e.value) : 0).sum() <= 65536",message="the values of env are more than 64 KiB together; put large data into a file or a secret",fieldPath=".env"
 // +kubebuilder:validation:XValidation:rule="(has(self.command) ? self.command.map(c, size(c)).sum() : 0) + (has(self.args) ? self.args.map(a, size(a)).sum() : 0) <= 65536",message="command and args are more than 64 KiB together; put a long script into the image or a secret",fieldPath=".command"
 // +kubebuilder:validation:XValidation:rule="!has(self.restart) || !has(self.restart.policy) || self.restart.policy != 'Always' || has(self.lifeSpanSeconds)",message="a job that is always restarted needs a lifeSpanSeconds, or it would never end",fieldPath=".restart"
@@ -228,6 +226,8 @@ type SecretKey struct {
 }
 
 // JobResources is what each replica of a job asks for. Requests are limits: a job gets this and no more.
+// +kubebuilder:validation:XValidation:rule="has(self.cpu) == has(self.memory)",message="cpu and memory are given together"
+// +kubebuilder:validation:XValidation:rule="!has(self.gpu) || has(self.cpu)",message="a job that asks for GPUs without a preset also says its cpu and memory"
 // +kubebuilder:validation:XValidation:rule="!has(self.shm) || !has(self.memory) || quantity(string(self.shm)).compareTo(quantity(string(self.memory))) <= 0",message="shm is part of memory and cannot be more",fieldPath=".shm"
 // +kubebuilder:validation:MinProperties=1
 type JobResources struct {

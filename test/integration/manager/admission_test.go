@@ -1,9 +1,12 @@
 package manager
 
 import (
+	"encoding/json"
+
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
@@ -102,6 +105,24 @@ var _ = Describe("Admission of jobs", func() {
 		Expect(err).NotTo(HaveOccurred())
 		Expect(all).NotTo(BeEmpty())
 		Expect(all[len(all)-1].Reason).To(Equal("Deleted"), "it did not go unwitnessed")
+	})
+
+	It("has no book kept of who wrote which of a job's fields, unless it is applied on the server's side", func() {
+		Expect(carol.Create(harness.Ctx, job)).To(Succeed())
+		Expect(job.ManagedFields).To(BeEmpty())
+		runs(job)
+		Expect(job.ManagedFields).To(BeEmpty(), "nor of what controllers wrote")
+		applied := newJob(job.Spec.Command)
+		applied.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Job"))
+		manifest, err := json.Marshal(applied)
+		Expect(err).NotTo(HaveOccurred())
+		DeferCleanup(func() {
+			Expect(client.IgnoreNotFound(harness.K8s.Delete(harness.Ctx, applied))).To(Succeed())
+			harness.Gone(applied)
+		})
+		Expect(carol.Patch(harness.Ctx, applied, client.RawPatch(types.ApplyPatchType, manifest), client.FieldOwner("gitops"))).To(Succeed())
+		runs(applied)
+		Expect(applied.ManagedFields).To(ContainElement(HaveField("Operation", metav1.ManagedFieldsOperationApply)))
 	})
 
 	It("refuses what the schema refuses", func() {
