@@ -100,10 +100,15 @@ test-unit: devcluster ## Run the tests that need no cluster
 test-integration: build devcluster ## Run the suites against a real API server, and a part of test-faults
 	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin SOMA_FAULT_SEED=$(or $(SEED),1) $(GO) test -race -timeout 15m ./test/integration/... ./test/faults
 
+# How many parts of the fault tests run side by side, each with an API server of its own: they wait more than they work.
+PARTS ?= 1
 .PHONY: test-faults
-test-faults: build devcluster ## Kill the manager at every write, pause it, show it the past (one to two hours; FAULT= RUN= SEED= to do one again; test/faults/README.md)
-	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin SOMA_FAULTS=all SOMA_FAULT='$(FAULT)' SOMA_FAULT_SEED='$(SEED)' \
-	  $(GO) test -v -count 1 -timeout 6h ./test/faults -run '^$(if $(FAULT),TestKilledAtEveryWrite,$(or $(RUN),Test.*))$$'
+test-faults: build devcluster ## Kill the manager at every write, pause it, show it the past (hours; PARTS=3 side by side; FAULT= RUN= SEED= to do one again; test/faults/README.md)
+	export KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin SOMA_FAULTS=all SOMA_FAULT='$(FAULT)' SOMA_FAULT_SEED='$(SEED)'; \
+	run() { $(ALIKE) $(GO) test -v -count 1 -timeout 6h ./test/faults -run '^$(if $(FAULT),TestKilledAtEveryWrite,$(or $(RUN),Test.*))$$'; }; \
+	if [ $(PARTS) = 1 ]; then run; exit; fi; \
+	parts=(); for part in $$(seq $(PARTS)); do SOMA_FAULT_PART=$$part/$(PARTS) run 2>&1 | sed -u "s|^|$$part: |" & parts+=($$!); done; \
+	failed=0; for part in "$${parts[@]}"; do wait $$part || failed=1; done; exit $$failed
 
 .PHONY: test-mutations
 test-mutations: ## Break the scheduler on purpose in many ways; the tests have to notice each (3 minutes)

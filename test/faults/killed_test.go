@@ -21,6 +21,14 @@ const (
 // whole reports whether everything is to be tried, and not a part of it.
 func whole() bool { return os.Getenv("SOMA_FAULTS") == "all" }
 
+// part says which part of everything this is, of how many that run side by side (SOMA_FAULT_PART=2/3): 1 of 1 if nobody says.
+func part() (which, of int) {
+	if _, err := fmt.Sscanf(os.Getenv("SOMA_FAULT_PART"), "%d/%d", &which, &of); err != nil || which < 1 || of < which {
+		return 1, 1
+	}
+	return which, of
+}
+
 // seed is the one that a person gave, or another each time.
 func seed(t *testing.T) (*rand.Rand, uint64) {
 	t.Helper()
@@ -31,7 +39,8 @@ func seed(t *testing.T) (*rand.Rand, uint64) {
 			t.Fatalf("SEED=%s is no number", given)
 		}
 	}
-	return rand.New(rand.NewPCG(n, 0)), n
+	which, _ := part()
+	return rand.New(rand.NewPCG(n, uint64(which-1))), n //nolint:gosec // from 0 on
 }
 
 // undisturbed is the run that all others are compared with; it is lived through once.
@@ -97,7 +106,12 @@ func planned(t *testing.T, r *run) []faultproxy.Fault {
 		}
 	}
 	if whole() {
-		return all
+		which, of := part()
+		var mine []faultproxy.Fault
+		for i := which - 1; i < len(all); i += of {
+			mine = append(mine, all[i])
+		}
+		return mine
 	}
 	random, _ := seed(t)
 	random.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })

@@ -1,6 +1,7 @@
 package faults
 
 import (
+	"fmt"
 	"math/rand/v2"
 	"slices"
 	"strconv"
@@ -17,13 +18,18 @@ import (
 // again tells how a test that draws lots is done again.
 func again(t *testing.T, seed uint64, err error) {
 	t.Helper()
-	t.Errorf("%v\nTo do it again: make test-faults RUN=%s SEED=%d", err, t.Name(), seed)
+	command := fmt.Sprintf("make test-faults RUN=%s SEED=%d", t.Name(), seed)
+	if which, of := part(); of > 1 {
+		command = fmt.Sprintf("SOMA_FAULT_PART=%d/%d %s", which, of, command)
+	}
+	t.Errorf("%v\nTo do it again: %s", err, command)
 }
 
 // times is how often something is tried.
 func times(sample, all int) int {
 	if whole() {
-		return all
+		_, of := part()
+		return (all + of - 1) / of
 	}
 	return sample
 }
