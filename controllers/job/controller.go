@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -27,10 +28,6 @@ import (
 const (
 	// workers is how many jobs are worked on at the same time.
 	workers = 16
-	// slowPods is of how many pods of a job that are slow to start events are read: the others wait for the same.
-	slowPods = 8
-	// eventsOfPod bounds what is read of the events of one pod; nodes make about 25 of a kind and then few.
-	eventsOfPod = 200
 	// catchUp is how soon a job is looked at again that is newer than the cache, should it not come by itself.
 	catchUp = time.Second
 )
@@ -43,6 +40,8 @@ type Reconciler struct {
 	Live client.Reader
 	// Clock tells the time.
 	Clock clock.PassiveClock
+
+	events *podEvents
 }
 
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=jobs,verbs=get;list;watch;update;patch;delete
@@ -58,6 +57,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if r.Client == nil || r.Live == nil || r.Clock == nil {
 		return errors.New("the job controller needs a client, a live reader and a clock")
 	}
+	r.events = newPodEvents(r.Live, r.Clock)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("job").
 		For(&platformv1.Job{}).
@@ -138,7 +138,7 @@ func (r *Reconciler) collect(ctx context.Context, job *platformv1.Job) (facts, e
 	} else if !apierrors.IsNotFound(err) {
 		return f, fmt.Errorf("read the project of job %s/%s: %w", job.Namespace, job.Name, err)
 	}
-	f.events = r.events(ctx, &f)
+	f.events = r.slowStarts(ctx, &f)
 	return f, nil
 }
 
@@ -150,26 +150,18 @@ func pointers(list *corev1.PodList) []*corev1.Pod {
 	return pods
 }
 
-// events are those of the pods that are slow to start, from the API server itself: they are needed seldom, and a cluster has
-// far too many of them to keep. Without them less can be told, and nothing else changes.
-func (r *Reconciler) events(ctx context.Context, f *facts) map[types.UID][]corev1.Event {
+// slowStarts are the events of the pods that are slow to start. Without them less can be told, and nothing else changes.
+func (r *Reconciler) slowStarts(ctx context.Context, f *facts) map[types.UID][]corev1.Event {
 	reservation := f.job.Status.Reservation
 	if reservation == nil || reservation.Ending != "" || f.now.Sub(reservation.Time.Time) < quietStart {
 		return nil
 	}
-	events := map[types.UID][]corev1.Event{}
-	for _, p := range ranks(f.job, f.pods, reservation.Attempt) {
-		if p == nil || !workload.Preparing(p) || len(events) >= slowPods {
-			continue
-		}
-		list := &corev1.EventList{}
-		err := r.Live.List(ctx, list, client.InNamespace(p.Namespace), client.Limit(eventsOfPod),
-			client.MatchingFields{"involvedObject.uid": string(p.UID)})
-		if err != nil {
-			ctrl.LoggerFrom(ctx).Error(err, "cannot list the events of a pod that is slow to start", "pod", p.Name)
-			return events
-		}
-		events[p.UID] = list.Items
+	if !slices.ContainsFunc(ranks(f.job, f.pods, reservation.Attempt), func(p *corev1.Pod) bool { return p != nil && workload.Preparing(p) }) {
+		return nil
+	}
+	events, err := r.events.in(ctx, f.job.Namespace)
+	if err != nil {
+		ctrl.LoggerFrom(ctx).Error(err, "cannot tell what pods are at that are slow to start")
 	}
 	return events
 }

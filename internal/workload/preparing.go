@@ -24,14 +24,22 @@ func Preparing(p *corev1.Pod) bool {
 
 func inPreparation(reason string) bool { return reason == "" || reason == "ContainerCreating" }
 
+// Tells reports whether an event says what a node is at that prepares a pod.
+func Tells(e *corev1.Event) bool {
+	switch e.Reason {
+	case "Pulling", "Pulled", "SuccessfulAttachVolume", "FailedMount", "FailedMapVolume", "FailedAttachVolume",
+		"FailedCreatePodSandBox", "NetworkNotReady":
+		return true
+	}
+	return false
+}
+
 // prepared says what a node is at that prepares a pod, and since when it has been failing at it. The newest of its events
 // tells: what went wrong before it is over.
 func prepared(events []corev1.Event) (platformv1.JobReason, string, time.Time) {
 	var told []corev1.Event
 	for i := range events {
-		switch events[i].Reason {
-		case "Pulling", "Pulled", "SuccessfulAttachVolume", "FailedMount", "FailedMapVolume", "FailedAttachVolume",
-			"FailedCreatePodSandBox", "NetworkNotReady":
+		if Tells(&events[i]) {
 			told = append(told, events[i])
 		}
 	}
