@@ -145,7 +145,7 @@ bench-kueue: devcluster ## Measure the scheduler side by side with Kueue's, on A
 	  -budgets test/performance/scheduler/budgets.yaml $(BENCH)
 
 .PHONY: bench-trace
-bench-trace: ## Play a made trace of a GPU cluster to FIFO, Kueue's order, EASY backfill and Soma's engine, in simulated time (2 minutes)
+bench-trace: ## Play a made trace of a GPU cluster to FIFO, Kueue's order, EASY backfill and Soma's engine, in simulated time (4 minutes)
 	$(GO) run ./test/performance/trace -plot docs/performance-trace.svg
 
 .PHONY: bench-history

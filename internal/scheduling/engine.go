@@ -114,6 +114,14 @@ type running struct {
 	decided int
 }
 
+// until is when the job ends at the latest.
+func (r *running) until() time.Time {
+	if r.End.IsZero() {
+		return unknown
+	}
+	return r.End
+}
+
 // compareEnds puts first what is free first: jobs that are being ended, then by the latest time of their end, then those of
 // which it is not known, the oldest first.
 func compareEnds(a, b *running) int {
@@ -163,6 +171,7 @@ func (e *Engine) SetNode(n Node) {
 			if s.Node == n.Name {
 				r.on = append(r.on, share{added, s.Replicas})
 				added.take(r.Replica.Times(s.Replicas))
+				added.starts(r)
 			}
 		}
 	}
@@ -239,6 +248,9 @@ func (e *Engine) change(old *running, r *Running) bool {
 	e.byEnd.remove(old)
 	old.Priority, old.Preemptible, old.Start, old.End, old.Ending = r.Priority, r.Preemptible, r.Start, r.End, r.Ending
 	e.byEnd.insert(old)
+	for _, s := range old.on {
+		s.node.settle()
+	}
 	e.outdate(old)
 	return true
 }
@@ -257,6 +269,9 @@ func (e *Engine) admit(r *running) {
 	e.running[r.Key] = r
 	e.byEnd.insert(r)
 	e.hold(r)
+	for _, s := range r.on {
+		s.node.starts(r)
+	}
 	if r.queue != nil {
 		r.queue.lane(r.User).touch()
 	}
@@ -276,6 +291,7 @@ func (e *Engine) RemoveRunning(key string) {
 		e.freed(r.queue, r.User)
 	}
 	for _, s := range r.on {
+		s.node.ends(r)
 		e.freedOn(s.node)
 	}
 	e.givenBack(r)

@@ -364,6 +364,9 @@ func expectLedger(t failer, e *Engine, m *model) {
 		if n.free != fresh.nodes[name].free {
 			t.Fatalf("node %s has %+v free, want %+v", name, n.free, fresh.nodes[name].free)
 		}
+		if !n.drained.Equal(fresh.nodes[name].drained) {
+			t.Fatalf("node %s is empty by %s, want %s", name, n.drained, fresh.nodes[name].drained)
+		}
 		if !slices.Contains(n.group.bucket(n).items, n) {
 			t.Fatalf("node %s is not where it is looked for", name)
 		}

@@ -3,6 +3,7 @@ package scheduling
 import (
 	"cmp"
 	"slices"
+	"sort"
 	"strings"
 	"time"
 )
@@ -41,6 +42,9 @@ type node struct {
 	Node
 	free  Amounts
 	group *group
+	// jobs are those that run there, drained is when the last of them ends at the latest: on nodes with GPUs, zero on others.
+	jobs    []*running
+	drained time.Time
 	// holds are what reservations leave of the node to others.
 	holds []*hold
 }
@@ -77,10 +81,20 @@ type group struct {
 func (g *group) bucket(n *node) *sortedBy[*node] {
 	gpus := max(n.free.GPUs, 0)
 	for int64(len(g.byFree)) <= gpus {
-		g.byFree = append(g.byFree, sortedBy[*node]{compare: byFree})
+		g.byFree = append(g.byFree, sortedBy[*node]{compare: g.order()})
 	}
 	return &g.byFree[gpus]
 }
+
+// order is how nodes with as many free GPUs are searched: those with GPUs by when they will be empty, the others by what is free.
+func (g *group) order() func(a, b *node) int {
+	if g.gpus {
+		return byDrained
+	}
+	return byFree
+}
+
+func byDrained(a, b *node) int { return cmp.Or(a.drained.Compare(b.drained), byFree(a, b)) }
 
 func byFree(a, b *node) int {
 	return cmp.Or(cmp.Compare(a.free.MilliCPU, b.free.MilliCPU), cmp.Compare(a.free.Memory, b.free.Memory), cmp.Compare(a.Name, b.Name))
@@ -93,24 +107,83 @@ func (n *node) take(amounts Amounts) {
 	n.group.bucket(n).insert(n)
 }
 
-// bestFit is the node of the group, other than the one to avoid, on which the least is left after the need; nil where it fits
-// nowhere.
-func (g *group) bestFit(need Amounts, end time.Time, avoid string) *node {
-	for gpus := need.GPUs; gpus < int64(len(g.byFree)); gpus++ {
-		bucket := g.byFree[gpus].items
-		from, _ := slices.BinarySearchFunc(bucket, need.MilliCPU, func(n *node, cpu int64) int {
-			if n.free.MilliCPU < cpu {
-				return -1
-			}
-			return 1
-		})
-		for _, n := range bucket[from:] {
+// starts and ends tell the node of a job on it. What is only tried out does not count.
+func (n *node) starts(r *running) {
+	n.jobs = append(n.jobs, r)
+	n.settle()
+}
+
+func (n *node) ends(r *running) {
+	n.jobs = slices.DeleteFunc(n.jobs, func(other *running) bool { return other == r })
+	n.settle()
+}
+
+// settle brings up to date when the node will be empty.
+func (n *node) settle() {
+	if !n.group.gpus {
+		return
+	}
+	drained := time.Time{}
+	for _, r := range n.jobs {
+		if until := r.until(); until.After(drained) {
+			drained = until
+		}
+	}
+	if !drained.Equal(n.drained) {
+		n.group.bucket(n).remove(n)
+		n.drained = drained
+		n.group.bucket(n).insert(n)
+	}
+}
+
+// bestFit is the node of the group, other than the one to avoid, that is best for the need until the end: on GPUs by byFit, and of those
+// that are in use for as long anyway and have as many GPUs free the one that is empty first; otherwise the one on which the least is left.
+// nil where it fits nowhere.
+func (g *group) bestFit(need Amounts, end time.Time, avoid string) (best *node) {
+	first := func(nodes []*node) *node {
+		for _, n := range nodes {
 			if need.Fits(n.available(end)) && n.Name != avoid {
 				return n
 			}
 		}
+		return nil
 	}
-	return nil
+	for gpus := need.GPUs; gpus < int64(len(g.byFree)); gpus++ {
+		bucket := g.byFree[gpus].items
+		if !g.gpus {
+			from := sort.Search(len(bucket), func(i int) bool { return bucket[i].free.MilliCPU >= need.MilliCPU })
+			if n := first(bucket[from:]); n != nil {
+				return n
+			}
+			continue
+		}
+		inUseUntil := func(t time.Time) int {
+			return sort.Search(len(bucket), func(i int) bool { return !bucket[i].drained.Before(t) })
+		}
+		from := inUseUntil(end)
+		if n := first(bucket[from:]); n != nil {
+			return n
+		}
+		for from > 0 && (best == nil || bucket[from-1].drained.After(best.drained)) {
+			to := from
+			from = inUseUntil(bucket[to-1].drained)
+			best = cmp.Or(first(bucket[from:to]), best)
+		}
+	}
+	return best
+}
+
+// byFit compares nodes for a job until the end: first the one that will be empty the least later for it, so that nodes become whole for
+// large jobs; then the one on which less is left.
+func byFit(a, b *node, end time.Time) int {
+	x, y := a.drained, b.drained
+	if x.After(end) {
+		x = end
+	}
+	if y.After(end) {
+		y = end
+	}
+	return cmp.Or(y.Compare(x), cmp.Compare(a.free.GPUs, b.free.GPUs), byFree(a, b))
 }
 
 // takes reports whether jobs of the class, with GPUs of the model, may run on nodes of the kind.

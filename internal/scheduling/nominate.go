@@ -56,6 +56,25 @@ func (e *Engine) longestWaiting(q *queue, now time.Time) *class {
 // isNominee reports whether it is the class's turn to get a reservation.
 func (e *Engine) isNominee(c *class) bool { return slices.Contains(e.nominees[c.lane.queue.root()], c) }
 
+// inTurn is the first, of the same rank as another class, of those that have a reservation or are to get one and may start now: what is
+// free is theirs to take, or to have kept, before others fill it. nil where there is none.
+func (e *Engine) inTurn(other *class) (first *class) {
+	consider := func(c *class) {
+		if (c.ready != nil || c.couldUse()) && c.priority == other.priority && c.overdue == other.overdue && (first == nil || inOrder(c.first(), first.first()) < 0) {
+			first = c
+		}
+	}
+	for _, c := range e.heads {
+		consider(c)
+	}
+	for _, nominees := range e.nominees {
+		for _, c := range nominees {
+			consider(c)
+		}
+	}
+	return first
+}
+
 // refuse passes over a class in this round for which nothing can be kept beside what is kept for others.
 func (e *Engine) refuse(c *class) {
 	e.refused[c] = struct{}{}

@@ -133,7 +133,8 @@ func (e *Engine) freed(q *queue, user string) {
 	}
 }
 
-// next is the class that is looked at next: the first of those that are ready and of those who could use what became free.
+// next is the class that is looked at next: whose turn it is, then the first of those that are ready and of those who could use what
+// became free.
 func (e *Engine) next() *class {
 	best := e.ready.best()
 	for _, p := range e.opened {
@@ -149,7 +150,10 @@ func (e *Engine) next() *class {
 			}
 		}
 	}
-	return best
+	if best == nil {
+		return nil
+	}
+	return cmp.Or(e.inTurn(best), best)
 }
 
 // meets reports whether there is as much as is needed now, as far as can be told here.
@@ -158,6 +162,11 @@ func (p *park) meets(n need) bool {
 		return n.n <= p.bound.room()
 	}
 	return slices.ContainsFunc(p.freed, func(at *node) bool { return n.replica.Fits(at.free) })
+}
+
+// couldUse reports whether the class waits for something of which there is enough now.
+func (c *class) couldUse() bool {
+	return slices.ContainsFunc(c.parked, func(at place) bool { return at.seat != nil && at.park.opened && at.park.meets(at.need) })
 }
 
 // closeParks ends the decisions: who was looked at and did not start waits with the others.

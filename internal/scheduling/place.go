@@ -101,7 +101,7 @@ func spread(groups []*group, c *class, end time.Time, avoid string) []share {
 	return fewest(slots, c.replicas)
 }
 
-// bestFit is the node on which the least is left. Groups that come first by their kind are full before the next is looked
+// bestFit is the best node of all groups. Groups that come first by their kind are full before the next is looked
 // at: jobs without GPUs keep off nodes with GPUs, and nobody runs on spot nodes without need. The node to avoid is taken where no
 // other of its kind will do.
 func bestFit(groups []*group, need Amounts, end time.Time, avoid string) *node {
@@ -114,7 +114,7 @@ func bestFit(groups []*group, need Amounts, end time.Time, avoid string) *node {
 		if n == nil && avoid != "" && avoided == nil {
 			avoided = g.bestFit(need, end, "")
 		}
-		if n != nil && (best == nil || cmp.Or(cmp.Compare(n.free.GPUs, best.free.GPUs), byFree(n, best)) < 0) {
+		if n != nil && (best == nil || byFit(n, best, end) < 0) {
 			best = n
 		}
 	}

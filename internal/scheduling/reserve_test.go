@@ -109,6 +109,32 @@ func TestWhoHasWaitedLongestGetsTheReservation(t *testing.T) {
 	}
 }
 
+// What becomes free before its time is for who has waited longest, and not for who has less, but for who is of higher priority.
+func TestWhoHasWaitedLongestTakesWhatBecomesFree(t *testing.T) {
+	for name, tc := range map[string]struct {
+		newer Waiting
+		want  map[string]string
+	}{
+		"same priority":   {job("newer", 4, under("light")), map[string]string{"older": "b", "newer": queued()}},
+		"higher priority": {job("newer", 4, under("light"), priority(1)), map[string]string{"older": queued(), "newer": "b"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := New(Options{Renewal: time.Hour, Patience: time.Minute})
+			heavy := func(r *Running) { r.Quota = "heavy" }
+			tell(e, gpuQuota("all", 0), child("heavy", "all", 6), child("light", "all", 6), gpuNode("a", "A100", 4), gpuNode("b", "A100", 4),
+				runs("r", "a", 4, time.Hour, heavy), runs("s", "b", 4, 9*time.Hour, heavy), job("older", 4, under("heavy")))
+			e.Decide(start.Add(time.Minute))
+			tc.newer.Since = start.Add(time.Minute)
+			e.SetWaiting(tc.newer)
+			e.Decide(start.Add(90 * time.Second))
+			e.RemoveRunning("s")
+			if diff := cmp.Diff(tc.want, outcome(e, e.Decide(start.Add(100*time.Second)))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 func TestForecast(t *testing.T) {
 	e := engineWith(wide(), gpuNode("a", "A100", 4), runs("r", "a", 4, time.Hour),
 		job("1", 4, lasts(time.Hour)), job("2", 4), job("3-never", 4))

@@ -12,7 +12,7 @@ import (
 
 func main() {
 	jobs := flag.Int("jobs", 10_000, "jobs in a trace")
-	traces := flag.Int("traces", 5, "traces, each made from another seed")
+	traces := flag.Int("traces", 10, "traces, each made from another seed")
 	load := flag.Float64("load", 1.1, "GPU time that is asked for, as a multiple of what there is while jobs are submitted")
 	plot := flag.String("plot", "", "file that the plot is written to, as SVG")
 	flag.Parse()

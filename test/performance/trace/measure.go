@@ -11,6 +11,8 @@ import (
 type measures struct {
 	// loaded is the part of the GPUs in use while jobs, running and waiting together, asked for at least as many as there are.
 	loaded float64
+	// kept, part and empty are the parts idle meanwhile, by why.
+	kept, part, empty float64
 	// submitting is the part in use from a tenth of the time in which jobs were submitted to its end.
 	submitting float64
 	// makespan is from the first submission to the last end.
@@ -54,6 +56,9 @@ func measure(s *schedule, c shape) measures {
 	m.large, m.longestLarge = mean(larges), quantile(larges, 1)
 	m.submitting = whileSubmitting(s, c)
 	m.loaded, m.own = overTime(s, c)
+	if s.idle.loaded > 0 {
+		m.kept, m.part, m.empty = s.idle.kept/s.idle.loaded, s.idle.part/s.idle.loaded, s.idle.empty/s.idle.loaded
+	}
 	return m
 }
 

@@ -11,13 +11,15 @@ const (
 	plotWidth, panelHeight  = 720, 200
 	plotLeft, plotTop       = 60, 30
 	panelGap, legendsHeight = 60, 24
+	// ticks is into how many parts the vertical axes are divided.
+	ticks = 4
 )
 
 var colours = []string{"#999999", "#e69f00", "#0072b2", "#009e73", "#cc79a7"}
 
 func draw(schedules []*schedule, c shape) string {
 	b := &strings.Builder{}
-	height := plotTop + 2*panelHeight + panelGap + 2*legendsHeight + 30
+	height := plotTop + 2*panelHeight + panelGap + 2*legendsHeight
 	fmt.Fprintf(b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">`+"\n", plotLeft+plotWidth+20, height)
 	fmt.Fprintf(b, `<rect width="100%%" height="100%%" fill="white"/>`+"\n")
 	for i, s := range schedules {
@@ -40,7 +42,11 @@ func drawUse(b *strings.Builder, schedules []*schedule, c shape, top int) {
 		}
 	}
 	steps := int(end/step) + 1
-	axes(b, top, fmt.Sprintf("GPUs in use (of %d)", c.gpus()), fmt.Sprintf("hours (0 to %d)", int(end.Hours())))
+	axes(b, top, float64(c.gpus()), "%.0f", "GPUs in use", "hours")
+	for day := time.Duration(0); day <= end; day += 24 * time.Hour {
+		x := plotLeft + float64(day)/float64(time.Duration(steps)*step)*plotWidth
+		fmt.Fprintf(b, `<text x="%.0f" y="%d" text-anchor="middle">%.0f</text>`+"\n", x, top+panelHeight+14, day.Hours())
+	}
 	for i, s := range schedules {
 		used := make([]float64, steps)
 		for _, j := range s.jobs {
@@ -76,10 +82,10 @@ func drawWaits(b *strings.Builder, schedules []*schedule, top int) {
 			}
 		}
 	}
-	axes(b, top, fmt.Sprintf("mean wait (0 to %.0f hours)", most), "GPUs of the job")
+	axes(b, top, most, "%.1f", "mean wait in hours", "GPUs of the job")
 	for k, size := range sizes {
 		left := float64(plotLeft) + float64(k)*plotWidth/float64(len(sizes))
-		fmt.Fprintf(b, `<text x="%.0f" y="%d">%d</text>`+"\n", left+36, top+panelHeight+14, size)
+		fmt.Fprintf(b, `<text x="%.0f" y="%d" text-anchor="middle">%d</text>`+"\n", left+45, top+panelHeight+14, size)
 		for i := range schedules {
 			high := panelHeight * min(waits[i][k]/most, 1)
 			fmt.Fprintf(b, `<rect x="%.0f" y="%.1f" width="13" height="%.1f" fill="%s"/>`+"\n", left+8+float64(i)*15, float64(top)+panelHeight-high, high, colours[i])
@@ -87,9 +93,15 @@ func drawWaits(b *strings.Builder, schedules []*schedule, top int) {
 	}
 }
 
-func axes(b *strings.Builder, top int, vertical, horizontal string) {
+// axes draws the axes of a panel, the vertical one with numbers up to the most.
+func axes(b *strings.Builder, top int, most float64, number, vertical, horizontal string) {
 	bottom := top + panelHeight
+	for i := range ticks + 1 {
+		y := bottom - i*panelHeight/ticks
+		fmt.Fprintf(b, `<path d="M%d %dH%d" stroke="#dddddd"/><text x="%d" y="%d" text-anchor="end">`+number+"</text>\n",
+			plotLeft, y, plotLeft+plotWidth, plotLeft-6, y+4, most*float64(i)/ticks)
+	}
 	fmt.Fprintf(b, `<path d="M%d %dV%dH%d" fill="none" stroke="black"/>`+"\n", plotLeft, top, bottom, plotLeft+plotWidth)
-	fmt.Fprintf(b, `<text x="20" y="%d" transform="rotate(-90 20 %d)">%s</text>`+"\n", bottom, bottom, vertical)
-	fmt.Fprintf(b, `<text x="%d" y="%d">%s</text>`+"\n", plotLeft+plotWidth/2-40, bottom+32, horizontal)
+	fmt.Fprintf(b, `<text x="16" y="%d" transform="rotate(-90 16 %d)" text-anchor="middle">%s</text>`+"\n", bottom-panelHeight/2, bottom-panelHeight/2, vertical)
+	fmt.Fprintf(b, `<text x="%d" y="%d" text-anchor="middle">%s</text>`+"\n", plotLeft+plotWidth/2, bottom+32, horizontal)
 }

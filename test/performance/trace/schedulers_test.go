@@ -97,9 +97,23 @@ func TestMeasures(t *testing.T) {
 	if want := 177 / 540.0; fmt.Sprintf("%.6f", m.bound) != fmt.Sprintf("%.6f", want) {
 		t.Errorf("bound is %f, want %f", m.bound, want)
 	}
+	// One node is empty until 2:00: only the large job waits in the first of these minutes, then others would fit.
+	if got, want := fmt.Sprintf("%.6f %.6f", m.empty, m.kept), fmt.Sprintf("%.6f %.6f", 4/(179*8.0), 118*4/(179*8.0)); got != want || m.part != 0 {
+		t.Errorf("idle: %s and %f, want %s", got, m.part, want)
+	}
 	// While q1 waited it held nothing.
 	if m.own != 0 {
 		t.Errorf("own is %f", m.own)
+	}
+}
+
+func TestIdle(t *testing.T) {
+	c := shape{nodes: 3, queues: 1, gpusPerNode: 4}
+	i := idle{}
+	i.pass(time.Second, nodes{1, 3, 4}, map[size]int{{4, 2}: 1, {2, 1}: 1}, c)
+	i.pass(time.Hour, nodes{1, 3, 4}, map[size]int{{2, 1}: 3}, c) // they ask for less than there is
+	if want := (idle{loaded: 12, kept: 2, part: 2, empty: 4}); i != want {
+		t.Errorf("got %+v, want %+v", i, want)
 	}
 }
 

@@ -39,6 +39,7 @@ type schedule struct {
 	// deciding is the real time that the scheduler took for all of it, decisions how often it was asked, slowest the longest of them.
 	deciding, slowest time.Duration
 	decisions         int
+	idle              idle
 }
 
 // ends is a heap of running jobs by their end.
@@ -61,11 +62,13 @@ func (e *ends) Pop() any {
 func simulate(name string, s scheduler, trace []*job, c shape) (*schedule, error) {
 	result := &schedule{name: name}
 	free, on := c.empty(), map[*job]placement{}
-	jobs, waiting := map[*job]*played{}, map[string]int{}
+	jobs, waiting, sizes := map[*job]*played{}, map[string]int{}, map[size]int{}
 	var running ends
 	now, next, again := time.Duration(0), 0, time.Duration(0)
 	for next < len(trace) || len(running) > 0 {
-		now = soonest(now, trace, next, running, again)
+		last := now
+		now = soonest(last, trace, next, running, again)
+		result.idle.pass(now-last, free, sizes, c)
 		began := time.Now()
 		for len(running) > 0 && running[0].ended() <= now {
 			p := heap.Pop(&running).(*played)
@@ -77,6 +80,7 @@ func simulate(name string, s scheduler, trace []*job, c shape) (*schedule, error
 			jobs[j] = &played{job: j, started: -1, ahead: waiting[j.queue]}
 			result.jobs = append(result.jobs, jobs[j])
 			waiting[j.queue]++
+			sizes[size{j.gpus, j.replicas}]++
 			s.submit(j)
 		}
 		var starts []start
@@ -94,6 +98,7 @@ func simulate(name string, s scheduler, trace []*job, c shape) (*schedule, error
 			on[p.job] = started.on
 			free.take(started.on)
 			waiting[p.queue]--
+			sizes[size{p.gpus, p.replicas}]--
 			heap.Push(&running, p)
 		}
 	}

@@ -15,6 +15,9 @@ type row struct {
 
 var rows = []row{
 	{"GPUs in use while jobs ask for all of them or more", "%.1f %%", func(m measures) float64 { return 100 * m.loaded }},
+	{"idle meanwhile: waiting jobs would fit on them", "%.1f %%", func(m measures) float64 { return 100 * m.kept }},
+	{"idle meanwhile: on nodes in part in use, and no waiting job fits", "%.1f %%", func(m measures) float64 { return 100 * m.part }},
+	{"idle meanwhile: on empty nodes, and no waiting job fits", "%.1f %%", func(m measures) float64 { return 100 * m.empty }},
 	{"GPUs in use while jobs are submitted", "%.1f %%", func(m measures) float64 { return 100 * m.submitting }},
 	{"until the last job has ended", "%.0f h", func(m measures) float64 { return m.makespan }},
 	{"wait, mean", "%.2f h", func(m measures) float64 { return m.mean }},
