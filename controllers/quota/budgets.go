@@ -24,7 +24,7 @@ type burn struct {
 
 // burnOf sums nothing up yet: it finds what counts, each once. What is settled counts by the quota's own status, everything else
 // by that of the job.
-func burnOf(quota *v1alpha1.Quota, below []*v1alpha1.Quota, jobs []v1alpha1.Job, now time.Time) burn {
+func burnOf(quota *v1alpha1.Quota, below []*v1alpha1.Quota, jobs []*v1alpha1.Job, now time.Time) burn {
 	var b burn
 	settled, takenOver := map[string]map[types.UID]bool{}, map[types.UID]bool{}
 	tree := append([]*v1alpha1.Quota{quota}, below...)
@@ -39,8 +39,7 @@ func burnOf(quota *v1alpha1.Quota, below []*v1alpha1.Quota, jobs []v1alpha1.Job,
 			b.days = append(b.days, q.Status.Usage...)
 		}
 	}
-	for i := range jobs {
-		job := &jobs[i]
+	for _, job := range jobs {
 		counts := func(name string) bool {
 			of, within := settled[name]
 			return within && !of[job.UID]
@@ -73,7 +72,7 @@ func (b *burn) within(from, to time.Time) accounting.Usage {
 
 // assess writes into the status how the budgets stand. Next is when one stands differently if nothing happens; zero where there
 // are none.
-func assess(quota *v1alpha1.Quota, below []*v1alpha1.Quota, jobs []v1alpha1.Job, now time.Time) (next time.Time) {
+func assess(quota *v1alpha1.Quota, below []*v1alpha1.Quota, jobs []*v1alpha1.Job, now time.Time) (next time.Time) {
 	before := quota.Status.Budgets
 	quota.Status.Budgets = nil
 	if len(quota.Spec.Budgets) == 0 {

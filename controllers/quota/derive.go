@@ -35,7 +35,7 @@ type usage struct {
 }
 
 // usageOf derives the usage of a quota from the reservations of all jobs. It changes none of the lists.
-func usageOf(quota string, quotas []v1alpha1.Quota, jobs []v1alpha1.Job, projects []v1alpha1.Project) usage {
+func usageOf(quota string, quotas []v1alpha1.Quota, jobs []*v1alpha1.Job, projects []v1alpha1.Project) usage {
 	result := usage{users: map[string]*accounting.Sum{}}
 	counts := map[string]bool{quota: true}
 	for found := true; found; { // a level of the tree each time
@@ -54,8 +54,7 @@ func usageOf(quota string, quotas []v1alpha1.Quota, jobs []v1alpha1.Job, project
 			result.projects++
 		}
 	}
-	for i := range jobs {
-		job := &jobs[i]
+	for _, job := range jobs {
 		switch reservation := job.Status.Reservation; {
 		case reservation != nil && counts[reservation.Quota]:
 			held := accounting.Held(reservation)

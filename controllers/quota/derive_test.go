@@ -53,7 +53,7 @@ func TestUsageOf(t *testing.T) {
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
-			found := usageOf("q", nil, test.jobs, projects)
+			found := usageOf("q", nil, refs(test.jobs...), projects)
 			got := fmt.Sprintf("%d %s %s %d %d %d", found.held.Jobs, found.held.CPU.String(), found.held.Memory.String(),
 				found.held.GPUs, found.waiting, len(found.users))
 			if got != test.want || found.projects != 1 {
@@ -75,16 +75,25 @@ func TestUsageOfATree(t *testing.T) {
 		testJob("vision", "a", v1alpha1.JobRunning, "else", 1, 4, ""), testJob("vision", "a", v1alpha1.JobPending, "", 1, 0, ""),
 	}
 	for name, want := range map[string]string{"all": "3 GPUs, 1 waits, 1 project", "team": "3 GPUs, 1 waits, 1 project", "person": "1 GPUs, 1 waits, 1 project", "else": "4 GPUs, 0 waits, 0 project"} {
-		found := usageOf(name, quotas, jobs, projects)
+		found := usageOf(name, quotas, refs(jobs...), projects)
 		if got := fmt.Sprintf("%d GPUs, %d waits, %d project", found.held.GPUs, found.waiting, found.projects); got != want {
 			t.Errorf("quota %s: %s, want %s", name, got, want)
 		}
 	}
 	circle := []v1alpha1.Quota{quotas[0], quotas[1]}
 	circle[1].Spec.Parent = "team"
-	if found := usageOf("all", circle, jobs, projects); found.held.GPUs != 2 {
+	if found := usageOf("all", circle, refs(jobs...), projects); found.held.GPUs != 2 {
 		t.Errorf("in a circle: %d GPUs", found.held.GPUs)
 	}
+}
+
+// refs are jobs as a cache has them.
+func refs(jobs ...v1alpha1.Job) []*v1alpha1.Job {
+	all := make([]*v1alpha1.Job, len(jobs))
+	for i := range jobs {
+		all[i] = &jobs[i]
+	}
+	return all
 }
 
 func TestExceeded(t *testing.T) {
@@ -119,10 +128,10 @@ func TestExceeded(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			quota := &v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: "q", Generation: 1}}
 			quota.Spec = v1alpha1.QuotaSpec{Nominal: test.nominal, PerUser: test.perUser}
-			derive(quota, usageOf("q", nil, []v1alpha1.Job{
+			derive(quota, usageOf("q", nil, refs(
 				testJob("vision", "alice", v1alpha1.JobRunning, "q", 2, 2, "A100"),
 				testJob("vision", "bob", v1alpha1.JobRunning, "q", 2, 2, "H100"),
-			}, nil), time.Unix(1000, 0))
+			), nil), time.Unix(1000, 0))
 			got := conditions.Get(quota.Status.Conditions, v1alpha1.ConditionExceeded)
 			if (got.Status == metav1.ConditionTrue) != (test.want != "") || !strings.Contains(got.Message, test.want) {
 				t.Errorf("Exceeded is %s: %q, want %q", got.Status, got.Message, test.want)
@@ -139,7 +148,7 @@ func TestUsersAreBoundedAndSorted(t *testing.T) {
 	for i := range maxUsers + 6 {
 		jobs = append(jobs, testJob("vision", fmt.Sprintf("user-%02d", i), v1alpha1.JobRunning, "q", 1, int32(i/2), ""))
 	}
-	list := users(usageOf("q", nil, jobs, nil).users)
+	list := users(usageOf("q", nil, refs(jobs...), nil).users)
 	if len(list) != maxUsers {
 		t.Fatalf("%d users, want %d", len(list), maxUsers)
 	}

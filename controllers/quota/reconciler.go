@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/events"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -24,6 +25,7 @@ import (
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/accounting"
+	"github.com/soma-platform/soma/internal/platform/cached"
 	"github.com/soma-platform/soma/internal/platform/debounce"
 	"github.com/soma-platform/soma/internal/platform/horizon"
 	"github.com/soma-platform/soma/internal/platform/patch"
@@ -51,6 +53,8 @@ type Reconciler struct {
 	Interval time.Duration
 
 	events events.EventRecorder
+	// jobs is where the cache keeps them.
+	jobs func(ctx context.Context) (toolscache.Store, error)
 	// seen is the version up to which the cache has seen objects of a kind.
 	seen    func(ctx context.Context, kind client.Object) (string, error)
 	noticed noticed
@@ -69,6 +73,9 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.events = mgr.GetEventRecorder("soma")
 	r.seen = func(ctx context.Context, kind client.Object) (string, error) {
 		return horizon.Of(ctx, mgr.GetCache(), kind)
+	}
+	r.jobs = func(ctx context.Context) (toolscache.Store, error) {
+		return cached.Store(ctx, mgr.GetCache(), &v1alpha1.Job{})
 	}
 	r.noticed, r.figured = noticed{}, map[string]time.Time{}
 	return ctrl.NewControllerManagedBy(mgr).
@@ -125,7 +132,8 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	return ctrl.Result{RequeueAfter: r.again(after, full, next)}, nil
 }
 
-// collect reads what the status is derived from. Nothing in these lists is changed, so that they need not be copied.
+// collect reads what the status is derived from. Nothing in these lists is changed, so that they need not be copied. Whether they
+// are new enough is told by their versions.
 func (r *Reconciler) collect(ctx context.Context) (facts, error) {
 	var f facts
 	var err error
@@ -136,15 +144,19 @@ func (r *Reconciler) collect(ctx context.Context) (facts, error) {
 	if f.quotasSeen, err = r.seen(ctx, &v1alpha1.Quota{}); err != nil {
 		return f, err
 	}
-	var jobs v1alpha1.JobList
+	jobs, err := r.jobs(ctx)
+	if err != nil {
+		return f, err
+	}
+	f.jobs = cached.All[*v1alpha1.Job](jobs)
 	var quotas v1alpha1.QuotaList
 	var projects v1alpha1.ProjectList
-	for _, list := range []client.ObjectList{&jobs, &quotas, &projects} {
+	for _, list := range []client.ObjectList{&quotas, &projects} {
 		if err := r.Client.List(ctx, list, client.UnsafeDisableDeepCopy); err != nil {
 			return f, fmt.Errorf("list %T: %w", list, err)
 		}
 	}
-	f.jobs, f.quotas, f.projects = jobs.Items, quotas.Items, projects.Items
+	f.quotas, f.projects = quotas.Items, projects.Items
 	f.jobsUpTo, err = r.seen(ctx, &v1alpha1.Job{})
 	return f, err
 }

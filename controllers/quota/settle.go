@@ -20,7 +20,7 @@ const maxSettling = 512
 
 // facts are what the status of a quota is derived from. The lists are the cache's own and are never changed.
 type facts struct {
-	jobs     []v1alpha1.Job
+	jobs     []*v1alpha1.Job
 	quotas   []v1alpha1.Quota
 	projects []v1alpha1.Project
 	// jobsSeen and quotasSeen are versions that the lists are not older than; jobsUpTo is one that that of jobs is not newer than.
@@ -71,8 +71,7 @@ func settle(quota *v1alpha1.Quota, f *facts, noticed map[types.UID]string, now t
 		status.Settling = append(status.Settling, uid)
 		more = append(more, days...)
 	}
-	for i := range f.jobs {
-		job := &f.jobs[i]
+	for _, job := range f.jobs {
 		if accounting.Final(job) && !settling[job.UID] && slices.Contains(accounting.Quotas(job), quota.Name) {
 			take(job.UID, accounting.DaysOf(job, quota.Name, now))
 		}
@@ -96,8 +95,8 @@ func dropGone(quota *v1alpha1.Quota, f *facts, noticed map[types.UID]string) err
 		return nil
 	}
 	there := make(map[types.UID]bool, len(status.Settling))
-	for i := range f.jobs {
-		there[f.jobs[i].UID] = true
+	for _, job := range f.jobs {
+		there[job.UID] = true
 	}
 	for i := range f.quotas {
 		there[f.quotas[i].UID] = true

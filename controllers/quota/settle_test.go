@@ -82,7 +82,7 @@ func TestSettle(t *testing.T) {
 					seenAt[uid] = tc.noticed
 				}
 			}
-			f := facts{jobs: tc.jobs, quotas: tc.quotas, jobsSeen: tc.seen, jobsUpTo: "12", quotasSeen: "1000"}
+			f := facts{jobs: refs(tc.jobs...), quotas: tc.quotas, jobsSeen: tc.seen, jobsUpTo: "12", quotasSeen: "1000"}
 			full, err := settle(quota, &f, seenAt, noon)
 			if err != nil {
 				t.Fatal(err)
@@ -141,19 +141,19 @@ func TestAssessTellsOfBudgets(t *testing.T) {
 		}
 		return fmt.Sprintf("%s %s", c.Status, c.Message)
 	}
-	if next := assess(quota, nil, []v1alpha1.Job{kept}, noon); !next.Equal(noon.Add(12 * time.Hour)) {
+	if next := assess(quota, nil, refs(kept), noon); !next.Equal(noon.Add(12 * time.Hour)) {
 		t.Errorf("it is looked at again at %s", next)
 	}
 	if got := said(v1alpha1.ConditionBudgetWarning); got != "False No budget warns." {
 		t.Errorf("after two hours: %s", got)
 	}
 	quota.Status.Usage = []v1alpha1.DayUsage{{Date: "2026-11-28", GPUSeconds: 5000}, {Date: "2026-11-27", GPUSeconds: 50000}}
-	assess(quota, nil, []v1alpha1.Job{kept}, noon)
+	assess(quota, nil, refs(kept), noon)
 	if got := said(v1alpha1.ConditionBudgetWarning); got != `True 80% of budget "daily" of 4 GPU-hours are used; it is renewed 2026-11-29 00:00 UTC.` {
 		t.Errorf("after more: %s", got)
 	}
 	below := &v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: "below", UID: "below"}, Status: v1alpha1.QuotaStatus{Usage: quota.Status.Usage}}
-	assess(quota, []*v1alpha1.Quota{below}, []v1alpha1.Job{kept}, noon)
+	assess(quota, []*v1alpha1.Quota{below}, refs(kept), noon)
 	if got := said(v1alpha1.ConditionBudgetExhausted); got != `True Budget "daily" of 4 GPU-hours is used up. What runs goes on, nothing new is started until it is renewed, 2026-11-29 00:00 UTC, or raised.` {
 		t.Errorf("with what was used below: %s", got)
 	}

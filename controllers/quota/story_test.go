@@ -227,7 +227,7 @@ func (s *story) settle(t *rapid.T) {
 	}
 	name := rapid.SampledFrom([]string{"root", "team", "person"}).Draw(t, "quota")
 	f := facts{
-		jobs: s.past[s.seenJobs].jobs, quotas: s.past[s.seenQuotas].quotas,
+		jobs: refs(s.past[s.seenJobs].jobs...), quotas: s.past[s.seenQuotas].quotas,
 		quotasSeen: fmt.Sprint(s.seenQuotas),
 		// Between two looks at the version that was seen, more is.
 		jobsSeen: fmt.Sprint(rapid.IntRange(max(1, s.seenJobs-2), s.seenJobs).Draw(t, "seen before")),
@@ -294,7 +294,7 @@ func (s *story) record(t *rapid.T) {
 func (s *story) check(t *rapid.T) {
 	is := s.past[s.newest()]
 	root := s.quota("root")
-	b := burnOf(root, usageOf("root", is.quotas, nil, nil).below, is.jobs, s.now)
+	b := burnOf(root, usageOf("root", is.quotas, nil, nil).below, refs(is.jobs...), s.now)
 	for _, period := range []v1alpha1.BudgetPeriod{v1alpha1.BudgetDay, v1alpha1.BudgetWeek, v1alpha1.BudgetMonth} {
 		from, to := accounting.Window(period, s.now)
 		got := b.within(from, to)

@@ -29,29 +29,32 @@ const (
 // margin is what an attempt takes beyond its life span at most: to start, and to end.
 const margin = time.Minute
 
-// candidate is a waiting job with what it would start as.
+// candidate is a waiting job with what it would start as. There are as many as jobs wait: what can be told again is not kept.
 type candidate struct {
 	job     *platformv1.Job
 	quota   string
 	cluster *platformv1.Cluster
 	// schedule is the energy schedule that the job is bound to; nil for none.
 	schedule *platformv1.EnergySchedule
-	request  workload.Request
 	// refusal is why the job cannot start whatever is free; nil where that is for the engine to say.
 	refusal *scheduling.Refusal
-	// overdue reports that the job gave way to another and has waited for longer than it should.
-	overdue bool
 	// hindered is why it is left alone in this round, though the engine could start it.
 	hindered *scheduling.Refusal
-	// asked is what the engine was told of it; nil where it knows nothing of it.
-	asked *scheduling.Waiting
-	// changed reports that it is to be told again.
-	changed bool
+	// overdue reports that the job gave way to another and has waited for longer than it should.
+	overdue bool
+	// asked reports that the engine was told of it, changed that it is to be told again.
+	asked, changed bool
 	// alive reports that pods of it live, of an attempt that is over.
 	alive bool
 }
 
 func (c *candidate) key() string { return string(c.job.UID) }
+
+// request is what the job asks for. That this can be told of it was found out when it was judged.
+func (c *candidate) request() workload.Request {
+	request, _ := workload.Resolve(&c.job.Spec, &c.cluster.Spec)
+	return request
+}
 
 // why is what keeps the job from its start whatever is free; nil where that is for the engine to say.
 func (c *candidate) why() *scheduling.Refusal {
@@ -96,14 +99,13 @@ func (w *world) candidate(job *platformv1.Job) *candidate {
 	if c.schedule, c.refusal = energySchedule(job, c.cluster); c.refusal != nil {
 		return c
 	}
-	request, unresolved := workload.Resolve(&job.Spec, &c.cluster.Spec)
+	_, unresolved := workload.Resolve(&job.Spec, &c.cluster.Spec)
 	if unresolved != nil {
 		return refuse(unresolved.Reason, "%s", unresolved.Message)
 	}
 	if job.Status.Journal.Room() < journalReserve {
 		return refuse(platformv1.JobReasonHistoryBacklog, "the history has not taken up what happened to the job; its next attempt waits for that")
 	}
-	c.request = request
 	if c.refusal = w.closed(job, c.cluster); c.refusal != nil {
 		return c
 	}
@@ -143,7 +145,8 @@ func (w *world) setOverdue(c *candidate, now time.Time) (left time.Duration) {
 		return 0
 	}
 	left = queue.Displaced.Add(w.longestWait(c.quota)).Sub(now)
-	c.overdue = left <= 0
+	overdue := left <= 0
+	c.overdue, c.changed = overdue, c.changed || overdue != c.overdue
 	return max(left, 0)
 }
 
@@ -197,11 +200,11 @@ func unknownLevel(job *platformv1.Job, cluster *platformv1.ClusterSpec) string {
 
 // asks is what the job asks of the engine.
 func (c *candidate) asks() scheduling.Waiting {
+	request := c.request()
 	w := scheduling.Waiting{
 		Key: c.key(), User: c.job.Spec.SubmittedBy, Quota: c.quota, Priority: priority(c.job), Since: since(c.job), Span: span(c.job),
-		Request: scheduling.Request{Replica: amounts(c.request.Replica), Replicas: int64(c.request.Replicas)},
+		Request: scheduling.Request{Replica: amounts(request.Replica), Replicas: int64(request.Replicas), Models: request.Models},
 	}
-	w.Models = c.request.Models
 	if placement := c.job.Spec.Placement; placement != nil {
 		w.Pools, w.Spot = placement.Pools, ptr.Deref(placement.Spot, false)
 		w.Within = 1 + slices.IndexFunc(c.cluster.Spec.Topology, func(l platformv1.TopologyLevel) bool { return l.Name == placement.Within })

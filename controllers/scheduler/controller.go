@@ -11,6 +11,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -20,6 +21,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/platform/cached"
 	"github.com/soma-platform/soma/internal/scheduling"
 )
 
@@ -103,7 +105,10 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	options := scheduling.Defaults()
 	options.Urgency = cmp.Or(r.Urgency, options.Urgency)
 	r.engine = scheduling.New(options)
-	r.view, r.changes.batch = newView(r.Client, r.engine), newBatch()
+	kept := func(ctx context.Context) (toolscache.Store, error) {
+		return cached.Store(ctx, mgr.GetCache(), &platformv1.Job{})
+	}
+	r.view, r.changes.batch = newView(r.Client, kept, r.engine), newBatch()
 	r.refusals.written, r.aside = map[string]time.Time{}, aside{}
 	secrets := &metav1.PartialObjectMetadata{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))

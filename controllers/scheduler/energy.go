@@ -121,8 +121,3 @@ func closedWords(schedule, cluster string, window energy.Window) string {
 	}
 	return words + window.Until.Format(" until Mon 2006-01-02 15:04 MST")
 }
-
-// draws is the energy that the job draws if it starts now; nil where nothing is known of it.
-func (c *candidate) draws() *platformv1.AttemptEnergy {
-	return energy.Draws(c.cluster.Spec.Energy, c.schedule, c.request.PowerWatts, c.request.Replicas)
-}

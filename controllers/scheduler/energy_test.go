@@ -7,10 +7,10 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/scheduling"
-	"github.com/soma-platform/soma/internal/workload"
 )
 
 // night is 22:00 of a Monday.
@@ -138,10 +138,11 @@ func TestAReservationTellsOfEnergy(t *testing.T) {
 	cluster := w.clusters[0]
 	cluster.Spec.Prices = &platformv1.Prices{Currency: "EUR"}
 	cluster.Spec.Energy.PricePerKWh, cluster.Spec.Energy.Schedules[0].PricePerKWh = "0.50", "0.20"
-	c := &candidate{job: runningIn("", "night"), cluster: cluster, schedule: &cluster.Spec.Energy.Schedules[0], request: workload.Request{
-		Price: "1", PowerWatts: 500, Replicas: 3, Replica: platformv1.ReplicaResources{CPU: resource.MustParse("1"), Memory: resource.MustParse("1Gi")},
+	cluster.Spec.Presets = []platformv1.Preset{{
+		Name: "small", PricePerHour: "1", PowerWatts: 500, CPU: resource.MustParse("1"), Memory: resource.MustParse("1Gi"),
 	}}
-	c.job.Status.Reservation = nil
+	c := &candidate{job: runningIn("", "night"), cluster: cluster, schedule: &cluster.Spec.Energy.Schedules[0]}
+	c.job.Spec.Replicas, c.job.Status.Reservation = ptr.To[int32](3), nil
 	status, err := reserve(c, &scheduling.Placement{Nodes: []scheduling.Share{{Node: "n", Replicas: 3}}}, night)
 	if err != nil {
 		t.Fatal(err)

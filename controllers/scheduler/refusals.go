@@ -27,7 +27,7 @@ const (
 
 // refusals is what the scheduler remembers of refusals between rounds. It is only about pace: losing it costs writes.
 type refusals struct {
-	// written is when the refusal of a waiting job was last written, by UID.
+	// written is when the refusal of a waiting job was last written, by UID, as long as that matters.
 	written map[string]time.Time
 	// lastStart is when a job last started, lastPlaces when places were last written.
 	lastStart, lastPlaces time.Time
@@ -140,7 +140,7 @@ func (r *Reconciler) refuse(ctx context.Context, state state, decisions []decisi
 			ctrl.LoggerFrom(ctx).Error(o.err, "a job is put aside, as it cannot be told why it waits")
 		}
 	}
-	r.refusals.forget(state)
+	r.refusals.forget(now)
 	if left == pause {
 		r.told = time.Time{}
 	}
@@ -176,10 +176,10 @@ func refused(job *platformv1.Job, d decision, now time.Time) platformv1.JobStatu
 	return status
 }
 
-// forget drops what is remembered of jobs that do not wait any more.
-func (r *refusals) forget(state state) {
-	for uid := range r.written {
-		if _, waiting := state.candidates[uid]; !waiting {
+// forget drops what was written so long ago that it may be written again.
+func (r *refusals) forget(now time.Time) {
+	for uid, at := range r.written {
+		if now.Sub(at) >= quietRefusal {
 			delete(r.written, uid)
 		}
 	}

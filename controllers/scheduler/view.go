@@ -7,9 +7,11 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	toolscache "k8s.io/client-go/tools/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/platform/cached"
 	"github.com/soma-platform/soma/internal/scheduling"
 	"github.com/soma-platform/soma/internal/workload"
 )
@@ -21,14 +23,16 @@ const wholeLook = time.Minute
 type view struct {
 	client client.Client
 	engine *scheduling.Engine
+	// kept is where the cache keeps jobs, copied what the client last read of one.
+	kept   func(context.Context) (toolscache.Store, error)
+	copied platformv1.Job
 	// world is all but jobs and nodes, sum what it came to when candidates were last judged by it.
 	world *world
 	sum   uint64
-	// jobs are those that exist, by UID; uids are their UIDs by name.
-	jobs map[string]*seen
-	uids map[client.ObjectKey]string
-	// waiting are those that want a reservation, running those that hold one, by UID. The latter are the cache's own and are
-	// never changed.
+	// jobs are those that exist, by UID; names are the same by name.
+	jobs  map[string]*seen
+	names map[client.ObjectKey]*seen
+	// waiting are those that want a reservation, running those that hold one, by UID.
 	waiting map[string]*candidate
 	running map[string]*platformv1.Job
 	quotas  map[string]bool
@@ -38,13 +42,12 @@ type view struct {
 
 // seen is a job as it was when it was last looked at.
 type seen struct {
-	key client.ObjectKey
-	// version of the object; empty where it is to be looked at again.
-	version string
-	// holds reports that it holds a reservation.
-	holds bool
+	// job is the cache's own, as all jobs of a view are: it is never changed.
+	job *platformv1.Job
 	// strays are the nodes on which pods live that belong to no reservation of it.
 	strays []string
+	// holds reports that it holds a reservation, again that it is to be looked at though it did not change.
+	holds, again bool
 }
 
 // state is the jobs that wait in a round.
@@ -56,18 +59,22 @@ type state struct {
 	again time.Duration
 }
 
-func newView(from client.Client, engine *scheduling.Engine) *view {
+func newView(from client.Client, kept func(context.Context) (toolscache.Store, error), engine *scheduling.Engine) *view {
 	return &view{
-		client: from, engine: engine, jobs: map[string]*seen{}, uids: map[client.ObjectKey]string{},
+		client: from, kept: kept, engine: engine, jobs: map[string]*seen{}, names: map[client.ObjectKey]*seen{},
 		waiting: map[string]*candidate{}, running: map[string]*platformv1.Job{}, quotas: map[string]bool{}, nodes: map[string]bool{},
 	}
 }
 
 // look brings the view up to date with what changed.
 func (v *view) look(ctx context.Context, b batch, now time.Time) error {
+	jobs, err := v.kept(ctx)
+	if err != nil {
+		return err
+	}
 	whole := now.Sub(v.whole) >= wholeLook
 	if whole {
-		if err := v.everything(ctx, b); err != nil {
+		if err := v.everything(ctx, jobs, b); err != nil {
 			return err
 		}
 		b.around = true
@@ -78,7 +85,7 @@ func (v *view) look(ctx context.Context, b batch, now time.Time) error {
 		}
 	}
 	for key := range b.jobs {
-		if err := v.byName(ctx, key, b); err != nil {
+		if err := v.byName(ctx, jobs, key, b); err != nil {
 			return err
 		}
 	}
@@ -94,15 +101,11 @@ func (v *view) look(ctx context.Context, b batch, now time.Time) error {
 }
 
 // everything puts all that there is, and all that was, into the batch.
-func (v *view) everything(ctx context.Context, b batch) error {
-	var jobs platformv1.JobList
-	if err := v.client.List(ctx, &jobs, client.UnsafeDisableDeepCopy); err != nil {
-		return fmt.Errorf("list jobs: %w", err)
+func (v *view) everything(ctx context.Context, jobs toolscache.Store, b batch) error {
+	for _, job := range cached.All[*platformv1.Job](jobs) {
+		b.jobs[client.ObjectKeyFromObject(job)] = struct{}{}
 	}
-	for i := range jobs.Items {
-		b.jobs[client.ObjectKeyFromObject(&jobs.Items[i])] = struct{}{}
-	}
-	for key := range v.uids {
+	for key := range v.names {
 		b.jobs[key] = struct{}{}
 	}
 	return v.allNodes(ctx, b)
@@ -138,7 +141,7 @@ func (v *view) around(ctx context.Context, b batch, now time.Time) error {
 	}
 	v.world, v.sum = w, sum
 	for uid, c := range v.waiting {
-		v.jobs[uid].version = ""
+		v.jobs[uid].again = true
 		b.jobs[client.ObjectKeyFromObject(c.job)] = struct{}{}
 	}
 	there := map[string]bool{}
@@ -155,17 +158,20 @@ func (v *view) around(ctx context.Context, b batch, now time.Time) error {
 	return nil
 }
 
-// byName looks at the job of a name. What this process wrote of it is in what it reads.
-func (v *view) byName(ctx context.Context, key client.ObjectKey, b batch) error {
-	job := &platformv1.Job{}
-	err := v.client.Get(ctx, key, job, client.UnsafeDisableDeepCopy)
-	if err != nil && !apierrors.IsNotFound(err) {
+// byName looks at the job of a name.
+func (v *view) byName(ctx context.Context, jobs toolscache.Store, key client.ObjectKey, b batch) error {
+	// That the client found it, or not, says that the cache contains what this process wrote of it.
+	if err := v.client.Get(ctx, key, &v.copied, client.UnsafeDisableDeepCopy); client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("read job %s: %w", key, err)
 	}
-	if uid := v.uids[key]; uid != "" && (err != nil || uid != string(job.UID)) {
-		v.forget(uid, b)
-	}
+	job, err := cached.Get[*platformv1.Job](jobs, key)
 	if err != nil {
+		return fmt.Errorf("read job %s: %w", key, err)
+	}
+	if s := v.names[key]; s != nil && (job == nil || job.UID != s.job.UID) {
+		v.forget(s, b)
+	}
+	if job == nil {
 		return nil
 	}
 	return v.job(ctx, job, b)
@@ -176,8 +182,8 @@ func (v *view) job(ctx context.Context, job *platformv1.Job, b batch) error {
 	uid, holds, wants := string(job.UID), job.Status.Reservation != nil, waits(job)
 	s := v.jobs[uid]
 	if s == nil {
-		s = &seen{key: client.ObjectKeyFromObject(job)}
-		v.jobs[uid], v.uids[s.key] = s, uid
+		s = &seen{job: job, again: true}
+		v.jobs[uid], v.names[client.ObjectKeyFromObject(job)] = s, s
 	}
 	b.addNodes(s.strays)
 	s.strays = nil
@@ -188,13 +194,13 @@ func (v *view) job(ctx context.Context, job *platformv1.Job, b batch) error {
 		b.addNodes(s.strays)
 	}
 	c := v.waiting[uid]
-	if s.version == job.ResourceVersion && s.version != "" {
+	if s.job.ResourceVersion == job.ResourceVersion && !s.again {
 		if c != nil {
 			c.alive = len(s.strays) > 0
 		}
 		return nil
 	}
-	s.version = job.ResourceVersion
+	s.job, s.again = job, false
 	delete(v.running, uid)
 	switch {
 	case holds:
@@ -232,7 +238,7 @@ func (v *view) strays(ctx context.Context, job *platformv1.Job, s *seen) error {
 	err := v.client.List(ctx, &pods, client.InNamespace(job.Namespace), client.MatchingFields{workload.PodsByJob: string(job.UID)},
 		client.UnsafeDisableDeepCopy, client.DisableReadYourWritesConsistency)
 	if err != nil {
-		return fmt.Errorf("list the pods of job %s: %w", s.key, err)
+		return fmt.Errorf("list the pods of job %s/%s: %w", job.Namespace, job.Name, err)
 	}
 	for i := range pods.Items {
 		if !workload.Ended(&pods.Items[i]) {
@@ -243,12 +249,12 @@ func (v *view) strays(ctx context.Context, job *platformv1.Job, s *seen) error {
 }
 
 // forget takes a job out that does not exist any more.
-func (v *view) forget(uid string, b batch) {
+func (v *view) forget(s *seen, b batch) {
+	uid := string(s.job.UID)
 	v.engine.RemoveRunning(uid)
 	v.engine.RemoveWaiting(uid)
-	s := v.jobs[uid]
 	b.addNodes(s.strays)
-	delete(v.uids, s.key)
+	delete(v.names, client.ObjectKeyFromObject(s.job))
 	delete(v.jobs, uid)
 	delete(v.waiting, uid)
 	delete(v.running, uid)
@@ -260,11 +266,11 @@ func (v *view) doubt(uid string, c *changes) {
 	if s == nil {
 		return
 	}
-	s.version = ""
+	s.again = true
 	if waits := v.waiting[uid]; waits != nil {
-		waits.asked = nil
+		waits.asked = false
 	}
-	c.put(batch{jobs: map[client.ObjectKey]struct{}{s.key: {}}})
+	c.put(batch{jobs: map[client.ObjectKey]struct{}{client.ObjectKeyFromObject(s.job): {}}})
 }
 
 // state is the jobs that wait in this round.
@@ -293,17 +299,16 @@ func (v *view) state(now time.Time) state {
 func (v *view) ask(s state) (asked int) {
 	for uid, c := range v.waiting {
 		if s.candidates[uid] != c || c.why() != nil {
-			if c.asked != nil {
+			if c.asked {
 				v.engine.RemoveWaiting(uid)
-				c.asked = nil
+				c.asked = false
 			}
 			continue
 		}
 		asked++
-		if c.asked == nil || c.asked.Overdue != c.overdue || c.changed {
-			w := c.asks()
-			v.engine.SetWaiting(w)
-			c.asked, c.changed = &w, false
+		if !c.asked || c.changed {
+			v.engine.SetWaiting(c.asks())
+			c.asked, c.changed = true, false
 		}
 	}
 	return asked
@@ -344,7 +349,7 @@ func (v *view) holder(ctx context.Context, uid string) *platformv1.Job {
 		return nil
 	}
 	job := &platformv1.Job{}
-	if err := v.client.Get(ctx, s.key, job, client.UnsafeDisableDeepCopy); err != nil || string(job.UID) != uid {
+	if err := v.client.Get(ctx, client.ObjectKeyFromObject(s.job), job, client.UnsafeDisableDeepCopy); err != nil || string(job.UID) != uid {
 		return nil
 	}
 	if job.Status.Reservation == nil || job.Status.Reservation.Ending != "" {

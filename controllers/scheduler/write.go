@@ -11,6 +11,7 @@ import (
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/accounting"
+	"github.com/soma-platform/soma/internal/energy"
 	"github.com/soma-platform/soma/internal/scheduling"
 	"github.com/soma-platform/soma/internal/workload"
 )
@@ -18,7 +19,8 @@ import (
 // reserve is the status of a job that starts.
 func reserve(c *candidate, placement *scheduling.Placement, now time.Time) (platformv1.JobStatus, error) {
 	status := *c.job.Status.DeepCopy()
-	replica := c.request.Replica
+	request := c.request()
+	replica := request.Replica
 	replica.GPUModel = placement.Model
 	status.Attempt++
 	reservation := &platformv1.Reservation{
@@ -28,10 +30,10 @@ func reserve(c *candidate, placement *scheduling.Placement, now time.Time) (plat
 		Cluster: c.cluster.Name,
 		Pool:    placement.Pool,
 		Replica: replica,
-		Energy:  c.draws(),
+		Energy:  energy.Draws(c.cluster.Spec.Energy, c.schedule, request.PowerWatts, request.Replicas),
 	}
 	if prices := c.cluster.Spec.Prices; prices != nil {
-		reservation.PricePerHour = accounting.PerHour(c.request.Price, prices, replica, c.request.Replicas, reservation.Energy)
+		reservation.PricePerHour = accounting.PerHour(request.Price, prices, replica, request.Replicas, reservation.Energy)
 		reservation.Currency = prices.Currency
 	}
 	for _, share := range placement.Nodes {
@@ -40,7 +42,7 @@ func reserve(c *candidate, placement *scheduling.Placement, now time.Time) (plat
 	waited := metav1.NewTime(since(c.job))
 	reservation.QueuedSince = &waited
 	status.Reservation = reservation
-	status.Preset, status.RetryTime = c.request.Preset, nil
+	status.Preset, status.RetryTime = request.Preset, nil
 	status.Phase, status.Reason, status.Message = platformv1.JobPending, platformv1.JobReasonCreating, ""
 	status.Queue = &platformv1.QueueStatus{Since: &waited}
 	appended := status.Journal.Append(platformv1.Transition{

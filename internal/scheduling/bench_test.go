@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"fmt"
+	"runtime"
 	"testing"
 	"time"
 )
@@ -94,4 +95,32 @@ func BenchmarkDecide(b *testing.B) {
 		starts := len(e.Decide(start.Add(time.Hour)).Starts)
 		b.ReportMetric(float64(starts)/time.Since(began).Seconds(), "starts/s")
 	}
+}
+
+// BenchmarkMemory is what the engine keeps of each waiting job.
+func BenchmarkMemory(b *testing.B) {
+	for range b.N {
+		jobs := make([]Waiting, benchWaiting/2)
+		for i := range jobs {
+			jobs[i] = benchJob(i)
+		}
+		e := emptyWorld(Defaults())
+		e.rebuild()
+		before := live()
+		for i := range jobs {
+			e.SetWaiting(jobs[i])
+		}
+		e.rebuild()
+		b.ReportMetric(float64(live()-before)/float64(len(jobs)), "B/job")
+		runtime.KeepAlive(jobs)
+		runtime.KeepAlive(e)
+	}
+}
+
+// live is how many bytes are in use, without garbage.
+func live() int64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.HeapAlloc) //nolint:gosec // it is no more than fits
 }

@@ -337,7 +337,7 @@ func (e *Engine) SetWaiting(w Waiting) {
 		e.RemoveWaiting(w.Key)
 	}
 	e.RemoveRunning(w.Key)
-	added := &waiting{Waiting: w}
+	added := &waiting{Waiting: &w, Key: w.Key, Since: w.Since}
 	e.waiting[w.Key] = added
 	if !e.stale {
 		e.enqueue(added)
@@ -360,6 +360,9 @@ func (e *Engine) enqueue(w *waiting) {
 		l.classes[s] = c
 	}
 	w.class = c
+	if len(c.jobs.items) > 0 {
+		w.Waiting = c.first().Waiting
+	}
 	c.jobs.insert(w)
 	switch {
 	case len(c.jobs.items) == 1:

@@ -62,7 +62,7 @@ func (e *Engine) clone(waiting int) *Engine {
 	}
 	for _, q := range e.queues {
 		for _, w := range q.order.items[:min(waiting, len(q.order.items))] {
-			other.SetWaiting(w.Waiting)
+			other.SetWaiting(w.told())
 		}
 	}
 	return other

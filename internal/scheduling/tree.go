@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 )
@@ -41,7 +42,8 @@ func (e *Engine) rebuild() {
 			r.queue.hold(r.User, r.uses)
 		}
 	}
-	for _, w := range e.waiting {
+	// In order, so that each goes to the end of its queue and of its class.
+	for _, w := range slices.SortedFunc(maps.Values(e.waiting), inOrder) {
 		w.class = nil
 		e.enqueue(w)
 	}

@@ -46,10 +46,19 @@ type Request struct {
 	Avoid string
 }
 
-// waiting is a job in the queue.
+// waiting is a job in the queue. All but its key and when it began to wait it has in common with the others of its class.
 type waiting struct {
-	Waiting
+	*Waiting
+	Key   string
+	Since time.Time
 	class *class
+}
+
+// told is the job as the engine was told of it.
+func (w *waiting) told() Waiting {
+	told := *w.Waiting
+	told.Key, told.Since = w.Key, w.Since
+	return told
 }
 
 // shape is all of a job that matters to whether and where it starts: of jobs of the same shape in a lane, the engine looks

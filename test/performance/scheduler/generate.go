@@ -48,7 +48,7 @@ func (r *run) generateClass(ctx context.Context, q queue, c *class) error {
 }
 
 func (r *run) make(ctx context.Context, q queue, c *class, i int) error {
-	name := fmt.Sprintf("%s-%d", c.name, i)
+	name := c.jobName(i)
 	r.submitted(q, name, c)
 	if err := r.plane.Create(ctx, r.plane.system.job(q, c, name)); err != nil {
 		return fmt.Errorf("make job %s/%s: %w", q.name, name, err)

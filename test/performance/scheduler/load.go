@@ -3,6 +3,8 @@ package main
 import (
 	"fmt"
 	"time"
+
+	"k8s.io/apimachinery/pkg/types"
 )
 
 // class is equal jobs of one queue, made one after another.
@@ -50,6 +52,22 @@ func (l *load) all() []queue {
 	}
 	return queues
 }
+
+// names are those of all jobs.
+func (l *load) names() []types.NamespacedName {
+	var names []types.NamespacedName
+	for _, q := range l.all() {
+		for _, c := range l.classes {
+			for i := range c.count {
+				names = append(names, types.NamespacedName{Namespace: q.name, Name: c.jobName(i)})
+			}
+		}
+	}
+	return names
+}
+
+// jobName is the name of the class's job of a number.
+func (c *class) jobName(i int) string { return fmt.Sprintf("%s-%d", c.name, i) }
 
 // jobs is how many jobs there are in all.
 func (l *load) jobs() int {
@@ -125,8 +143,9 @@ func stream(part int) load {
 
 // standing is jobs that never end, of which a sixth runs.
 func standing(part int) load {
+	cpu := 1000 / part
 	return load{
-		name: "restart", cohorts: 1, queues: 10, cpu: 1000 / part,
-		classes: []class{{name: "standing", count: 6000 / part, priority: normal, cpu: 1}},
+		name: "restart", cohorts: 1, queues: 10, cpu: cpu,
+		classes: []class{{name: "standing", count: 6 * cpu, priority: normal, cpu: 1}},
 	}
 }

@@ -36,27 +36,45 @@ func (b *bench) measureRestart(ctx context.Context, systems []system) (err error
 	}
 	ctx, cancel := context.WithTimeout(ctx, b.timeout)
 	defer cancel()
-	l := standing(b.part)
-	running, _ := l.total()
-	b.say("restart: making %d jobs of which %d run", l.jobs(), running)
-	p, err := b.ready(ctx, systems[at], &l)
+	l, pattern := standing(b.part), standing(patternPart)
+	p, err := b.ready(ctx, systems[at], &pattern)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
+	running, _ := l.total()
+	nodes, few := nodesFor(&l), nodesFor(&pattern)
+	if err := makeAll(ctx, p, makeNodes(nodes, false)[few:]); err != nil {
+		return err
+	}
 	empty, err := p.beyondCache(ctx)
 	if err != nil {
 		return err
 	}
-	if err := p.startScheduler(b.profile()...); err != nil {
+	b.say("restart: making %d jobs of which %d run", l.jobs(), running)
+	if err := p.makePattern(ctx, &pattern); err != nil {
 		return err
 	}
+	if err := p.widen(ctx, &l); err != nil {
+		return err
+	}
+	made, err := p.multiply(ctx, l.cpu/pattern.cpu, nodes)
+	if err != nil {
+		return err
+	}
+	b.say("restart: they are made")
 	r := newRun(p, tries)
+	for _, key := range append(made, pattern.names()...) {
+		r.known[key] = &job{class: &l.classes[0], submitted: time.Now()}
+	}
 	return r.play(ctx, func(ctx context.Context) error {
-		if err := r.generate(ctx, &l); err != nil {
+		if err := r.reach(ctx, running); err != nil {
 			return err
 		}
-		if err := r.reach(ctx, running); err != nil {
+		if err := p.startScheduler(b.profile()...); err != nil {
+			return err
+		}
+		if err := p.counted(ctx, &l); err != nil {
 			return err
 		}
 		return b.restart(ctx, p, r, &l, empty)
@@ -135,6 +153,7 @@ func (b *bench) restart(ctx context.Context, p *plane, r *run, l *load, empty us
 	}
 	figure("all jobs listed", "s", detail, listing...)
 	figure("a process started and its cache filled", "s", "", now.filling.Seconds())
+	figure("a process started and its cache filled, without jobs", "s", "", empty.filling.Seconds())
 	figure("restart to first reservation", "s", fmt.Sprintf("median of %d", tries), starting...)
 	figure("restart to first reservation, against listing", "", "", ratios...)
 	figure("memory of the cache", "MB", "live, after collection", now.cache/(1<<20))

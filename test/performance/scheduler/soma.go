@@ -53,12 +53,11 @@ const (
 )
 
 func (s *soma) prepare(ctx context.Context, c client.Client, l *load) error {
-	cpu, gpus := l.total()
-	nodes := max(spare*cpu/nodeCPU, (gpus+nodeGPUs-1)/nodeGPUs) + 1
+	_, gpus := l.total()
 	if err := makeAll(ctx, c, []client.Object{&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: systemNamespace}}}); err != nil {
 		return err
 	}
-	if err := makeAll(ctx, c, makeNodes(nodes, gpus > 0)); err != nil {
+	if err := makeAll(ctx, c, makeNodes(nodesFor(l), gpus > 0)); err != nil {
 		return err
 	}
 	quotas, projects := somaQueues(l)
@@ -112,6 +111,12 @@ func somaQueues(l *load) (quotas, projects []client.Object) {
 		quotas, projects = append(quotas, quota), append(projects, project)
 	}
 	return quotas, projects
+}
+
+// nodesFor is how many nodes a load needs.
+func nodesFor(l *load) int {
+	cpu, gpus := l.total()
+	return max(spare*cpu/nodeCPU, (gpus+nodeGPUs-1)/nodeGPUs) + 1
 }
 
 func makeNodes(n int, gpus bool) []client.Object {
