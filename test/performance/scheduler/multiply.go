@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 
+	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/apimachinery/pkg/util/uuid"
@@ -17,8 +18,8 @@ import (
 const (
 	// storedJobs is what etcd's keys of jobs begin with.
 	storedJobs = "/registry/platform.soma.dev/jobs/"
-	// together is how many jobs are stored at once.
-	together = 100
+	// storers is how many store jobs at the same time.
+	storers = 16
 )
 
 // stored is a key of etcd and what is under it.
@@ -28,7 +29,8 @@ type stored struct {
 }
 
 // multiply has every job there so many times, and returns the names of those that it made. It writes past the API server: that
-// takes seconds, as it waits for no scheduler. Those that hold a reservation hold it on all nodes in turn.
+// takes seconds, as it waits for no scheduler. Each job is a write of its own, as the API server's watches miss some of what one
+// revision changes together. Those that hold a reservation hold it on all nodes in turn.
 func (p *plane) multiply(ctx context.Context, times, nodes int) (made []types.NamespacedName, err error) {
 	var found struct {
 		KVs []stored `json:"kvs"`
@@ -38,11 +40,10 @@ func (p *plane) multiply(ctx context.Context, times, nodes int) (made []types.Na
 	if err := p.askEtcd(ctx, "range", map[string]any{"key": []byte(storedJobs), "range_end": after}, &found); err != nil {
 		return nil, err
 	}
-	var puts []any
-	flush := func() error {
-		defer func() { puts = nil }()
-		return p.askEtcd(ctx, "txn", map[string]any{"success": puts}, nil)
-	}
+	all, within := errgroup.WithContext(ctx)
+	all.SetLimit(storers)
+	// Whoever returns early has waited for those.
+	defer func() { err = errors.Join(err, all.Wait()) }()
 	for _, kv := range found.KVs {
 		job := &unstructured.Unstructured{}
 		if err := json.Unmarshal(kv.Value, &job.Object); err != nil {
@@ -64,15 +65,10 @@ func (p *plane) multiply(ctx context.Context, times, nodes int) (made []types.Na
 			}
 			key := types.NamespacedName{Namespace: job.GetNamespace(), Name: job.GetName()}
 			made = append(made, key)
-			puts = append(puts, map[string]any{"request_put": stored{[]byte(storedJobs + key.String()), text}})
-			if len(puts) == together {
-				if err := flush(); err != nil {
-					return nil, err
-				}
-			}
+			all.Go(func() error { return p.askEtcd(within, "put", stored{[]byte(storedJobs + key.String()), text}, nil) })
 		}
 	}
-	return made, flush()
+	return made, nil
 }
 
 // askEtcd asks etcd for something by its gateway.
