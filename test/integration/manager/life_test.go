@@ -80,7 +80,8 @@ var _ = Describe("The life of a job", func() {
 
 	It("fails when it did not start in time", func() {
 		job := newJob(kubelet.NeverStart(), func(j *v1alpha1.Job) { j.Spec.ScheduleTimeoutSeconds = ptr.To(int64(1)) })
-		waiting := newJob(kubelet.Exit(0), cores("99"), func(j *v1alpha1.Job) { j.Spec.ScheduleTimeoutSeconds = ptr.To(int64(1)) })
+		// Long enough to be told first what it waits for.
+		waiting := newJob(kubelet.Exit(0), cores("99"), func(j *v1alpha1.Job) { j.Spec.ScheduleTimeoutSeconds = ptr.To(int64(5)) })
 		submit(job, waiting)
 		reaches(job, v1alpha1.JobFailed, v1alpha1.JobReasonScheduleTimeout)
 		reaches(waiting, v1alpha1.JobFailed, v1alpha1.JobReasonScheduleTimeout)

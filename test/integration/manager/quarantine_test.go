@@ -95,6 +95,8 @@ var _ = Describe("A node on which several jobs fail", func() {
 		harness.Reaches(sick, func(g Gomega, n *corev1.Node) { g.Expect(n).To(taint) })
 		change(sick, func(n *corev1.Node) { delete(n.Labels, kubelet.LabelBrokenGPUs) })
 		harness.Reaches(sick, func(g Gomega, n *corev1.Node) { g.Expect(n).NotTo(taint) })
+		// There it would be with the others, and another node would stay whole.
+		change(well, func(n *corev1.Node) { n.Spec.Unschedulable = true })
 		job := fail(1)[0]
 		runs(job)
 		Expect(job.Status.Reservation.Nodes).To(ConsistOf(HaveField("Node", sick.Name)))
