@@ -15,6 +15,7 @@ import (
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/scheduling"
+	"github.com/soma-platform/soma/internal/testing/heap"
 )
 
 // benchWaiting jobs of 10 users wait in 100 projects, on 1,000 nodes.
@@ -70,7 +71,7 @@ func BenchmarkFirstRound(b *testing.B) {
 	kept := func(context.Context) (toolscache.Store, error) { return s.jobs, nil }
 	for range b.N {
 		b.StopTimer()
-		before := live()
+		before := heap.Live()
 		b.StartTimer()
 		engine := scheduling.New(scheduling.Defaults())
 		v := newView(s, kept, engine)
@@ -83,15 +84,7 @@ func BenchmarkFirstRound(b *testing.B) {
 		if len(v.waiting) != benchWaiting {
 			b.Fatalf("%d jobs wait", len(v.waiting))
 		}
-		b.ReportMetric(float64(live()-before)/benchWaiting, "B/job")
+		b.ReportMetric(float64(heap.Live()-before)/benchWaiting, "B/job")
 		runtime.KeepAlive(v)
 	}
-}
-
-// live is how many bytes are in use, without garbage.
-func live() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc) //nolint:gosec // it is no more than fits
 }

@@ -5,6 +5,8 @@ import (
 	"runtime"
 	"testing"
 	"time"
+
+	"github.com/soma-platform/soma/internal/testing/heap"
 )
 
 // A large world: 5,000 nodes of 8 GPUs, 20,000 running jobs, 100,000 waiting ones in 100 quotas of 10 users each.
@@ -106,21 +108,13 @@ func BenchmarkMemory(b *testing.B) {
 		}
 		e := emptyWorld(Defaults())
 		e.rebuild()
-		before := live()
+		before := heap.Live()
 		for i := range jobs {
 			e.SetWaiting(jobs[i])
 		}
 		e.rebuild()
-		b.ReportMetric(float64(live()-before)/float64(len(jobs)), "B/job")
+		b.ReportMetric(float64(heap.Live()-before)/float64(len(jobs)), "B/job")
 		runtime.KeepAlive(jobs)
 		runtime.KeepAlive(e)
 	}
-}
-
-// live is how many bytes are in use, without garbage.
-func live() int64 {
-	runtime.GC()
-	var m runtime.MemStats
-	runtime.ReadMemStats(&m)
-	return int64(m.HeapAlloc) //nolint:gosec // it is no more than fits
 }
