@@ -54,6 +54,7 @@ var layers = map[string]layer{
 	"internal/provision":  adapters,
 	"internal/history":    adapters,
 	"internal/aclstore":   adapters,
+	"internal/authority":  adapters,
 	"internal/notify":     adapters,
 	"controllers":         actors,
 	"webhooks":            actors,

@@ -23,9 +23,12 @@ var (
 func addKnownTypes(scheme *runtime.Scheme) error {
 	scheme.AddKnownTypes(GroupVersion,
 		&Cluster{}, &ClusterList{},
+		&Grant{}, &GrantList{},
 		&Job{}, &JobList{},
 		&Project{}, &ProjectList{},
 		&Quota{}, &QuotaList{},
+		&Role{}, &RoleList{},
+		&User{}, &UserList{},
 	)
 	metav1.AddToGroupVersion(scheme, GroupVersion)
 	return nil

@@ -106,13 +106,48 @@ func (in GPUs) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Grant) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.Grant"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in GrantList) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.GrantList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in GrantSpec) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.GrantSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in GrantStatus) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.GrantStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Grantee) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.Grantee"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in HTTPPort) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.HTTPPort"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in HeldRole) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.HeldRole"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Holder) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.Holder"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Identity) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.Identity"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -163,6 +198,11 @@ func (in Money) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in NodeShare) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.NodeShare"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Permission) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.Permission"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
@@ -286,6 +326,26 @@ func (in RestartRule) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Role) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.Role"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RoleList) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.RoleList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RoleSpec) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.RoleSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in RoleStatus) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.RoleStatus"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in ScratchVolume) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.ScratchVolume"
 }
@@ -301,6 +361,11 @@ func (in SecretVolume) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in Token) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.Token"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Toleration) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.Toleration"
 }
@@ -313,6 +378,26 @@ func (in TopologyLevel) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Transition) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.Transition"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in User) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.User"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in UserList) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.UserList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in UserSpec) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.UserSpec"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in UserStatus) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.UserStatus"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

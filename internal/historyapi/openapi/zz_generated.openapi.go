@@ -46,8 +46,15 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.GPUModelAmount{}.OpenAPIModelName():   schema_soma_platform_soma_api_v1alpha1_GPUModelAmount(ref),
 		apiv1alpha1.GPUPrice{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_GPUPrice(ref),
 		apiv1alpha1.GPUs{}.OpenAPIModelName():             schema_soma_platform_soma_api_v1alpha1_GPUs(ref),
+		apiv1alpha1.Grant{}.OpenAPIModelName():            schema_soma_platform_soma_api_v1alpha1_Grant(ref),
+		apiv1alpha1.GrantList{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_GrantList(ref),
+		apiv1alpha1.GrantSpec{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_GrantSpec(ref),
+		apiv1alpha1.GrantStatus{}.OpenAPIModelName():      schema_soma_platform_soma_api_v1alpha1_GrantStatus(ref),
+		apiv1alpha1.Grantee{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_Grantee(ref),
 		apiv1alpha1.HTTPPort{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_HTTPPort(ref),
+		apiv1alpha1.HeldRole{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_HeldRole(ref),
 		apiv1alpha1.Holder{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_Holder(ref),
+		apiv1alpha1.Identity{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_Identity(ref),
 		apiv1alpha1.Job{}.OpenAPIModelName():              schema_soma_platform_soma_api_v1alpha1_Job(ref),
 		apiv1alpha1.JobEnergy{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_JobEnergy(ref),
 		apiv1alpha1.JobList{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_JobList(ref),
@@ -58,6 +65,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.KubeconfigSecret{}.OpenAPIModelName(): schema_soma_platform_soma_api_v1alpha1_KubeconfigSecret(ref),
 		apiv1alpha1.Money{}.OpenAPIModelName():            schema_soma_platform_soma_api_v1alpha1_Money(ref),
 		apiv1alpha1.NodeShare{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_NodeShare(ref),
+		apiv1alpha1.Permission{}.OpenAPIModelName():       schema_soma_platform_soma_api_v1alpha1_Permission(ref),
 		apiv1alpha1.Placement{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_Placement(ref),
 		apiv1alpha1.Pool{}.OpenAPIModelName():             schema_soma_platform_soma_api_v1alpha1_Pool(ref),
 		apiv1alpha1.Preemption{}.OpenAPIModelName():       schema_soma_platform_soma_api_v1alpha1_Preemption(ref),
@@ -82,12 +90,21 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.ResourceAmounts{}.OpenAPIModelName():  schema_soma_platform_soma_api_v1alpha1_ResourceAmounts(ref),
 		apiv1alpha1.Restart{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_Restart(ref),
 		apiv1alpha1.RestartRule{}.OpenAPIModelName():      schema_soma_platform_soma_api_v1alpha1_RestartRule(ref),
+		apiv1alpha1.Role{}.OpenAPIModelName():             schema_soma_platform_soma_api_v1alpha1_Role(ref),
+		apiv1alpha1.RoleList{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_RoleList(ref),
+		apiv1alpha1.RoleSpec{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_RoleSpec(ref),
+		apiv1alpha1.RoleStatus{}.OpenAPIModelName():       schema_soma_platform_soma_api_v1alpha1_RoleStatus(ref),
 		apiv1alpha1.ScratchVolume{}.OpenAPIModelName():    schema_soma_platform_soma_api_v1alpha1_ScratchVolume(ref),
 		apiv1alpha1.SecretKey{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_SecretKey(ref),
 		apiv1alpha1.SecretVolume{}.OpenAPIModelName():     schema_soma_platform_soma_api_v1alpha1_SecretVolume(ref),
+		apiv1alpha1.Token{}.OpenAPIModelName():            schema_soma_platform_soma_api_v1alpha1_Token(ref),
 		apiv1alpha1.Toleration{}.OpenAPIModelName():       schema_soma_platform_soma_api_v1alpha1_Toleration(ref),
 		apiv1alpha1.TopologyLevel{}.OpenAPIModelName():    schema_soma_platform_soma_api_v1alpha1_TopologyLevel(ref),
 		apiv1alpha1.Transition{}.OpenAPIModelName():       schema_soma_platform_soma_api_v1alpha1_Transition(ref),
+		apiv1alpha1.User{}.OpenAPIModelName():             schema_soma_platform_soma_api_v1alpha1_User(ref),
+		apiv1alpha1.UserList{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_UserList(ref),
+		apiv1alpha1.UserSpec{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_UserSpec(ref),
+		apiv1alpha1.UserStatus{}.OpenAPIModelName():       schema_soma_platform_soma_api_v1alpha1_UserStatus(ref),
 		apiv1alpha1.UserUsage{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_UserUsage(ref),
 		apiv1alpha1.Volume{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_Volume(ref),
 		resource.Quantity{}.OpenAPIModelName():            schema_apimachinery_pkg_api_resource_Quantity(ref),
@@ -1950,6 +1967,239 @@ func schema_soma_platform_soma_api_v1alpha1_GPUs(ref common.ReferenceCallback) c
 	}
 }
 
+func schema_soma_platform_soma_api_v1alpha1_Grant(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Grant gives somebody a role, or an action on something, inside the project in whose namespace it is.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "metadata of the object.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spec is who may do what.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(apiv1alpha1.GrantSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "status is what Soma found.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(apiv1alpha1.GrantStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"spec"},
+			},
+		},
+		Dependencies: []string{
+			apiv1alpha1.GrantSpec{}.OpenAPIModelName(), apiv1alpha1.GrantStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_GrantList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "GrantList is a list of grants.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Default: map[string]interface{}{},
+							Ref:     ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Type: []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.Grant{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			apiv1alpha1.Grant{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_GrantSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "GrantSpec is who may do what. Nothing of it can be changed but when it ends: a grant is made and revoked.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"to": {
+						SchemaProps: spec.SchemaProps{
+							Description: "to is who is given the right.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(apiv1alpha1.Grantee{}.OpenAPIModelName()),
+						},
+					},
+					"role": {
+						SchemaProps: spec.SchemaProps{
+							Description: "role is the name of a Role that is held in this project by it.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"uri": {
+						SchemaProps: spec.SchemaProps{
+							Description: "uri is the address of something in this project, `job:train` for instance.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"action": {
+						SchemaProps: spec.SchemaProps{
+							Description: "action that is allowed on what the uri names.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"expiresAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "expiresAt is when the grant ends. Without it, it does not.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"grantedBy": {
+						SchemaProps: spec.SchemaProps{
+							Description: "grantedBy is who made the grant. It is recorded by admission and cannot be set by hand.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"to"},
+			},
+		},
+		Dependencies: []string{
+			apiv1alpha1.Grantee{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_GrantStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "GrantStatus is what Soma found.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "observedGeneration is the generation of the spec that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "conditions: Ready, Stalled.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Condition{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_Grantee(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Grantee is who is given a right: one of the three.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"user": {
+						SchemaProps: spec.SchemaProps{
+							Description: "user is the name of a User.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"group": {
+						SchemaProps: spec.SchemaProps{
+							Description: "group is the name of a group, as the identity provider names it.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"role": {
+						SchemaProps: spec.SchemaProps{
+							Description: "role is the name of a Role: what is given, everybody gets who holds that role everywhere, and not in one project alone.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+			},
+		},
+	}
+}
+
 func schema_soma_platform_soma_api_v1alpha1_HTTPPort(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -1967,6 +2217,35 @@ func schema_soma_platform_soma_api_v1alpha1_HTTPPort(ref common.ReferenceCallbac
 					},
 				},
 				Required: []string{"port"},
+			},
+		},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_HeldRole(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "HeldRole is a role that a user holds everywhere, or in one organization. In a project roles are held by a Grant, which goes with the project.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"role": {
+						SchemaProps: spec.SchemaProps{
+							Description: "role is the name of a Role.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"organization": {
+						SchemaProps: spec.SchemaProps{
+							Description: "organization in whose projects the role is held.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"role"},
 			},
 		},
 	}
@@ -2004,6 +2283,36 @@ func schema_soma_platform_soma_api_v1alpha1_Holder(ref common.ReferenceCallback)
 					},
 				},
 				Required: []string{"quota", "jobs"},
+			},
+		},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_Identity(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Identity is how an identity provider knows a user.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"issuer": {
+						SchemaProps: spec.SchemaProps{
+							Description: "issuer is the address of the identity provider, exactly as its tokens have it in `iss`.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"subject": {
+						SchemaProps: spec.SchemaProps{
+							Description: "subject is the user's `sub` in the tokens of that issuer.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"issuer", "subject"},
 			},
 		},
 	}
@@ -2807,6 +3116,36 @@ func schema_soma_platform_soma_api_v1alpha1_NodeShare(ref common.ReferenceCallba
 					},
 				},
 				Required: []string{"node", "replicas"},
+			},
+		},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_Permission(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Permission is an action on what an address names and on all that lies below it.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"uri": {
+						SchemaProps: spec.SchemaProps{
+							Description: "uri is the address.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"action": {
+						SchemaProps: spec.SchemaProps{
+							Description: "action that is allowed there, and with it those that it includes.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"uri", "action"},
 			},
 		},
 	}
@@ -4258,6 +4597,209 @@ func schema_soma_platform_soma_api_v1alpha1_RestartRule(ref common.ReferenceCall
 	}
 }
 
+func schema_soma_platform_soma_api_v1alpha1_Role(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Role is a named list of rights, by addresses, and of roles that it includes. A user holds it everywhere, in an organization or in a project; a Grant gives it to somebody in one project.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "metadata of the object.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spec is what those may do who hold the role.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(apiv1alpha1.RoleSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "status is what Soma found.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(apiv1alpha1.RoleStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			apiv1alpha1.RoleSpec{}.OpenAPIModelName(), apiv1alpha1.RoleStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_RoleList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "RoleList is a list of roles.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Default: map[string]interface{}{},
+							Ref:     ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Type: []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.Role{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			apiv1alpha1.Role{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_RoleSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "RoleSpec is what those may do who hold the role.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"description": {
+						SchemaProps: spec.SchemaProps{
+							Description: "description for people.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"grants": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"uri",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "grants are the actions that the role allows. Addresses without `//` count for the project, or for all projects of the organization, in which the role is held.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.Permission{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"includes": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "set",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "includes are the names of roles whose grants this role has as well. No role may include itself, not over others either.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			apiv1alpha1.Permission{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_RoleStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "RoleStatus is what Soma found.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "observedGeneration is the generation of the spec that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "conditions: Ready, Stalled.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Condition{}.OpenAPIModelName()},
+	}
+}
+
 func schema_soma_platform_soma_api_v1alpha1_ScratchVolume(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -4336,6 +4878,65 @@ func schema_soma_platform_soma_api_v1alpha1_SecretVolume(ref common.ReferenceCal
 				Required: []string{"name"},
 			},
 		},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_Token(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "Token is one that a service account may come with. The token itself is shown once, when it is made, and not kept.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"id": {
+						SchemaProps: spec.SchemaProps{
+							Description: "id names the token among those of the user; it is the part of it that is no secret.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"hash": {
+						SchemaProps: spec.SchemaProps{
+							Description: "hash is the SHA-256 of the token in hexadecimal digits. What is hashed has 256 random bits.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"expiresAt": {
+						SchemaProps: spec.SchemaProps{
+							Description: "expiresAt is when the token stops being accepted.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"scope": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"uri",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "scope is all that may be done with the token, of what the user may do. Without it, that is everything.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.Permission{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"id", "hash", "expiresAt"},
+			},
+		},
+		Dependencies: []string{
+			apiv1alpha1.Permission{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 
@@ -4475,6 +5076,327 @@ func schema_soma_platform_soma_api_v1alpha1_Transition(ref common.ReferenceCallb
 		},
 		Dependencies: []string{
 			v1.MicroTime{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_User(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "User is a person, or a service account that belongs to one.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Description: "metadata of the object.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(v1.ObjectMeta{}.OpenAPIModelName()),
+						},
+					},
+					"spec": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spec is who the user is and what roles they hold.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(apiv1alpha1.UserSpec{}.OpenAPIModelName()),
+						},
+					},
+					"status": {
+						SchemaProps: spec.SchemaProps{
+							Description: "status is what Soma found.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(apiv1alpha1.UserStatus{}.OpenAPIModelName()),
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			apiv1alpha1.UserSpec{}.OpenAPIModelName(), apiv1alpha1.UserStatus{}.OpenAPIModelName(), v1.ObjectMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_UserList(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserList is a list of users.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"kind": {
+						SchemaProps: spec.SchemaProps{
+							Description: "Kind is a string value representing the REST resource this object represents. Servers may infer this from the endpoint the client submits requests to. Cannot be updated. In CamelCase. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#types-kinds",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"apiVersion": {
+						SchemaProps: spec.SchemaProps{
+							Description: "APIVersion defines the versioned schema of this representation of an object. Servers should convert recognized schemas to the latest internal value, and may reject unrecognized values. More info: https://git.k8s.io/community/contributors/devel/sig-architecture/api-conventions.md#resources",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"metadata": {
+						SchemaProps: spec.SchemaProps{
+							Default: map[string]interface{}{},
+							Ref:     ref(v1.ListMeta{}.OpenAPIModelName()),
+						},
+					},
+					"items": {
+						SchemaProps: spec.SchemaProps{
+							Type: []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.User{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"items"},
+			},
+		},
+		Dependencies: []string{
+			apiv1alpha1.User{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_UserSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserSpec is who a user is and what roles they hold.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"type": {
+						SchemaProps: spec.SchemaProps{
+							Description: "type is Person or ServiceAccount.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"identities": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"issuer",
+									"subject",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "identities by which identity providers know the person. Several users cannot have the same.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.Identity{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"displayName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "displayName for people.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"email": {
+						SchemaProps: spec.SchemaProps{
+							Description: "email for people and for notifications. Nobody is recognised by it.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"owner": {
+						SchemaProps: spec.SchemaProps{
+							Description: "owner is the name of the user who answers for the service account. It works while the owner does.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"roles": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "roles that the user holds.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.HeldRole{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+					"disabled": {
+						SchemaProps: spec.SchemaProps{
+							Description: "disabled takes everything from the user at once, what is open included.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
+					"notBefore": {
+						SchemaProps: spec.SchemaProps{
+							Description: "notBefore ends every session and token that was made before it, without disabling the user.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"delegates": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "set",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "delegates are names of users, service accounts as a rule, that may submit jobs on behalf of this one.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"tokens": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"id",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "tokens of a service account.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.Token{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			apiv1alpha1.HeldRole{}.OpenAPIModelName(), apiv1alpha1.Identity{}.OpenAPIModelName(), apiv1alpha1.Token{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_UserStatus(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "UserStatus is what Soma found.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"observedGeneration": {
+						SchemaProps: spec.SchemaProps{
+							Description: "observedGeneration is the generation of the spec that this status describes.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"groups": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "set",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "groups of the person, as the identity provider told them when they last signed in.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"lastSignIn": {
+						SchemaProps: spec.SchemaProps{
+							Description: "lastSignIn is when the person last signed in.",
+							Ref:         ref(v1.Time{}.OpenAPIModelName()),
+						},
+					},
+					"endedSessions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "set",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "endedSessions are the sessions that were signed out and would otherwise still count, by their identifiers.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"conditions": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"type",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "conditions: Ready, Stalled.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(v1.Condition{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
+				},
+			},
+		},
+		Dependencies: []string{
+			v1.Condition{}.OpenAPIModelName(), v1.Time{}.OpenAPIModelName()},
 	}
 }
 
