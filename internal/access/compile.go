@@ -199,62 +199,70 @@ func (b bundle) within(has map[Scheme]Level, share bool) bool {
 // role for each user.
 func (m *Membership) CompilePlatform() []CompiledRole {
 	roles := collection{}
-	for _, user := range slices.Sorted(maps.Keys(m.trees)) {
-		tree := m.trees[user]
-		for scheme, kind := range kinds {
-			root := Root(scheme)
-			if scheme == Project {
-				root.path = []string{Home}
-			}
-			own := tree.levelOf(root, func(r *Right) bool { return !r.Why.Everyone })
-			if rules := PlatformRules(scheme, own); len(rules) > 0 {
-				roles.add(user, prefix+kind+":"+string(own.Action()), rules)
-			}
+	for user, tree := range m.trees {
+		for name, rules := range platformRules(tree.rights, false) {
+			roles.add(user, name, rules)
 		}
-		if rules := Everywhere(tree.Level(Target{Scheme: Job, path: []string{Home}})); len(rules) > 0 {
-			roles.add(user, prefix+"jobs:read", rules)
-		}
-		m.bindNamed(roles, user, tree)
 	}
-	all := NewTree(m.directory.expand(EveryoneRole, scope{}, Why{Everyone: true}))
-	compiled := roles.sorted()
 	everyone := CompiledRole{Name: prefix + "everyone", Everyone: true, Rules: []rbacv1.PolicyRule{
 		// Whose service accounts they may make, admission decides.
 		{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"users"}, Verbs: []string{"create"}},
 	}}
-	for _, scheme := range ByName {
-		everyone.Rules = append(everyone.Rules, PlatformRules(scheme, all.Level(Root(scheme)))...)
+	all := platformRules(m.directory.ofEveryone(), true)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		everyone.Rules = append(everyone.Rules, all[name]...)
 	}
-	return append(compiled, everyone)
+	return append(roles.sorted(), everyone)
 }
 
-// bindNamed binds a user to single objects that lie in no project, and to making projects in an organization.
-func (m *Membership) bindNamed(roles collection, user string, tree *Tree) {
-	for i := range tree.rights {
-		right := &tree.rights[i]
+// platformRules are what rights allow of what lies in no project, by the name of the role for it: those that everyone has,
+// or those that one has beyond.
+func platformRules(rights []Right, ofEveryone bool) map[string][]rbacv1.PolicyRule {
+	rules := map[string][]rbacv1.PolicyRule{}
+	add := func(name string, of []rbacv1.PolicyRule) {
+		if len(of) > 0 {
+			rules[prefix+name] = of
+		}
+	}
+	counts := func(r *Right) bool { return r.Why.Everyone == ofEveryone }
+	for scheme, kind := range kinds {
+		level := levelOf(rights, platformRoot(scheme), counts)
+		add(kind+":"+string(level.Action()), PlatformRules(scheme, level))
+	}
+	add("jobs:read", Everywhere(levelOf(rights, platformRoot(Job), counts)))
+	for i := range rights {
+		right := &rights[i]
 		path := right.Target.path
 		switch {
-		case right.Why.Everyone, right.Why.Project != "", right.Why.Self && right.Target.Scheme == User:
+		case !counts(right), right.Why.Project != "", right.Why.Self && right.Target.Scheme == User:
 		case slices.Contains(ByName, right.Target.Scheme) && len(path) == 1:
-			level := tree.Level(right.Target)
-			if rules := NamedRules(right.Target.Scheme, level, path[0]); len(rules) > 0 {
-				roles.add(user, strings.Join([]string{prefix + string(right.Target.Scheme), path[0], string(level.Action())}, ":"), rules)
-			}
+			level := levelOf(rights, right.Target, counts)
+			add(strings.Join([]string{string(right.Target.Scheme), path[0], string(level.Action())}, ":"), NamedRules(right.Target.Scheme, level, path[0]))
 		case right.Target.Scheme == Project && len(path) == 2 && right.Level == Manage:
 			// Of which organization, admission decides.
-			roles.add(user, prefix+"projects:create", []rbacv1.PolicyRule{
+			add("projects:create", []rbacv1.PolicyRule{
 				{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"projects"}, Verbs: []string{"create"}},
 			})
 		}
 	}
+	return rules
+}
+
+// platformRoot is the target for all of a kind: of those that lie in projects, all that are addressed under the platform's
+// own cluster.
+func platformRoot(scheme Scheme) Target {
+	if slices.Contains(InProjects, scheme) {
+		return Target{Scheme: scheme, path: []string{Home}}
+	}
+	return Root(scheme)
 }
 
 // levelOf is the most that those of the rights allow at a target that a function picks, without what is only on the way.
-func (t *Tree) levelOf(target Target, pick func(*Right) bool) Level {
+func levelOf(rights []Right, target Target, pick func(*Right) bool) Level {
 	level := None
-	for i := range t.rights {
-		if t.rights[i].Target.covers(target) && pick(&t.rights[i]) {
-			level = max(level, t.rights[i].Level)
+	for i := range rights {
+		if rights[i].Target.covers(target) && pick(&rights[i]) {
+			level = max(level, rights[i].Level)
 		}
 	}
 	return level

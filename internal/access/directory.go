@@ -209,7 +209,7 @@ func (d *Directory) Rights(name string, now time.Time) []Right {
 		return nil
 	}
 	user := d.users[name]
-	rights := d.expand(EveryoneRole, scope{}, Why{Everyone: true})
+	rights := d.ofEveryone()
 	for _, held := range user.Spec.Roles {
 		rights = append(rights, d.expand(held.Role, scope{organization: held.Organization}, Why{User: name, Organization: held.Organization})...)
 	}
@@ -217,6 +217,18 @@ func (d *Directory) Rights(name string, now time.Time) []Right {
 		rights = append(rights, d.granted(grant, now)...)
 	}
 	return append(rights, d.implied(user, rights)...)
+}
+
+// ofEveryone are the rights of the role that everybody holds, and to see it.
+func (d *Directory) ofEveryone() []Right {
+	why := Why{Everyone: true}
+	rights := d.expand(EveryoneRole, scope{}, why)
+	held := map[string]struct{}{}
+	d.include(EveryoneRole, held)
+	for _, role := range slices.Sorted(maps.Keys(held)) {
+		rights = append(rights, Right{Target: Named(Role, role), Level: Read, Why: why})
+	}
+	return rights
 }
 
 // grantsFor are the grants that reach a user: given to them, to a group of theirs, or to a role that they hold everywhere.
@@ -317,7 +329,7 @@ func (d *Directory) implied(user *v1alpha1.User, rights []Right) []Right {
 	for _, role := range user.Spec.Roles {
 		d.include(role.Role, held)
 	}
-	for role := range held {
+	for _, role := range slices.Sorted(maps.Keys(held)) {
 		implied = append(implied, Right{Target: Named(Role, role), Level: Read, Why: Why{Self: true}})
 	}
 	for _, service := range slices.Sorted(maps.Keys(d.owners[user.Name])) {

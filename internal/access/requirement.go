@@ -30,12 +30,10 @@ func (d *Directory) Requirement(r Request) (Target, Level, bool) {
 	if !known {
 		return Target{}, None, false
 	}
-	if r.Namespace == "" {
-		return Target{Scheme: scheme, path: []string{Home}}, level, level == Read && r.Group != ""
-	}
 	facts, found := d.projects[r.Namespace]
 	if !found {
-		return Target{}, None, false
+		// Elsewhere than in projects there are no jobs: who may look at all of them finds that out.
+		return Target{Scheme: scheme, path: []string{Home}}, level, scheme == Job && level == Read && ours(r.Group)
 	}
 	name := r.Name
 	if r.Resource == "pods" {
@@ -49,11 +47,16 @@ func (d *Directory) Requirement(r Request) (Target, Level, bool) {
 	return In(scheme, Home, facts.Organization, r.Namespace, name), level, true
 }
 
+func ours(group string) bool { return group == v1alpha1.GroupName || group == historyv1.GroupName }
+
 // platformRequirement is for kinds that lie in no namespace.
 func (d *Directory) platformRequirement(scheme Scheme, r Request) (Target, Level, bool) {
 	level := Write
-	if slices.Contains(look, r.Verb) {
+	switch {
+	case slices.Contains(look, r.Verb):
 		level = Read
+	case r.Verb != "create" && !slices.Contains(changeOne, r.Verb):
+		return Target{}, None, false
 	}
 	if scheme != Project {
 		if r.Name == "" || r.Verb == "create" {
@@ -67,11 +70,15 @@ func (d *Directory) platformRequirement(scheme Scheme, r Request) (Target, Level
 	if r.Name == "" || r.Verb == "create" {
 		return Target{Scheme: Project, path: []string{Home}}, level, true
 	}
+	facts, found := d.projects[r.Name]
+	if !found {
+		// Who may look at all projects finds out that there is none of that name.
+		return Target{Scheme: Project, path: []string{Home}}, level, true
+	}
 	if level == Read {
 		level = List
 	}
-	facts, found := d.projects[r.Name]
-	return In(Project, Home, facts.Organization, r.Name), level, found
+	return In(Project, Home, facts.Organization, r.Name), level, true
 }
 
 // projectRequirement is for kinds that lie in a project: of what scheme they are, and what level a request needs.

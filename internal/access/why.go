@@ -36,6 +36,8 @@ func (w Why) String() string {
 	switch {
 	case w.Grant != nil:
 		return w.grant()
+	case w.Everyone && len(w.Roles) == 0:
+		return "everybody may see what everybody has"
 	case w.Everyone:
 		return "everybody has " + w.through()
 	case w.Self:
