@@ -2,6 +2,7 @@ package aclstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -109,7 +110,7 @@ func (w *Writer) listen(ctx context.Context, asked chan<- []string, failed func(
 	for ctx.Err() == nil {
 		streams, err := w.Redis.XRead(ctx, &redis.XReadArgs{Streams: []string{wantedKey, last}, Count: batch, Block: refresh}).Result()
 		if err != nil {
-			if ctx.Err() == nil && err != redis.Nil { //nolint:errorlint // redis.Nil is returned as it is
+			if ctx.Err() == nil && !errors.Is(err, redis.Nil) {
 				failed(fmt.Errorf("read from Redis who is asked about: %w", err))
 				// Emptied or away: from what comes next on.
 				last = "$"
@@ -177,14 +178,41 @@ func (w *Writer) due() []string {
 func (w *Writer) write(ctx context.Context, users []string) error {
 	for part := range slices.Chunk(users, batch) {
 		pipe := w.Redis.Pipeline()
-		for _, user := range part {
-			tree, generation := w.Trees(user)
-			entry := w.Keys.seal(user, generation, access.Encode(tree), w.Clock.Now())
-			forward.Eval(ctx, pipe, []string{keyPrefix + user}, entry, (Validity + skew).Milliseconds())
+		results := make([]*redis.Cmd, len(part))
+		for i, user := range part {
+			results[i] = forward.Eval(ctx, pipe, []string{keyPrefix + user}, w.entry(user), (Validity + skew).Milliseconds())
 		}
 		if _, err := pipe.Exec(ctx); err != nil {
 			return fmt.Errorf("write what %d users may do to Redis: %w", len(part), err)
 		}
+		for i, result := range results {
+			if wrote, err := result.Int(); err == nil && wrote == 0 {
+				if err := w.replaceForged(ctx, part[i]); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// entry is the entry of a user as of now.
+func (w *Writer) entry(user string) []byte {
+	tree, generation := w.Trees(user)
+	return w.Keys.seal(user, generation, access.Encode(tree), w.Clock.Now())
+}
+
+// replaceForged writes over what stands in the way of a user's entry and is none: a generation counts only with the right code.
+func (w *Writer) replaceForged(ctx context.Context, user string) error {
+	entry, err := w.Redis.Get(ctx, keyPrefix+user).Bytes()
+	if err != nil {
+		return fmt.Errorf("read the entry of %s from Redis: %w", user, err)
+	}
+	if _, _, err := w.Keys.open(user, entry, w.Clock.Now()); !errors.Is(err, ErrForged) {
+		return nil
+	}
+	if err := w.Redis.Set(ctx, keyPrefix+user, w.entry(user), Validity+skew).Err(); err != nil {
+		return fmt.Errorf("write over a forged entry of %s in Redis: %w", user, err)
 	}
 	return nil
 }
