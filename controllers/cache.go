@@ -2,8 +2,11 @@ package controllers
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
+	"k8s.io/apimachinery/pkg/selection"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -11,10 +14,11 @@ import (
 )
 
 // Cache is what the controllers keep of the objects that they watch: of pods and nodes, which are many and large, what is
-// read of them; of secrets, the names of those that jobs may use.
+// read of them; of secrets, the names of those that jobs may use; of RBAC, what Soma made.
 func Cache() cache.Options {
 	secrets := &metav1.PartialObjectMetadata{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	compiled := cache.ByObject{Label: compiledAccess(), Transform: slimMetadata}
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
@@ -24,8 +28,16 @@ func Cache() cache.Options {
 				Label:     labels.SelectorFromSet(labels.Set{platformv1.LabelSecret: platformv1.SecretLabelValue}),
 				Transform: slimMetadata,
 			},
+			&rbacv1.Role{}: compiled, &rbacv1.RoleBinding{}: compiled, &rbacv1.ClusterRole{}: compiled, &rbacv1.ClusterRoleBinding{}: compiled,
 		},
 	}
+}
+
+// compiledAccess selects the objects that are made from users, roles and grants.
+func compiledAccess() labels.Selector {
+	marked, err := labels.NewRequirement(platformv1.LabelAccess, selection.Exists, nil)
+	utilruntime.Must(err)
+	return labels.NewSelector().Add(*marked)
 }
 
 // slimPod keeps whose the pod is, where it runs, what it asks for and what became of it.

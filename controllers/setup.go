@@ -11,11 +11,13 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/soma-platform/soma/controllers/access"
 	"github.com/soma-platform/soma/controllers/cluster"
 	"github.com/soma-platform/soma/controllers/job"
 	"github.com/soma-platform/soma/controllers/project"
 	"github.com/soma-platform/soma/controllers/quota"
 	"github.com/soma-platform/soma/controllers/scheduler"
+	"github.com/soma-platform/soma/internal/authority"
 	"github.com/soma-platform/soma/internal/workload"
 )
 
@@ -25,6 +27,8 @@ type Dependencies struct {
 	Clock clock.PassiveClock
 	// Namespace is where Soma itself runs: secrets with kubeconfigs are looked for there, and from there jobs are reached.
 	Namespace string
+	// Authority decides who may do what. It follows the manager's cache.
+	Authority *authority.Authority
 	// Urgency is how long a job waits before others give way to it, where they may; zero for the scheduler's own.
 	Urgency time.Duration
 }
@@ -40,6 +44,7 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 	reconcilers := map[string]interface{ SetupWithManager(ctrl.Manager) error }{
 		"project": &project.Reconciler{Client: mgr.GetClient(), Clock: d.Clock, Namespace: d.Namespace},
 		"quota":   &quota.Reconciler{Client: mgr.GetClient(), Clock: d.Clock},
+		"access":  &access.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: d.Clock, Authority: d.Authority},
 		"cluster": &cluster.Reconciler{Client: mgr.GetClient(), Clock: d.Clock, Namespace: d.Namespace},
 		"job":     &job.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: d.Clock},
 		"scheduler": &scheduler.Reconciler{

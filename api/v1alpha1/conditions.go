@@ -31,6 +31,12 @@ const (
 	// ConditionQuotaFound is True when the quota that the project points at exists: without it nothing may run.
 	ConditionQuotaFound = "QuotaFound"
 
+	// ConditionAccessIncomplete is True while what users, roles and grants allow in the project cannot be said to Kubernetes as a
+	// whole; the message names what is in the way. Otherwise it is not there. Ready does not depend on it.
+	ConditionAccessIncomplete = "AccessIncomplete"
+
+	// ReasonObjectForeign: an object of RBAC has the name of one that Soma would make, and Soma did not make it.
+	ReasonObjectForeign = "ObjectForeign"
 	// ReasonNamespaceForeign: a namespace with the project's name exists and was not made by this project.
 	ReasonNamespaceForeign = "NamespaceForeign"
 	// ReasonQuotaNotSet: the project names no quota, so nothing may run in it.

@@ -14,6 +14,13 @@ const (
 	LabelRank = GroupName + "/rank"
 	// LabelSecret marks, with the value "true", the secrets of a project that its jobs may use.
 	LabelSecret = GroupName + "/secret"
+	// LabelAccess marks the objects of RBAC that are made from users, roles and grants, with the value AccessProject or
+	// AccessPlatform. They are changed and removed by Soma alone.
+	LabelAccess = GroupName + "/access"
+	// AccessProject is the value of LabelAccess on what says who may do something in a project, which LabelProject names.
+	AccessProject = "project"
+	// AccessPlatform is the value of LabelAccess on what says who may do something outside projects.
+	AccessPlatform = "platform"
 	// LabelPool on a node names the pool that the node belongs to.
 	LabelPool = GroupName + "/pool"
 	// LabelSpot marks, with the value "true", a node that can be taken away at any time.
@@ -35,6 +42,9 @@ const (
 	FinalizerHistory = GroupName + "/history"
 	// FinalizerNamespace holds a project until its namespace is gone.
 	FinalizerNamespace = GroupName + "/namespace"
+
+	// FinalizerAccess holds a user until nothing is granted and bound to them any more: a later user of the name has nothing.
+	FinalizerAccess = GroupName + "/access"
 
 	// SecretLabelValue is the value of LabelSecret on a secret that jobs may use.
 	SecretLabelValue = "true"

@@ -70,7 +70,7 @@ type ProjectStatus struct {
 	// +optional
 	Namespace *ProjectNamespace `json:"namespace,omitempty"`
 
-	// conditions: Ready, Reconciling, Stalled, NamespaceReady, QuotaFound.
+	// conditions: Ready, Reconciling, Stalled, NamespaceReady, QuotaFound, AccessIncomplete.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

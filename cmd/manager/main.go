@@ -25,6 +25,7 @@ import (
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/controllers"
+	"github.com/soma-platform/soma/internal/authority"
 	"github.com/soma-platform/soma/internal/history"
 	"github.com/soma-platform/soma/internal/platform/lease"
 	"github.com/soma-platform/soma/internal/platform/version"
@@ -116,7 +117,11 @@ func run(ctx context.Context, o options) error {
 	if err := recorder.New(mgr.GetClient(), mgr.GetAPIReader(), mgr.GetCache(), store, clock.RealClock{}, ctrl.Log.WithName("recorder")).SetupWithManager(mgr); err != nil {
 		return fmt.Errorf("set up the recorder: %w", err)
 	}
-	if err := controllers.Setup(ctx, mgr, controllers.Dependencies{Clock: clock.RealClock{}, Namespace: o.namespace}); err != nil {
+	rights, err := authority.ForManager(ctx, mgr, clock.RealClock{})
+	if err != nil {
+		return fmt.Errorf("set up who decides about access: %w", err)
+	}
+	if err := controllers.Setup(ctx, mgr, controllers.Dependencies{Clock: clock.RealClock{}, Namespace: o.namespace, Authority: rights}); err != nil {
 		return err
 	}
 	if err := controllers.SetupMetrics(mgr); err != nil {

@@ -58,7 +58,14 @@ func withoutHelm(object map[string]any) map[string]any {
 		delete(labels, label)
 	}
 	if annotations, has := metadata["annotations"].(map[string]any); has {
-		delete(annotations, "helm.sh/resource-policy")
+		for _, annotation := range []string{
+			"helm.sh/resource-policy", "helm.sh/hook", "meta.helm.sh/release-name", "meta.helm.sh/release-namespace",
+		} {
+			delete(annotations, annotation)
+		}
+		if len(annotations) == 0 {
+			delete(metadata, "annotations")
+		}
 	}
 	return object
 }
@@ -118,7 +125,8 @@ func TestManifestsAreValid(t *testing.T) {
 	decoder := serializer.NewCodecFactory(known, serializer.EnableStrict).UniversalDeserializer()
 	for _, folder := range []string{"default", "cert-manager", "prometheus", "argocd"} {
 		for name, object := range kustomize(t, folder) {
-			if group := object.GroupVersionKind().Group; group == "monitoring.coreos.com" || group == "cert-manager.io" {
+			switch object.GroupVersionKind().Group {
+			case "monitoring.coreos.com", "cert-manager.io", "platform.soma.dev":
 				continue
 			}
 			if _, _, err := decoder.Decode([]byte(text(t, object.Object)), nil, nil); err != nil {

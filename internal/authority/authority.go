@@ -4,7 +4,6 @@ package authority
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -109,12 +108,13 @@ func (a *Authority) Follow(ctx context.Context, objects cache.Informers) ([]tool
 // of when it does. It returns when the context ends.
 func (a *Authority) Start(ctx context.Context, synced []toolscache.InformerSynced, tick <-chan time.Time) error {
 	if !toolscache.WaitForCacheSync(ctx.Done(), synced...) {
-		return errors.New("stopped before users, roles and grants were known")
+		return nil
 	}
 	a.mu.Lock()
 	a.synced = true
 	change := a.update(a.directory.Users())
-	change.Platform = true
+	// Where nobody may do anything any more, that is news as well.
+	change.Projects, change.Platform = a.directory.Projects(), true
 	a.mu.Unlock()
 	a.tell(change)
 	for last := a.clock.Now(); ; {

@@ -38,6 +38,26 @@ soma.files renders all objects of the files that a pattern matches, in the relea
 {{- end }}
 
 {{/*
+soma.roles renders the roles that come with Soma. Helm knows no kind that comes with the same release, so that with the kinds they
+are made after all else, as a hook, and marked so that the next release has them as its own. They stay where Soma goes.
+*/}}
+{{- define "soma.roles" }}
+{{- $root := . }}
+{{- $annotations := dict
+  "helm.sh/resource-policy" "keep"
+  "meta.helm.sh/release-name" .Release.Name
+  "meta.helm.sh/release-namespace" .Release.Namespace }}
+{{- if not (.Capabilities.APIVersions.Has "platform.soma.dev/v1alpha1/Role") }}
+{{- $_ := set $annotations "helm.sh/hook" "post-install,post-upgrade" }}
+{{- end }}
+{{- range splitList "\n---\n" (.Files.Get "files/access/roles.yaml") }}
+{{- $object := fromYaml . }}
+{{- $_ := set $object.metadata "annotations" $annotations }}
+{{- include "soma.object" (dict "root" $root "object" $object) }}
+{{- end }}
+{{- end }}
+
+{{/*
 soma.deployment renders the Deployment of a component with its values.
 */}}
 {{- define "soma.deployment" }}

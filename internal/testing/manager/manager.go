@@ -19,6 +19,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/soma-platform/soma/controllers"
+	"github.com/soma-platform/soma/internal/authority"
 	"github.com/soma-platform/soma/internal/history"
 	"github.com/soma-platform/soma/internal/platform/lease"
 	"github.com/soma-platform/soma/internal/recorder"
@@ -120,7 +121,13 @@ func (m *Manager) make(ctx context.Context, o Options, store *history.Store) (ct
 	if err != nil {
 		return nil, err
 	}
-	err = controllers.Setup(ctx, mgr, controllers.Dependencies{Clock: clock.RealClock{}, Namespace: o.Namespace, Urgency: o.Urgency})
+	rights, err := authority.ForManager(ctx, mgr, clock.RealClock{})
+	if err != nil {
+		return nil, err
+	}
+	err = controllers.Setup(ctx, mgr, controllers.Dependencies{
+		Clock: clock.RealClock{}, Namespace: o.Namespace, Authority: rights, Urgency: o.Urgency,
+	})
 	if err != nil || o.Admission == nil {
 		return mgr, err
 	}
