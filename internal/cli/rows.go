@@ -17,18 +17,19 @@ import (
 
 // row is a job in the list, from its object or from its record.
 type row struct {
-	uid                          types.UID
-	namespace, name              string
-	phase                        v1alpha1.JobPhase
-	reason, message              string
-	owner, preset, image, node   string
-	gpus                         int64
-	tags                         []string
-	position                     int32
-	exitCode                     *int32
-	submitted, started, finished time.Time
-	cost, energy                 string
-	object                       *unstructured.Unstructured
+	uid                        types.UID
+	namespace, name            string
+	phase                      v1alpha1.JobPhase
+	reason, message            string
+	owner, preset, image, node string
+	gpus                       int64
+	tags                       []string
+	position                   int32
+	exitCode                   *int32
+	submitted                  time.Time
+	ran                        ran
+	cost, energy               string
+	object                     *unstructured.Unstructured
 }
 
 // liveRow is the row of a job's object. An object that cannot be read becomes a row that says so: it must not hide the
@@ -50,8 +51,7 @@ func jobRow(job *v1alpha1.Job) row {
 	r := row{uid: job.UID, namespace: job.Namespace, name: job.Name, submitted: job.CreationTimestamp.Time,
 		phase: v1alpha1.JobPhase(stateWord(status.Phase)), reason: string(status.Reason), message: status.Message,
 		owner: job.Spec.SubmittedBy, image: job.Spec.Image, tags: job.Spec.Tags,
-		preset: cmp.Or(status.Preset, job.Spec.Preset), exitCode: status.ExitCode,
-		started: timeOf(status.StartTime), finished: timeOf(status.FinishTime)}
+		preset: cmp.Or(status.Preset, job.Spec.Preset), exitCode: status.ExitCode, ran: jobRan(status)}
 	if status.Queue != nil {
 		r.position = status.Queue.Position
 	}
@@ -86,7 +86,7 @@ func recordRow(u *unstructured.Unstructured) row {
 		phase: v1alpha1.JobPhase(status.Phase), reason: status.Reason, message: status.Message,
 		owner: record.Spec.User, preset: record.Spec.Preset, image: record.Spec.Image, node: status.Node,
 		gpus: record.Spec.GPUs, tags: record.Spec.Tags, exitCode: status.ExitCode,
-		submitted: status.SubmitTime.Time, started: timeOf(status.StartTime), finished: timeOf(status.FinishTime),
+		submitted: status.SubmitTime.Time, ran: recordRan(status),
 	}
 	if status.Cost != nil {
 		r.cost = status.Cost.Amount + " " + status.Cost.Currency
@@ -175,7 +175,7 @@ func jobTable(rows []row, namespaces bool, now time.Time) *table {
 		}
 		cells := []any{
 			r.name, string(r.phase), reason, r.owner, r.preset, gpus, ago(r.submitted, now),
-			elapsed(r.started, r.finished, now), exit,
+			r.ran.text(now), exit,
 			r.node, r.image, strings.Join(r.tags, ","), r.cost, r.energy, shorten(r.message, 120),
 		}
 		if namespaces {

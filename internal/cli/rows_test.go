@@ -7,9 +7,11 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 
+	history "github.com/soma-platform/soma/api/history/v1alpha1"
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
 
@@ -92,6 +94,32 @@ func TestMalformedJob(t *testing.T) {
 	for _, want := range []string{"NAME STATE REASON OWNER", "good Pending Queued #2 ada", "bad Unreadable"} {
 		if !strings.Contains(text, want) {
 			t.Errorf("%q is not in:\n%s", want, out.String())
+		}
+	}
+}
+
+// A job ran for as long as its attempts did, whether its object tells it or its record.
+func TestRan(t *testing.T) {
+	before := func(minutes int) *metav1.Time {
+		return &metav1.Time{Time: noon.Add(-time.Duration(minutes) * time.Minute)}
+	}
+	for name, tt := range map[string]struct {
+		of   ran
+		want string
+	}{
+		"never":                     {jobRan(&v1alpha1.JobStatus{}), ""},
+		"reserved":                  {jobRan(&v1alpha1.JobStatus{Reservation: &v1alpha1.Reservation{}}), ""},
+		"runs":                      {jobRan(&v1alpha1.JobStatus{StartTime: before(9), Reservation: &v1alpha1.Reservation{StartTime: before(9)}}), "9m"},
+		"just begins":               {jobRan(&v1alpha1.JobStatus{Reservation: &v1alpha1.Reservation{StartTime: before(-1)}}), "0s"},
+		"runs again":                {jobRan(&v1alpha1.JobStatus{StartTime: before(90), RunSeconds: 60, Reservation: &v1alpha1.Reservation{StartTime: before(8)}}), "9m"},
+		"ended":                     {jobRan(&v1alpha1.JobStatus{StartTime: before(90), FinishTime: before(8), RunSeconds: 60}), "60s"},
+		"recorded":                  {recordRan(&history.JobRecordStatus{StartTime: before(90), FinishTime: before(8), RunSeconds: 60}), "60s"},
+		"recorded without seconds":  {recordRan(&history.JobRecordStatus{StartTime: before(9), FinishTime: before(8)}), "60s"},
+		"gone before its end":       {recordRan(&history.JobRecordStatus{StartTime: before(9), DeletedTime: before(8)}), ""},
+		"recorded and never to run": {recordRan(&history.JobRecordStatus{FinishTime: before(8)}), ""},
+	} {
+		if got := tt.of.text(noon); got != tt.want {
+			t.Errorf("%s: %q, want %q", name, got, tt.want)
 		}
 	}
 }

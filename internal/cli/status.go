@@ -83,7 +83,7 @@ func describeJob(job *v1alpha1.Job, now time.Time) []field {
 		{"Submitted", describeTime(job.CreationTimestamp.Time, now)},
 		{"Started", describeTime(timeOf(status.StartTime), now)},
 		{"Ended", describeTime(timeOf(status.FinishTime), now)},
-		{"Ran", elapsed(timeOf(status.StartTime), timeOf(status.FinishTime), now)},
+		{"Ran", jobRan(status).text(now)},
 	}
 	if status.Queue != nil && status.Queue.Position > 0 {
 		fields = append(fields, field{"Queue", fmt.Sprintf("position %d, for %s", status.Queue.Position, ago(timeOf(status.Queue.Since), now))},
@@ -181,7 +181,7 @@ func describeRecord(r *history.JobRecord, now time.Time) []field {
 		{"Submitted", describeTime(status.SubmitTime.Time, now)},
 		{"Started", describeTime(timeOf(status.StartTime), now)},
 		{"Ended", describeTime(timeOf(status.FinishTime), now)},
-		{"Ran", elapsed(timeOf(status.StartTime), timeOf(status.FinishTime), now)},
+		{"Ran", recordRan(status).text(now)},
 		{"Object deleted", describeTime(timeOf(status.DeletedTime), now)},
 	}
 	if spec.GPUs > 0 {

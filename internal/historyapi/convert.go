@@ -121,7 +121,7 @@ var tableColumns = []metav1.TableColumnDefinition{
 	{Name: "Reason", Type: "string", Description: "Reason of the phase."},
 	{Name: "Exit", Type: "string", Description: "Exit code of the job."},
 	{Name: "Started", Type: "string", Description: "How long ago the job started."},
-	{Name: "Duration", Type: "string", Description: "For how long the job ran."},
+	{Name: "Ran", Type: "string", Description: "For how long the job ran, all attempts together."},
 	{Name: "GPUs", Type: "integer", Description: "GPUs of all replicas together."},
 	{Name: "Age", Type: "string", Description: "How long ago the job was submitted."},
 	{Name: "Image", Type: "string", Description: "Image that the job named.", Priority: 1},
