@@ -16,6 +16,8 @@ type line struct {
 	lasting bool
 	// then is the passing line behind a lasting one, "" for none.
 	then string
+	// stuck: waiting alone does not help.
+	stuck bool
 }
 
 // submitted is what is said of a job that no controller has looked at yet.
@@ -109,7 +111,7 @@ func describeStart(job *v1alpha1.Job) line {
 // describeQueue says how a job stands that waits for its place.
 func describeQueue(status *v1alpha1.JobStatus) line {
 	if adviceFor(status.Reason).impossible {
-		return line{text: "Cannot start" + becauseOf(status), tone: toneWarn}
+		return line{text: "Cannot start" + becauseOf(status), tone: toneWarn, stuck: true}
 	}
 	text := "Queued"
 	if status.Queue != nil && status.Queue.Position > 0 {

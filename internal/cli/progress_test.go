@@ -105,6 +105,23 @@ func TestNarrator(t *testing.T) {
 	}
 }
 
+// How to leave a job that cannot start is said once, and not of one that waits for others.
+func TestTellerSaysHowToLeave(t *testing.T) {
+	var out strings.Builder
+	told := &teller{live: newLiveLine(&out, style{}), leave: "\n  end it"}
+	for _, status := range []v1alpha1.JobStatus{
+		{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonQueued, Message: "busy"},
+		{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonPresetNotFound, Message: "no preset"},
+		{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonPresetNotFound, Message: "no preset"},
+		{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonQuotaMissing, Message: "no quota"},
+	} {
+		told.see(&v1alpha1.Job{Status: status})
+	}
+	if want := "Queued: busy\nCannot start: no preset\n  end it\nCannot start: no quota\n"; out.String() != want {
+		t.Errorf("written %q, want %q", out.String(), want)
+	}
+}
+
 func TestLiveLineInPipe(t *testing.T) {
 	var out strings.Builder
 	live := newLiveLine(&out, style{})

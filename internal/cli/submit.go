@@ -127,7 +127,7 @@ func (a *app) runToEnd(ctx context.Context, job *v1alpha1.Job, quiet bool) error
 	defer live.close()
 	live.show(line{text: fmt.Sprintf("Job %s submitted to project %s", job.Name, job.Namespace), lasting: true})
 
-	told := &teller{live: live, said: narrator{last: submitted}} // that it is submitted is told already
+	told := &teller{live: live, leave: a.howToLeave(job.Name), said: narrator{last: submitted}} // that it is submitted is told already
 	last, err := a.attach(ctx, job, live.over(a.out), logOptions{tail: -1, rank: -1, begins: told.begins}, told.see)
 	live.close()
 	switch {
@@ -159,6 +159,12 @@ func (a *app) runToEnd(ctx context.Context, job *v1alpha1.Job, quiet bool) error
 func (a *app) sayHowToComeBack(name string) {
 	fmt.Fprintf(a.err, "  see its output:  %s\n  how it stands:   %s\n  end it:          %s\n",
 		a.command("logs -f "+name), a.command("status "+name), a.command("kill "+name))
+}
+
+// howToLeave is what a person can do about a job that cannot start until somebody changes something.
+func (a *app) howToLeave(name string) string {
+	return fmt.Sprintf("\n  It waits until that changes, also when you leave it by Ctrl-C.\n  what to do:      %s\n  end it:          %s",
+		a.command("explain "+name), a.command("kill "+name))
 }
 
 // command is a command line that the user can type, with the flags that lead to the same place.

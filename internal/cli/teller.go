@@ -11,6 +11,8 @@ import (
 // teller shows how a job stands, from what is seen of the job and of its pods.
 type teller struct {
 	live *liveLine
+	// leave says how to leave a job that cannot start; it is said once.
+	leave string
 
 	mu   sync.Mutex
 	said narrator
@@ -44,6 +46,10 @@ func (t *teller) begins(pod *corev1.Pod) {
 func (t *teller) tell(job *v1alpha1.Job) {
 	var l *line
 	if t.said, l = t.said.next(job); l != nil {
+		if l.stuck {
+			l.text += t.leave
+			t.leave = ""
+		}
 		t.live.show(*l)
 	}
 }
