@@ -57,10 +57,11 @@ Flags change single settings; variables and volumes are added or replaced one by
 // cloneJob makes a job like the one of the name, edited as the flags say. What belongs to the life of the other job, as
 // who submitted it and whether it was cancelled, is left out.
 func cloneJob(f *jobFlags, given func(string) bool, name string, spec *v1alpha1.JobSpec, command []string) (*v1alpha1.Job, error) {
-	job := &v1alpha1.Job{ObjectMeta: metav1.ObjectMeta{Name: f.name}, Spec: *spec.DeepCopy()}
-	if job.Name == "" {
-		job.Name = generateName(cloneStem(name))
+	name, err := f.jobName(cloneStem(name))
+	if err != nil {
+		return nil, err
 	}
+	job := &v1alpha1.Job{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: *spec.DeepCopy()}
 	job.Spec.SubmittedBy, job.Spec.CancelledBy, job.Spec.Cancel, job.Spec.Suspend = "", "", nil, nil
 	if len(command) > 0 {
 		job.Spec.Args = command

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"regexp"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -92,13 +93,27 @@ func describeCauses(causes []metav1.StatusCause) string {
 	lines := make([]string, 0, len(causes))
 	for _, cause := range causes {
 		// A rule's message comes as `Invalid value: <the value>: message`; the value can be long and is the user's own.
-		text := shorten(cause.Message, 300)
+		text := shorten(plain(cause.Message), 300)
 		if cause.Field != "" && cause.Field != "<nil>" { // a rule about the object as a whole has no field
 			text = cause.Field + ": " + text
 		}
 		lines = append(lines, "  "+text)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// schemaWords are how the API server tells of a bound of the schema: the value, the field once more, the bound.
+var schemaWords = regexp.MustCompile(`(?s)^Invalid value: (.*): \S+ in body (should .*)$`)
+
+// bounds are the words of the schema that people have shorter ones for.
+var bounds = strings.NewReplacer("be less than or equal to", "be at most", "be greater than or equal to", "be at least", " chars long", " characters long")
+
+// plain is a cause in the words of people, where the API server has those of the schema.
+func plain(message string) string {
+	if found := schemaWords.FindStringSubmatch(message); found != nil {
+		return shorten(found[1], 100) + " " + bounds.Replace(found[2])
+	}
+	return message
 }
 
 func rootCause(err error) error {

@@ -29,6 +29,11 @@ func TestDescribeError(t *testing.T) {
 			apierrors.NewInvalid(v1alpha1.GroupVersion.WithKind("Job").GroupKind(), "train", validation.ErrorList{validation.Required(validation.NewPath("spec", "image"), "say which")}),
 			[]string{`job "train" is not valid:`, "spec.image: Required value: say which"},
 		},
+		"out of bounds": {
+			apierrors.NewInvalid(v1alpha1.GroupVersion.WithKind("Job").GroupKind(), "train", validation.ErrorList{validation.Invalid(validation.NewPath("spec", "resources", "gpu", "count"), 100,
+				"spec.resources.gpu.count in body should be less than or equal to 64")}),
+			[]string{"  spec.resources.gpu.count: 100 should be at most 64"},
+		},
 		"no answer":  {&url.Error{Op: "Get", URL: "https://c", Err: errors.New("connection refused")}, []string{"https://cluster does not answer", "connection refused"}},
 		"too slow":   {context.DeadlineExceeded, []string{"does not answer"}},
 		"signed out": {apierrors.NewUnauthorized("who?"), []string{"does not accept your credentials"}},

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -63,6 +64,9 @@ func TestNewJob(t *testing.T) {
 		"bad pause":         {args: []string{"--restart", "on-failure", "--backoff", "soon"}, wantError: "--backoff:"},
 		"retries alone":     {args: []string{"--max-retries", "5"}, wantError: "needs --restart"},
 		"unknown restart":   {args: []string{"--restart", "maybe"}, wantError: `no restart policy "maybe"`},
+		"no job's name":     {args: []string{"--name", "Calm_1"}, wantError: `--name: "Calm_1" cannot be a job's name; write 1 to 40 lower-case letters`},
+		"too long a name":   {args: []string{"--name", strings.Repeat("a", 41)}, wantError: "write 1 to 40"},
+		"longest name":      {args: []string{"--name", strings.Repeat("a", 40)}, want: v1alpha1.JobSpec{LifeSpanSeconds: day}},
 		"unknown priority":  {args: []string{"--priority", "urgent"}, wantError: `no priority "urgent"`},
 		"times":             {args: []string{"--schedule-timeout", "90m", "--life-span", "1d12h", "--ttl", "0"}, want: v1alpha1.JobSpec{ScheduleTimeoutSeconds: ptr(int64(5400)), LifeSpanSeconds: ptr(int64(129600)), TTLSecondsAfterFinished: ptr(int32(0))}},
 		"bad time":          {args: []string{"--life-span", "tomorrow"}, wantError: "--life-span:"},

@@ -56,9 +56,10 @@ func newJob(f *jobFlags, given func(string) bool, image string, command []string
 		byUser := given
 		given = func(flag string) bool { return flag == "life-span" || byUser(flag) }
 	}
-	job := &v1alpha1.Job{ObjectMeta: metav1.ObjectMeta{Name: f.name}, Spec: v1alpha1.JobSpec{Image: image, Args: command}}
-	if job.Name == "" {
-		job.Name = generateName(nameStem(image))
+	name, err := f.jobName(nameStem(image))
+	if err != nil {
+		return nil, err
 	}
+	job := &v1alpha1.Job{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.JobSpec{Image: image, Args: command}}
 	return job, f.apply(&job.Spec, given)
 }

@@ -175,6 +175,22 @@ func cloneStem(name string) string {
 	return stem
 }
 
+// goodName is what the schema wants of a job's name, which Kubernetes itself has other words for.
+var goodName = regexp.MustCompile(`^[a-z]([-a-z0-9]*[a-z0-9])?$`)
+
+const maxName = 40
+
+// jobName is the name that was given, or one that is generated from the stem.
+func (f *jobFlags) jobName(stem string) (string, error) {
+	switch {
+	case f.name == "":
+		return generateName(stem), nil
+	case len(f.name) > maxName || !goodName.MatchString(f.name):
+		return "", fmt.Errorf("--name: %q cannot be a job's name; write 1 to %d lower-case letters, digits and '-', beginning with a letter", shorten(f.name, 2*maxName), maxName)
+	}
+	return f.name, nil
+}
+
 // generateName adds to the stem what makes it unlike any other.
 func generateName(stem string) string { return stem + "-" + rand.String(nameSuffix) }
 
