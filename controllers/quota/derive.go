@@ -94,12 +94,21 @@ func derive(quota *v1alpha1.Quota, found usage, now time.Time) {
 		status.Phase = v1alpha1.QuotaTerminating
 		outcome = lifecycle.Outcome{
 			Verdict: lifecycle.Working, Reason: v1alpha1.ReasonTerminating,
-			Message: "Nothing of the quota is left but its last entry in the history. What runs under it goes on; nothing new is started.",
+			Message: "Nothing of the quota is left but its last entry in the history." + inUse(found),
 		}
 	}
 	outcome.Phase = string(status.Phase)
 	lifecycle.Apply(quota, now, outcome)
 	conditions.Set(&status.Conditions, now, exceeded(quota, found))
+}
+
+// inUse says what still uses a quota that is being deleted, "" where nothing does.
+func inUse(found usage) string {
+	if found.held.Jobs == 0 && found.projects == 0 && len(found.below) == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" It was in use: by %d projects and %d quotas that name it, or one below it, and %d jobs that run and %d that wait. What runs goes on; nothing new is started.",
+		found.projects, len(found.below), found.held.Jobs, found.waiting)
 }
 
 // exceeded tells whether more is held than is granted, to all or to single users.

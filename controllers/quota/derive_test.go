@@ -143,6 +143,29 @@ func TestExceeded(t *testing.T) {
 	}
 }
 
+// A quota that is deleted says who used it: the history keeps that.
+func TestDeletedInUse(t *testing.T) {
+	quota := func() *v1alpha1.Quota {
+		return &v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: "q", Generation: 1, DeletionTimestamp: &metav1.Time{Time: time.Unix(1, 0)}}}
+	}
+	projects := []v1alpha1.Project{{ObjectMeta: metav1.ObjectMeta{Name: "vision"}, Spec: v1alpha1.ProjectSpec{Quota: "q"}}}
+	jobs := refs(testJob("vision", "alice", v1alpha1.JobRunning, "q", 2, 2, "A100"), testJob("vision", "bob", v1alpha1.JobPending, "", 1, 0, ""))
+	for want, found := range map[string]usage{
+		"its last entry in the history.": usageOf("q", nil, nil, nil),
+		"by 1 projects and 0 quotas that name it, or one below it, and 1 jobs that run and 1 that wait. What runs goes on": usageOf("q", nil, jobs, projects),
+	} {
+		q := quota()
+		derive(q, found, time.Unix(1000, 0))
+		last := q.Status.Journal.Entries[len(q.Status.Journal.Entries)-1]
+		if !strings.Contains(last.Message, want) || last.Phase != string(v1alpha1.QuotaTerminating) {
+			t.Errorf("%s: %q, want %q", last.Phase, last.Message, want)
+		}
+		if err := check.Contract(q); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 func TestUsersAreBoundedAndSorted(t *testing.T) {
 	var jobs []v1alpha1.Job
 	for i := range maxUsers + 6 {
