@@ -144,7 +144,7 @@ func explainJob(job *v1alpha1.Job, quota *v1alpha1.Quota, program string, now ti
 	if status.ExitCode != nil {
 		fields = append(fields, field{"Exit code", exitCodeText(*status.ExitCode)})
 	}
-	fields = append(fields, field{"Ran", elapsed(timeOf(status.StartTime), timeOf(status.FinishTime), now)},
+	fields = append(fields, field{"Ran", jobRan(status).text(now)},
 		field{"Cancelled by", job.Spec.CancelledBy}, field{"Failures", describeFailures(status)}, field{"Attempts", describeAttempts(status.Attempts, now)})
 	return append(fields, field{"To do", known.next(status.Phase, program, job.Name)})
 }

@@ -124,8 +124,8 @@ func describeQueue(status *v1alpha1.JobStatus) line {
 func describeEnd(status *v1alpha1.JobStatus) line {
 	text, reason := stateWord(status.Phase), string(status.Reason)
 	if status.Phase == v1alpha1.JobSucceeded {
-		if status.StartTime != nil && status.FinishTime != nil {
-			text += " after " + elapsed(status.StartTime.Time, status.FinishTime.Time, status.FinishTime.Time)
+		if ran := jobRan(status).text(timeOf(status.FinishTime)); ran != "" {
+			text += " after " + ran
 		}
 		return line{text: text, tone: toneGood, lasting: true}
 	}

@@ -27,7 +27,7 @@ func TestNarrator(t *testing.T) {
 				{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonScheduling, Reservation: held, Attempt: 1},
 				{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonPulling, Reservation: held, Attempt: 1},
 				{Phase: v1alpha1.JobRunning, Reason: v1alpha1.JobReasonRunning, Reservation: held, Attempt: 1},
-				{Phase: v1alpha1.JobSucceeded, Reason: v1alpha1.JobReasonCompleted, ExitCode: ptr(int32(0)), StartTime: ptr(metav1.NewTime(begin)), FinishTime: ptr(metav1.NewTime(begin.Add(90 * time.Second)))},
+				{Phase: v1alpha1.JobSucceeded, Reason: v1alpha1.JobReasonCompleted, ExitCode: ptr(int32(0)), StartTime: ptr(metav1.NewTime(begin)), FinishTime: ptr(metav1.NewTime(begin.Add(95 * time.Second))), RunSeconds: 90},
 			},
 			[]string{"Submitted", "Queued at position 3: 2 of 4 GPUs are free", "Starting on n1", "Pulling img on n1", "Running on n1", "Succeeded after 90s"},
 		},
