@@ -42,7 +42,7 @@ type jobAdmission struct {
 func (a *jobAdmission) Handle(_ context.Context, request admission.Request) admission.Response {
 	job, before := &platformv1.Job{}, &platformv1.Job{}
 	if err := a.decoder.Decode(request, job); err != nil {
-		return admission.Errored(http.StatusBadRequest, fmt.Errorf("read the job: %w", err))
+		return unreadable(request, job, err)
 	}
 	if request.Operation == admissionv1.Update {
 		if err := a.decoder.DecodeRaw(request.OldObject, before); err != nil {

@@ -7,6 +7,7 @@ import (
 	. "github.com/onsi/gomega"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
@@ -128,5 +129,18 @@ var _ = Describe("Admission of jobs", func() {
 	It("refuses what the schema refuses", func() {
 		job.Spec.Image = "two words"
 		Expect(carol.Create(harness.Ctx, job)).To(MatchError(ContainSubstring("spec.image")))
+	})
+
+	It("tells the fields of what cannot be read", func() {
+		wrong := &unstructured.Unstructured{Object: map[string]any{
+			"metadata": map[string]any{"namespace": job.Namespace, "name": job.Name},
+			"spec":     map[string]any{"image": "a", "replicas": "two", "resources": map[string]any{"cpu": "much", "memory": "1Gi"}},
+		}}
+		wrong.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("Job"))
+		Expect(carol.Create(harness.Ctx, wrong)).To(And(
+			MatchError(apierrors.IsInvalid, "is invalid"),
+			MatchError(ContainSubstring(`spec.replicas: Invalid value: "two": must be of type integer`)),
+			MatchError(ContainSubstring(`spec.resources.cpu: Invalid value: "much": must be an amount`)),
+		))
 	})
 })
