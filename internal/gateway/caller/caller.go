@@ -1,0 +1,68 @@
+// Package caller says who makes a request of the gateway. It is what the parts of the gateway have in common: sign-in finds
+// callers, and whatever is behind the gateway acts for them.
+package caller
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+)
+
+// Via is how a caller showed who they are.
+type Via string
+
+// The ways to show it.
+const (
+	// ViaCookie is a session of a browser.
+	ViaCookie Via = "cookie"
+	// ViaIDToken is a bearer token of an identity provider, as the command line has it.
+	ViaIDToken Via = "id-token"
+	// ViaToken is a bearer token of a service account.
+	ViaToken Via = "token"
+)
+
+// Caller is who makes a request, found from a session cookie or a bearer token and checked against the User at this moment.
+type Caller struct {
+	// User is the name of the User, without the prefix that it has for Kubernetes.
+	User string
+	// UID of the User: another one of the same name is somebody else.
+	UID string
+	// Groups as the identity provider told them when the person last signed in. A service account has none.
+	Groups []string
+	// Session names what the caller came with among what the user has: a session, or a token by its id. It is no secret.
+	Session string
+	// IssuedAt and ExpiresAt bound the time in which it counts. A token of a service account has no IssuedAt.
+	IssuedAt, ExpiresAt time.Time
+	// Scope bounds what is allowed to less than the user may. Nil is no bound.
+	Scope []v1alpha1.Permission
+	Via   Via
+}
+
+// ErrNone is the error for a request that comes with no credentials.
+var ErrNone = errors.New("no credentials")
+
+// ErrRefused is what a client is told of credentials that do not count, whatever is wrong with them. Why is in the log.
+var ErrRefused = errors.New("the credentials are not accepted: sign in again")
+
+// Authenticator finds the caller of a request.
+type Authenticator interface {
+	// Authenticate returns ErrNone where a request has no credentials, and ErrRefused where they do not count. A request
+	// with a bearer token is judged by that alone: its cookies do not count.
+	Authenticate(r *http.Request) (Caller, error)
+	// StillValid reports whether a caller that was found before would be found now. Streams ask it again and again.
+	StillValid(c Caller) bool
+}
+
+type key struct{}
+
+// With returns a context that carries a caller.
+func With(ctx context.Context, c Caller) context.Context { return context.WithValue(ctx, key{}, c) }
+
+// From is the caller that a context carries.
+func From(ctx context.Context) (Caller, bool) {
+	c, ok := ctx.Value(key{}).(Caller)
+	return c, ok
+}
