@@ -328,6 +328,10 @@ type HTTPPort struct {
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=65535
 	Port int32 `json:"port"`
+
+	// public lets everybody see the page, signed in or not, where the project lets its pages be public.
+	// +optional
+	Public *bool `json:"public,omitempty"`
 }
 
 // Job is a workload that runs in containers: one pod, or several equal ones that start together.

@@ -39,6 +39,11 @@ type ProjectSpec struct {
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
 	Quota string `json:"quota,omitempty"`
+
+	// publicPages lets jobs of the project make their pages public. Without it, whoever sees one is signed in and may read
+	// the job.
+	// +optional
+	PublicPages *bool `json:"publicPages,omitempty"`
 }
 
 // ProjectNamespace is the namespace that a project made.

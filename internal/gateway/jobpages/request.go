@@ -1,0 +1,82 @@
+package jobpages
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// What the proxy says of the request for which it asks. It is the only one who reaches the gateway there, and takes out what
+// the client says of the same name.
+const (
+	forwardedHost   = "X-Forwarded-Host"
+	forwardedMethod = "X-Forwarded-Method"
+	forwardedURI    = "X-Forwarded-Uri"
+)
+
+// maxURI bounds where a browser is sent back to; it goes into an address again.
+const maxURI = 2048
+
+// asked is the request of the client, as far as the answer depends on it.
+type asked struct {
+	host, method string
+	header       http.Header
+}
+
+// readAsked takes from the proxy's question the request that it is about. It reports false where the proxy says it twice or
+// not at all.
+func readAsked(r *http.Request) (asked, bool) {
+	host, method := r.Header[forwardedHost], r.Header[forwardedMethod]
+	if len(host) != 1 || len(method) != 1 || host[0] == "" || method[0] == "" {
+		return asked{}, false
+	}
+	return asked{host: host[0], method: method[0], header: r.Header}, true
+}
+
+// upgrades reports whether the client wants another protocol on its connection, a WebSocket for instance. The proxy may have
+// taken Connection and Upgrade out of its own question; a browser says it in Sec-Fetch-Mode as well.
+func (a asked) upgrades() bool {
+	return a.header.Get("Upgrade") != "" || strings.EqualFold(a.header.Get("Sec-Fetch-Mode"), "websocket") || a.header.Get("Sec-Websocket-Key") != ""
+}
+
+// navigation reports whether a browser goes to the page as such: only then does it help to send it elsewhere.
+func (a asked) navigation() bool {
+	if a.method != http.MethodGet || a.upgrades() || a.header.Get("Authorization") != "" {
+		return false
+	}
+	if mode := a.header.Get("Sec-Fetch-Mode"); mode != "" {
+		return mode == "navigate"
+	}
+	return strings.Contains(a.header.Get("Accept"), "text/html")
+}
+
+// sameOrigin reports whether no other site's page began the request. A browser says so in Origin, or in Sec-Fetch-Site.
+func (a asked) sameOrigin() bool {
+	origins := a.header["Origin"]
+	if len(origins) > 1 {
+		return false
+	}
+	if len(origins) == 1 {
+		return origins[0] == "https://"+a.host
+	}
+	site := a.header.Get("Sec-Fetch-Site")
+	// Without either it is no browser of today that asks for more than to look.
+	return site == "same-origin" || site == "none"
+}
+
+// back is where the browser wanted to go on the page's host: a path with what follows it, or the root for what is no such.
+func back(uri string) string {
+	if uri == "" || len(uri) > maxURI || uri[0] != '/' || strings.HasPrefix(uri, "//") || strings.HasPrefix(uri, ownPath) {
+		return "/"
+	}
+	for i := range len(uri) {
+		if c := uri[i]; c <= ' ' || c >= 0x7f || c == '\\' {
+			return "/"
+		}
+	}
+	u, err := url.ParseRequestURI(uri)
+	if err != nil || u.Host != "" || u.Scheme != "" || u.User != nil {
+		return "/"
+	}
+	return uri
+}

@@ -1,0 +1,82 @@
+package jobpages
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/soma-platform/soma/internal/gateway/caller"
+)
+
+// Purpose keeps what is sealed for one purpose from being taken for another.
+type Purpose string
+
+// The purposes for which job pages seal.
+const (
+	ForPage Purpose = "job-page"
+	ForCode Purpose = "job-page-code"
+)
+
+// Sealer seals what a browser keeps, so that only a gateway with the same keys opens it.
+type Sealer interface {
+	Seal(purpose Purpose, text []byte) (string, error)
+	Open(purpose Purpose, sealed string) ([]byte, error)
+}
+
+// visit is who is signed in on the host of a page: the contents both of the code with which a browser comes from the gateway
+// and of the cookie that it is then given.
+type visit struct {
+	// Host of the page, and the UID of the job: another job of the same name is another page.
+	Host   string `json:"host"`
+	JobUID string `json:"job"`
+	// Bind is the hash of what the browser keeps on the page's host while it signs in. It is in the code alone.
+	Bind string `json:"bind,omitempty"`
+	// The caller at the gateway; whether they still are, is asked each time.
+	User     string     `json:"user"`
+	UserUID  string     `json:"uid"`
+	Session  string     `json:"session"`
+	Via      caller.Via `json:"via"`
+	SignedIn time.Time  `json:"at"`
+	Ends     time.Time  `json:"ends"`
+	// Until is when the code or the cookie itself ends.
+	Until time.Time `json:"until"`
+}
+
+func (v *visit) caller() caller.Caller {
+	return caller.Caller{User: v.User, UID: v.UserUID, Session: v.Session, Via: v.Via, IssuedAt: v.SignedIn, ExpiresAt: v.Ends}
+}
+
+// visitOf is that of a caller who is signed in at the gateway.
+func visitOf(c caller.Caller) visit {
+	return visit{User: c.User, UserUID: c.UID, Session: c.Session, Via: c.Via, SignedIn: c.IssuedAt, Ends: c.ExpiresAt}
+}
+
+var errVisit = errors.New("it was not sealed for this page, or is over")
+
+// open reads what was sealed for a host, if it counts at a time.
+func open(sealer Sealer, purpose Purpose, sealed, host string, now time.Time) (visit, error) {
+	if sealed == "" {
+		return visit{}, errVisit
+	}
+	text, err := sealer.Open(purpose, sealed)
+	if err != nil {
+		return visit{}, errVisit
+	}
+	var v visit
+	if err := json.Unmarshal(text, &v); err != nil {
+		return visit{}, errVisit
+	}
+	if v.Host != host || v.User == "" || !now.Before(v.Until) || !now.Before(v.Ends) {
+		return visit{}, errVisit
+	}
+	return v, nil
+}
+
+func (v *visit) seal(sealer Sealer, purpose Purpose) (string, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return "", fmt.Errorf("write a visit: %w", err)
+	}
+	return sealer.Seal(purpose, text)
+}

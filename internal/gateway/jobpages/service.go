@@ -1,0 +1,178 @@
+package jobpages
+
+import (
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/utils/clock"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/access"
+	"github.com/soma-platform/soma/internal/gateway/caller"
+)
+
+const (
+	// AuthPath is where the proxy asks; what follows it is the proxy's token.
+	AuthPath = "/job-pages/auth/"
+	// enterPath is where a browser comes to the gateway for a code, and ownPath what of a page's host is the gateway's: there
+	// it comes back with it.
+	enterPath = "/job-pages/enter"
+	ownPath   = "/.soma/"
+
+	// minProxyToken is the least length of the proxy's token.
+	minProxyToken = 32
+)
+
+// Page is the page of a job.
+type Page struct {
+	Job *v1alpha1.Job
+	// Target is the job as rights name it.
+	Target access.Target
+	// AllowsPublic is whether pages in its project can be public.
+	AllowsPublic bool
+}
+
+// Pages finds pages, from memory.
+type Pages interface {
+	// ByLabel is the page on the host of a first label, and whether there is one.
+	ByLabel(label string) (Page, bool)
+}
+
+// Rights tell what users may do now: an authority does.
+type Rights interface {
+	Tree(user string) *access.Tree
+}
+
+// Options are what the pages of jobs need. All are required.
+type Options struct {
+	// Domain below which the hosts of pages are, with a port where it is not that of https.
+	Domain string
+	// Gateway is the address of the gateway: https, a host, perhaps a port. SignInPath is where people sign in on it.
+	Gateway, SignInPath string
+	// ProxyToken is known to the proxy alone.
+	ProxyToken string
+
+	Authenticator caller.Authenticator
+	Rights        Rights
+	Pages         Pages
+	Sealer        Sealer
+	Signer        *Signer
+	Clock         clock.PassiveClock
+	Log           logr.Logger
+}
+
+// Service lets people see the pages of jobs.
+type Service struct {
+	Options
+	token [sha256.Size]byte
+}
+
+// New makes the service.
+func New(o Options) (*Service, error) {
+	switch {
+	case o.Domain == "" || strings.ToLower(o.Domain) != o.Domain:
+		return nil, errors.New("job pages: the domain is missing, or not in lower case")
+	case len(o.ProxyToken) < minProxyToken:
+		return nil, errors.New("job pages: the proxy's token has fewer than 32 characters")
+	case o.Authenticator == nil || o.Rights == nil || o.Pages == nil || o.Sealer == nil || o.Signer == nil || o.Clock == nil:
+		return nil, errors.New("job pages: something that is required is missing")
+	}
+	// What a browser is sent to must not lie below the domain of pages, or a page could be taken for the gateway.
+	if strings.HasSuffix(o.Gateway, "."+o.Domain) {
+		return nil, errors.New("job pages: the gateway's own host lies below the domain of pages")
+	}
+	return &Service{Options: o, token: sha256.Sum256([]byte(o.ProxyToken))}, nil
+}
+
+// Routes mounts what browsers and jobs reach.
+func (s *Service) Routes(mux *http.ServeMux) {
+	mux.HandleFunc("GET "+enterPath, s.enter)
+	mux.HandleFunc("GET "+ownPath+"enter", s.comeBack)
+	mux.HandleFunc(ownPath, func(w http.ResponseWriter, _ *http.Request) { s.say(w, http.StatusNotFound, true, absentMessage) })
+	mux.Handle("GET "+KeysPath, s.Signer)
+}
+
+// Auth answers the proxy. It is for a listener that only the proxy reaches.
+func (s *Service) Auth() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		token, ours := strings.CutPrefix(r.URL.Path, AuthPath)
+		sum := sha256.Sum256([]byte(token))
+		if !ours || subtle.ConstantTimeCompare(sum[:], s.token[:]) != 1 {
+			http.Error(w, "only the proxy may ask", http.StatusForbidden)
+			return
+		}
+		s.answer(w, r)
+	})
+}
+
+// answer finds all on which the answer depends, decides and answers.
+func (s *Service) answer(w http.ResponseWriter, r *http.Request) {
+	request, ok := readAsked(r)
+	if !ok {
+		http.Error(w, "the proxy does not say once what it asks for", http.StatusForbidden)
+		return
+	}
+	now := s.Clock.Now()
+	q := question{
+		Navigation: request.navigation(), Safe: safe(request.method) && !request.upgrades(), SameOrigin: request.sameOrigin(),
+	}
+	if name, ours := label(request.host, s.Domain); ours {
+		if page, there := s.Pages.ByLabel(name); there {
+			q.Page = &page
+		}
+	}
+	who, found := s.find(request, q.Page, now)
+	if q.Known = found; found {
+		q.ByCookie = who.Via == caller.ViaCookie
+		if q.Tree = s.Rights.Tree(who.User); who.Scope != nil {
+			q.Tree = q.Tree.Within(who.Scope)
+		}
+	}
+	switch answered := decide(q); answered {
+	case allow:
+		s.allow(w, request, q.Page.Job, who, found, now)
+	case signIn:
+		s.sendToSignIn(w, r, request)
+	default:
+		s.refuse(w, request, q.Page, answered)
+	}
+}
+
+// find is who asks: by a token where one is given, and otherwise by the cookie of the page's host.
+func (s *Service) find(request asked, page *Page, now time.Time) (caller.Caller, bool) {
+	if len(request.header["Authorization"]) > 0 {
+		bare := &http.Request{Method: http.MethodGet, Header: http.Header{"Authorization": request.header["Authorization"]}}
+		who, err := s.Authenticator.Authenticate(bare)
+		return who, err == nil
+	}
+	v, err := open(s.Sealer, ForPage, single(request.header, pageCookie), request.host, now)
+	if err != nil || page == nil || v.JobUID != string(page.Job.UID) || !s.Authenticator.StillValid(v.caller()) {
+		return caller.Caller{}, false
+	}
+	who := v.caller()
+	who.Via = caller.ViaCookie
+	return who, true
+}
+
+// allow lets the request through. What the job is not to see is replaced, and what it is to know is added: the proxy takes over
+// these headers of ours, and takes out of the request those of them that we leave out.
+func (s *Service) allow(w http.ResponseWriter, request asked, job *v1alpha1.Job, who caller.Caller, known bool, now time.Time) {
+	if known {
+		assertion, err := s.Signer.Sign(who.User, string(job.UID), now)
+		if err != nil {
+			s.Log.Error(err, "a request for a job's page is refused", "job", job.Namespace+"/"+job.Name)
+			http.Error(w, "the request could not be let through", http.StatusInternalServerError)
+			return
+		}
+		w.Header().Set(AssertionHeader, assertion)
+	}
+	if rest := foreign(request.header["Cookie"]); rest != "" {
+		w.Header().Set("Cookie", rest)
+	}
+	w.WriteHeader(http.StatusOK)
+}
