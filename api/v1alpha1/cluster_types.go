@@ -78,7 +78,40 @@ type ClusterSpec struct {
 	// quarantine says when a node on which jobs fail is kept from further ones for a while. It is where this is not given.
 	// +optional
 	Quarantine *Quarantine `json:"quarantine,omitempty"`
+
+	// jobPages is where people see the pages that jobs serve. Without it jobs are reached from within their project alone.
+	// +optional
+	JobPages *JobPages `json:"jobPages,omitempty"`
 }
+
+// JobPages is where people see the pages that jobs serve: each on a host of its own below a domain, to which an ingress
+// controller leads that asks Soma's gateway before each request.
+type JobPages struct {
+	// domain below which the hosts are, with a port where it is not that of https. It must have nothing else below it, and must not
+	// be that of the gateway: pages are made by whoever runs jobs.
+	// +required
+	// +kubebuilder:validation:MinLength=3
+	// +kubebuilder:validation:MaxLength=189
+	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*(:[1-9][0-9]{0,4})?$`
+	Domain string `json:"domain"`
+
+	// ingressClassName is the class of the Ingress that each job gets; the cluster's default where it is not given.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	IngressClassName string `json:"ingressClassName,omitempty"`
+
+	// annotations of the Ingress. One of them has to make the ingress controller ask the gateway before each request, or pages are
+	// open to all who reach it: docs/pages.md has those for Traefik.
+	// +required
+	// +kubebuilder:validation:MinProperties=1
+	// +kubebuilder:validation:MaxProperties=16
+	Annotations map[string]AnnotationValue `json:"annotations"`
+}
+
+// AnnotationValue is the value of an annotation.
+// +kubebuilder:validation:MaxLength=1024
+type AnnotationValue string
 
 // Quarantine says when a node on which jobs fail is kept from further ones for a while: by a taint, which jobs that run there
 // do not mind. No more than a quarter of a pool's nodes is, or one, and never the last that can be used.

@@ -83,6 +83,11 @@ type JobStatus struct {
 	// +kubebuilder:validation:MaxLength=253
 	InternalHostname string `json:"internalHostname,omitempty"`
 
+	// url is where people see the page that the job serves, where the cluster has a place for it.
+	// +optional
+	// +kubebuilder:validation:MaxLength=270
+	URL string `json:"url,omitempty"`
+
 	// attempt is the number of the newest attempt, from 1.
 	// +optional
 	// +kubebuilder:validation:Minimum=0

@@ -166,6 +166,11 @@ func (in JobList) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in JobPages) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.JobPages"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in JobResources) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.JobResources"
 }

@@ -64,6 +64,11 @@ func (r *Reconciler) createPods(ctx context.Context, job *platformv1.Job) error 
 			return r.refuse(ctx, job, err)
 		}
 	}
+	if job.Spec.HTTP != nil && cluster.Spec.JobPages != nil {
+		if err := r.create(ctx, job, workload.Ingress(job, cluster.Spec.JobPages)); err != nil {
+			return r.refuse(ctx, job, err)
+		}
+	}
 	for _, pod := range workload.Pods(job, cluster.Spec.Tolerations) {
 		if err := r.create(ctx, job, pod); err != nil {
 			return r.refuse(ctx, job, err)

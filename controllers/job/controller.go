@@ -51,6 +51,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups="",resources=events,verbs=list
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=get;create
 
 // SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
@@ -138,8 +139,24 @@ func (r *Reconciler) collect(ctx context.Context, job *platformv1.Job) (facts, e
 	} else if !apierrors.IsNotFound(err) {
 		return f, fmt.Errorf("read the project of job %s/%s: %w", job.Namespace, job.Name, err)
 	}
+	if f.pages, err = r.jobPages(ctx, job); err != nil {
+		return f, err
+	}
 	f.events = r.slowStarts(ctx, &f)
 	return f, nil
+}
+
+// jobPages is where the cluster of the job's reservation has pages of jobs.
+func (r *Reconciler) jobPages(ctx context.Context, job *platformv1.Job) (*platformv1.JobPages, error) {
+	if job.Spec.HTTP == nil || job.Status.Reservation == nil {
+		return nil, nil
+	}
+	cluster := &platformv1.Cluster{}
+	err := r.Client.Get(ctx, client.ObjectKey{Name: job.Status.Reservation.Cluster}, cluster, client.UnsafeDisableDeepCopy)
+	if client.IgnoreNotFound(err) != nil {
+		return nil, fmt.Errorf("read the cluster of job %s/%s: %w", job.Namespace, job.Name, err)
+	}
+	return cluster.Spec.JobPages, nil
 }
 
 func pointers(list *corev1.PodList) []*corev1.Pod {

@@ -43,7 +43,9 @@ type facts struct {
 	events map[types.UID][]corev1.Event
 	// projectEnding reports that the job's project is being deleted.
 	projectEnding bool
-	now           time.Time
+	// pages is where the cluster of the reservation has pages of jobs, if it has.
+	pages *platformv1.JobPages
+	now   time.Time
 }
 
 // plan is what follows from the facts. The status is written first; nothing else is done if that fails.
@@ -139,6 +141,7 @@ func (d *decider) attempt() {
 	d.killStrays(reservation.Attempt)
 	if workload.NeedsService(&d.job.Spec) {
 		d.status.InternalHostname = workload.InternalHostname(d.job)
+		d.status.URL = workload.PageURL(d.job, d.pages)
 	}
 	seen := workload.Observe(ranks(d.job, d.pods, reservation.Attempt), d.events)
 	if seen.ImageDigest != "" {

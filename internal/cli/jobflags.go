@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"slices"
@@ -28,7 +29,7 @@ type jobFlags struct {
 	cluster, imagePullSecret, within string
 	energySchedule                   string
 	pools                            []string
-	spot, preemptible                bool
+	spot, preemptible, public        bool
 	readFile                         func(string) (*os.File, error)
 	lookupEnv                        func(string) (string, bool)
 }
@@ -47,6 +48,7 @@ func (f *jobFlags) addTo(c *cobra.Command, a *app) {
 	flags.StringVarP(&f.workdir, "workdir", "w", "", "working directory")
 	flags.StringVar(&f.entrypoint, "entrypoint", "", "program that replaces the image's entry point")
 	flags.Int32Var(&f.httpPort, "http-port", 0, "port on which the job serves HTTP")
+	flags.BoolVar(&f.public, "public", false, "let everybody see the job's page, where the project allows it")
 	flags.StringArrayVar(&f.tags, "tag", nil, "tag by which the job is found again; may be repeated")
 	flags.StringVar(&f.description, "description", "", "description for people")
 	flags.StringVar(&f.priority, "priority", "", "low, normal or high")
@@ -335,6 +337,12 @@ func (f *jobFlags) applyRest(spec *v1alpha1.JobSpec, given func(string) bool) er
 		if spec.HTTP = nil; f.httpPort != 0 {
 			spec.HTTP = &v1alpha1.HTTPPort{Port: f.httpPort}
 		}
+	}
+	if given("public") {
+		if spec.HTTP == nil {
+			return errors.New("--public needs --http-port: a job without a page has nothing that could be public")
+		}
+		spec.HTTP.Public = &f.public
 	}
 	if given("replicas") {
 		spec.Replicas = &f.replicas

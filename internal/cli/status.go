@@ -79,7 +79,7 @@ func describeJob(job *v1alpha1.Job, now time.Time) []field {
 		{"Entry point", commandLine(spec.Command)}, {"Command", commandLine(spec.Args)},
 		{"Size", describeSize(job)}, {"Priority", string(spec.Priority)},
 		{"Energy schedule", spec.EnergySchedule},
-		{"Place", describePlace(status)}, {"Host name", status.InternalHostname},
+		{"Place", describePlace(status)}, {"Host name", status.InternalHostname}, {"Page", status.URL},
 		{"Submitted", describeTime(job.CreationTimestamp.Time, now)},
 		{"Started", describeTime(timeOf(status.StartTime), now)},
 		{"Ended", describeTime(timeOf(status.FinishTime), now)},

@@ -4,6 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"strings"
+
+	networkingv1 "k8s.io/api/networking/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
 
 // maxLabel is the longest label of a host name.
@@ -27,4 +32,45 @@ func PageHost(job, project string) string {
 		return hash
 	}
 	return job + "--" + hash
+}
+
+// PageURL is where people see the page of a job. It is empty where the job serves none, or the cluster has no place for it.
+func PageURL(job *platformv1.Job, pages *platformv1.JobPages) string {
+	if job.Spec.HTTP == nil || pages == nil {
+		return ""
+	}
+	return "https://" + PageHost(job.Name, job.Namespace) + "." + pages.Domain + "/"
+}
+
+// Ingress leads from the host of a job's page to its Service. That whoever comes that way is asked for, its annotations see to.
+func Ingress(job *platformv1.Job, pages *platformv1.JobPages) *networkingv1.Ingress {
+	domain, _, _ := strings.Cut(pages.Domain, ":")
+	path := networkingv1.PathTypePrefix
+	ingress := &networkingv1.Ingress{
+		ObjectMeta: metav1.ObjectMeta{
+			Name:            job.Name,
+			Namespace:       job.Namespace,
+			Labels:          map[string]string{platformv1.LabelProject: job.Namespace, platformv1.LabelJob: job.Name, platformv1.LabelJobUID: string(job.UID)},
+			OwnerReferences: owners(job),
+		},
+		Spec: networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{
+			Host: PageHost(job.Name, job.Namespace) + "." + domain,
+			IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{Paths: []networkingv1.HTTPIngressPath{{
+				Path: "/", PathType: &path,
+				Backend: networkingv1.IngressBackend{Service: &networkingv1.IngressServiceBackend{
+					Name: job.Name, Port: networkingv1.ServiceBackendPort{Name: "http"},
+				}},
+			}}}},
+		}}},
+	}
+	if pages.IngressClassName != "" {
+		ingress.Spec.IngressClassName = &pages.IngressClassName
+	}
+	for name, value := range pages.Annotations {
+		if ingress.Annotations == nil {
+			ingress.Annotations = map[string]string{}
+		}
+		ingress.Annotations[name] = string(value)
+	}
+	return ingress
 }

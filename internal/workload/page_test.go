@@ -4,7 +4,10 @@ import (
 	"regexp"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
 
 func TestPageHost(t *testing.T) {
@@ -38,4 +41,30 @@ func TestPageHostsDiffer(t *testing.T) {
 			rt.Fatalf("%v has %s", one, a)
 		}
 	})
+}
+
+func TestIngress(t *testing.T) {
+	job := &platformv1.Job{ObjectMeta: metav1.ObjectMeta{Name: "train", Namespace: "vision", UID: "uid-1"}}
+	pages := &platformv1.JobPages{
+		Domain: "jobs.example.org:8443", IngressClassName: "traefik", Annotations: map[string]platformv1.AnnotationValue{"asks": "the-gateway"},
+	}
+	if url := PageURL(job, pages); url != "" {
+		t.Errorf("a job that serves nothing has a page: %s", url)
+	}
+	job.Spec.HTTP = &platformv1.HTTPPort{Port: 8080}
+	if url := PageURL(job, nil); url != "" {
+		t.Errorf("there is no place for pages, and one is at %s", url)
+	}
+	if url := PageURL(job, pages); url != "https://train--vision.jobs.example.org:8443/" {
+		t.Errorf("the page is at %s", url)
+	}
+	ingress := Ingress(job, pages)
+	rule := ingress.Spec.Rules[0]
+	backend := rule.HTTP.Paths[0].Backend.Service
+	if len(ingress.Spec.Rules) != 1 || rule.Host != "train--vision.jobs.example.org" || backend.Name != Service(job).Name || backend.Port.Name != Service(job).Spec.Ports[0].Name {
+		t.Errorf("it leads from %s to %+v", rule.Host, backend)
+	}
+	if *ingress.Spec.IngressClassName != "traefik" || ingress.Annotations["asks"] != "the-gateway" || !metav1.IsControlledBy(ingress, job) {
+		t.Errorf("%+v", ingress)
+	}
 }

@@ -58,6 +58,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.Job{}.OpenAPIModelName():              schema_soma_platform_soma_api_v1alpha1_Job(ref),
 		apiv1alpha1.JobEnergy{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_JobEnergy(ref),
 		apiv1alpha1.JobList{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_JobList(ref),
+		apiv1alpha1.JobPages{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_JobPages(ref),
 		apiv1alpha1.JobResources{}.OpenAPIModelName():     schema_soma_platform_soma_api_v1alpha1_JobResources(ref),
 		apiv1alpha1.JobSpec{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_JobSpec(ref),
 		apiv1alpha1.JobStatus{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_JobStatus(ref),
@@ -1313,11 +1314,17 @@ func schema_soma_platform_soma_api_v1alpha1_ClusterSpec(ref common.ReferenceCall
 							Ref:         ref(apiv1alpha1.Quarantine{}.OpenAPIModelName()),
 						},
 					},
+					"jobPages": {
+						SchemaProps: spec.SchemaProps{
+							Description: "jobPages is where people see the pages that jobs serve. Without it jobs are reached from within their project alone.",
+							Ref:         ref(apiv1alpha1.JobPages{}.OpenAPIModelName()),
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			apiv1alpha1.Energy{}.OpenAPIModelName(), apiv1alpha1.KubeconfigSecret{}.OpenAPIModelName(), apiv1alpha1.Preset{}.OpenAPIModelName(), apiv1alpha1.Prices{}.OpenAPIModelName(), apiv1alpha1.Quarantine{}.OpenAPIModelName(), apiv1alpha1.Toleration{}.OpenAPIModelName(), apiv1alpha1.TopologyLevel{}.OpenAPIModelName()},
+			apiv1alpha1.Energy{}.OpenAPIModelName(), apiv1alpha1.JobPages{}.OpenAPIModelName(), apiv1alpha1.KubeconfigSecret{}.OpenAPIModelName(), apiv1alpha1.Preset{}.OpenAPIModelName(), apiv1alpha1.Prices{}.OpenAPIModelName(), apiv1alpha1.Quarantine{}.OpenAPIModelName(), apiv1alpha1.Toleration{}.OpenAPIModelName(), apiv1alpha1.TopologyLevel{}.OpenAPIModelName()},
 	}
 }
 
@@ -2215,6 +2222,13 @@ func schema_soma_platform_soma_api_v1alpha1_HTTPPort(ref common.ReferenceCallbac
 							Format:      "int32",
 						},
 					},
+					"public": {
+						SchemaProps: spec.SchemaProps{
+							Description: "public lets everybody see the page, signed in or not, where the project lets its pages be public.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
 				},
 				Required: []string{"port"},
 			},
@@ -2443,6 +2457,50 @@ func schema_soma_platform_soma_api_v1alpha1_JobList(ref common.ReferenceCallback
 		},
 		Dependencies: []string{
 			apiv1alpha1.Job{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_JobPages(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "JobPages is where people see the pages that jobs serve: each on a host of its own below a domain, to which an ingress controller leads that asks Soma's gateway before each request.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"domain": {
+						SchemaProps: spec.SchemaProps{
+							Description: "domain below which the hosts are, with a port where it is not that of https. It must have nothing else below it, and must not be that of the gateway: pages are made by whoever runs jobs.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"ingressClassName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ingressClassName is the class of the Ingress that each job gets; the cluster's default where it is not given.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"annotations": {
+						SchemaProps: spec.SchemaProps{
+							Description: "annotations of the Ingress. One of them has to make the ingress controller ask the gateway before each request, or pages are open to all who reach it: docs/pages.md has those for Traefik.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"domain", "annotations"},
+			},
+		},
 	}
 }
 
@@ -2837,6 +2895,13 @@ func schema_soma_platform_soma_api_v1alpha1_JobStatus(ref common.ReferenceCallba
 					"internalHostname": {
 						SchemaProps: spec.SchemaProps{
 							Description: "internalHostname is the name under which other jobs of the project reach this one.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"url": {
+						SchemaProps: spec.SchemaProps{
+							Description: "url is where people see the page that the job serves, where the cluster has a place for it.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -3658,6 +3723,13 @@ func schema_soma_platform_soma_api_v1alpha1_ProjectSpec(ref common.ReferenceCall
 						SchemaProps: spec.SchemaProps{
 							Description: "quota is the name of the Quota whose amounts the project's jobs use. A project without one may run nothing.",
 							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"publicPages": {
+						SchemaProps: spec.SchemaProps{
+							Description: "publicPages lets jobs of the project make their pages public. Without it, whoever sees one is signed in and may read the job.",
+							Type:        []string{"boolean"},
 							Format:      "",
 						},
 					},
