@@ -199,8 +199,8 @@ func (b bundle) within(has map[Scheme]Level, share bool) bool {
 // role for each user.
 func (m *Membership) CompilePlatform() []CompiledRole {
 	roles := collection{}
-	for user, tree := range m.trees {
-		for name, rules := range platformRules(tree.rights, false) {
+	for user, outside := range m.outside {
+		for name, rules := range outside {
 			roles.add(user, name, rules)
 		}
 	}
@@ -216,7 +216,7 @@ func (m *Membership) CompilePlatform() []CompiledRole {
 }
 
 // platformRules are what rights allow of what lies in no project, by the name of the role for it: those that everyone has,
-// or those that one has beyond.
+// or those that one has beyond. They do not depend on projects: what follows from working in one is bound with it.
 func platformRules(rights []Right, ofEveryone bool) map[string][]rbacv1.PolicyRule {
 	rules := map[string][]rbacv1.PolicyRule{}
 	add := func(name string, of []rbacv1.PolicyRule) {
@@ -224,7 +224,7 @@ func platformRules(rights []Right, ofEveryone bool) map[string][]rbacv1.PolicyRu
 			rules[prefix+name] = of
 		}
 	}
-	counts := func(r *Right) bool { return r.Why.Everyone == ofEveryone }
+	counts := func(r *Right) bool { return r.Why.Everyone == ofEveryone && r.Why.Project == "" }
 	for scheme, kind := range kinds {
 		level := levelOf(rights, platformRoot(scheme), counts)
 		add(kind+":"+string(level.Action()), PlatformRules(scheme, level))
@@ -234,7 +234,7 @@ func platformRules(rights []Right, ofEveryone bool) map[string][]rbacv1.PolicyRu
 		right := &rights[i]
 		path := right.Target.path
 		switch {
-		case !counts(right), right.Why.Project != "", right.Why.Self && right.Target.Scheme == User:
+		case !counts(right), right.Why.Self && right.Target.Scheme == User:
 		case slices.Contains(ByName, right.Target.Scheme) && len(path) == 1:
 			level := levelOf(rights, right.Target, counts)
 			add(strings.Join([]string{string(right.Target.Scheme), path[0], string(level.Action())}, ":"), NamedRules(right.Target.Scheme, level, path[0]))

@@ -186,6 +186,11 @@ func (d *Directory) ByIdentity(identity v1alpha1.Identity) (string, bool) {
 	return "", false
 }
 
+// Claimants are the names of the users who claim an identity, in order.
+func (d *Directory) Claimants(identity v1alpha1.Identity) []string {
+	return slices.Sorted(maps.Keys(d.identities[identity]))
+}
+
 // Active reports whether a user may do anything at all: it is there, is not being deleted and not disabled, and the same
 // holds for who answers for it. An owner is a person.
 func (d *Directory) Active(name string) bool {

@@ -5,6 +5,8 @@ import (
 	"slices"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
 
@@ -15,11 +17,16 @@ type Membership struct {
 	trees     map[string]*Tree
 	projects  map[string][]string // of a user
 	members   index[string]       // of a project
+	// outside is what a user may do with what lies in no project, beyond what everybody may: of most, nothing.
+	outside map[string]map[string][]rbacv1.PolicyRule
 }
 
 // NewMembership makes one for a directory, of which it knows nothing until users are updated.
 func NewMembership(d *Directory) *Membership {
-	return &Membership{directory: d, trees: map[string]*Tree{}, projects: map[string][]string{}, members: index[string]{}}
+	return &Membership{
+		directory: d, trees: map[string]*Tree{}, projects: map[string][]string{}, members: index[string]{},
+		outside: map[string]map[string][]rbacv1.PolicyRule{},
+	}
 }
 
 // Tree is what the user was last found to be allowed: the zero Tree for whom nothing is known of.
@@ -44,6 +51,7 @@ func (m *Membership) Update(now time.Time, users ...string) []string {
 			touched[project] = struct{}{}
 			m.members.remove(project, user)
 		}
+		delete(m.outside, user)
 		rights := m.directory.Rights(user, now)
 		if len(rights) == 0 {
 			delete(m.trees, user)
@@ -51,6 +59,9 @@ func (m *Membership) Update(now time.Time, users ...string) []string {
 			continue
 		}
 		m.trees[user] = NewTree(rights)
+		if outside := platformRules(rights, false); len(outside) > 0 {
+			m.outside[user] = outside
+		}
 		m.projects[user] = m.directory.projectsOf(rights)
 		for _, project := range m.projects[user] {
 			touched[project] = struct{}{}
@@ -60,9 +71,17 @@ func (m *Membership) Update(now time.Time, users ...string) []string {
 	return slices.Sorted(maps.Keys(touched))
 }
 
-// OfUser are the users whose rights depend on a user: themselves and the service accounts that they answer for.
+// OfUser are the users whose rights, or whom they are known as, depend on a user: themselves, the service accounts that they
+// answer for, and those who claim an identity of theirs.
 func (d *Directory) OfUser(name string) []string {
-	return append([]string{name}, slices.Sorted(maps.Keys(d.owners[name]))...)
+	found := map[string]struct{}{name: {}}
+	maps.Copy(found, d.owners[name])
+	if user := d.users[name]; user != nil {
+		for _, identity := range user.Spec.Identities {
+			maps.Copy(found, d.identities[identity])
+		}
+	}
+	return slices.Sorted(maps.Keys(found))
 }
 
 // OfGrant are the users whom a grant reaches: a user, those of a group, or those who hold a role everywhere.
@@ -103,6 +122,31 @@ func (d *Directory) OfRole(name string) []string {
 		}
 	}
 	return slices.Sorted(maps.Keys(found))
+}
+
+// Including are the names of the role and of all that include it, in order.
+func (d *Directory) Including(name string) []string {
+	return slices.Sorted(maps.Keys(d.including(name)))
+}
+
+// GivenTo are the grants that name somebody as whom they are given to, in order.
+func (d *Directory) GivenTo(to v1alpha1.Grantee) []*v1alpha1.Grant {
+	return slices.SortedFunc(maps.Keys(d.given[to]), byName)
+}
+
+// GrantsOf are the grants that give a role or one that includes it, and those that are given to who has it, in no order.
+func (d *Directory) GrantsOf(role string) []*v1alpha1.Grant {
+	with := d.including(role)
+	var found []*v1alpha1.Grant
+	for _, grants := range d.grants {
+		for _, grant := range grants {
+			_, gives := with[grant.Spec.Role]
+			if gives || grant.Spec.To.Role == role {
+				found = append(found, grant)
+			}
+		}
+	}
+	return found
 }
 
 // including are the names of the role and of all that include it.

@@ -85,6 +85,20 @@ func Named(scheme Scheme, name string) Target { return Target{Scheme: scheme, pa
 // Root is the target for all of a scheme.
 func Root(scheme Scheme) Target { return Target{Scheme: scheme} }
 
+// InProject is what a relative target is in a project.
+func (t Target) InProject(project string) Target {
+	return In(t.Scheme, Home, "", project, t.path...)
+}
+
+// Thing is the name of what lies directly in a project that the target is, or is below; it is empty for what lies in no project,
+// and for a project as a whole.
+func (t Target) Thing() string {
+	if !slices.Contains(InProjects, t.Scheme) || len(t.path) <= inProject {
+		return ""
+	}
+	return t.path[inProject]
+}
+
 // covers reports whether what the other target names lies at this one or below it.
 func (t Target) covers(other Target) bool {
 	if t.Scheme != other.Scheme || len(t.path) > len(other.path) {

@@ -28,6 +28,8 @@ type Change struct {
 	Users []string
 	// Projects that the users may or could do something in, in order.
 	Projects []string
+	// Roles that came, changed or went.
+	Roles []string
 	// Platform is true where what is allowed outside projects, or to everybody, may have changed.
 	Platform bool
 }
@@ -42,6 +44,8 @@ type Authority struct {
 	quotas     map[string]string // the parent of a quota
 	projects   map[string]*v1alpha1.Project
 	synced     bool
+	// next is when the next grant ends, or before: zero where none does.
+	next time.Time
 
 	telling   sync.Mutex // held while listeners are told, so that they are one after the other
 	listeners []func(Change)
@@ -110,14 +114,17 @@ func (a *Authority) Start(ctx context.Context, synced []toolscache.InformerSynce
 	if !toolscache.WaitForCacheSync(ctx.Done(), synced...) {
 		return nil
 	}
+	// What ends while it is found out must be noticed.
+	last := a.clock.Now()
 	a.mu.Lock()
 	a.synced = true
 	change := a.update(a.directory.Users())
 	// Where nobody may do anything any more, that is news as well.
 	change.Projects, change.Platform = a.directory.Projects(), true
+	a.next, _ = a.directory.NextExpiry(time.Time{})
 	a.mu.Unlock()
 	a.tell(change)
-	for last := a.clock.Now(); ; {
+	for {
 		select {
 		case <-ctx.Done():
 			return nil
@@ -132,6 +139,10 @@ func (a *Authority) Start(ctx context.Context, synced []toolscache.InformerSynce
 // expire takes note of the grants that ended in between.
 func (a *Authority) expire(after, until time.Time) {
 	a.mu.Lock()
+	if a.next.IsZero() || until.Before(a.next) {
+		a.mu.Unlock()
+		return
+	}
 	var users []string
 	for _, project := range a.directory.Projects() {
 		for _, grant := range a.directory.Grants(project) {
@@ -141,6 +152,8 @@ func (a *Authority) expire(after, until time.Time) {
 		}
 	}
 	change := a.update(users)
+	change.Platform = false
+	a.next, _ = a.directory.NextExpiry(until)
 	a.mu.Unlock()
 	a.tell(change)
 }
@@ -179,8 +192,9 @@ func (a *Authority) update(users []string) Change {
 	return Change{Users: users, Projects: a.membership.Update(a.clock.Now(), users...), Platform: true}
 }
 
+// tell tells of a change. Before everything is known there is nothing to tell.
 func (a *Authority) tell(change Change) {
-	if len(change.Users) == 0 && len(change.Projects) == 0 && !change.Platform {
+	if !a.Synced() || len(change.Users) == 0 && len(change.Projects) == 0 && len(change.Roles) == 0 && !change.Platform {
 		return
 	}
 	a.telling.Lock()
@@ -205,7 +219,20 @@ func (a *Authority) changed(concerned func() []string, change func()) Change {
 
 func (a *Authority) setUser(name, _ string, object any) {
 	user, _ := object.(*v1alpha1.User)
+	there := func() client.Object { return a.directory.User(name) }
+	sameGroups := user != nil && a.inGroups(name, user.Status.Groups)
+	if sameGroups && a.same(user, there, func() { a.directory.SetUser(name, user) }) {
+		return
+	}
 	a.tell(a.changed(func() []string { return a.directory.OfUser(name) }, func() { a.directory.SetUser(name, user) }))
+}
+
+// inGroups reports whether a user is in these groups as far as is known.
+func (a *Authority) inGroups(name string, groups []string) bool {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	before := a.directory.User(name)
+	return before != nil && slices.Equal(before.Status.Groups, groups)
 }
 
 // same puts an object in place of one of which only the status differs, and reports whether that was so.
@@ -231,6 +258,7 @@ func (a *Authority) setRole(name, _ string, object any) {
 	}
 	change := a.changed(func() []string { return a.directory.OfRole(name) }, func() { a.directory.SetRole(name, role) })
 	change.Platform = change.Platform || name == access.EveryoneRole
+	change.Roles = []string{name}
 	a.tell(change)
 }
 
@@ -241,12 +269,20 @@ func (a *Authority) setGrant(name, project string, object any) {
 		return
 	}
 	var reached []string
-	a.tell(a.changed(func() []string {
+	change := a.changed(func() []string {
 		if there := a.directory.Grant(project, name); there != nil {
 			reached = append(reached, a.directory.OfGrant(there)...)
 		}
 		return reached
-	}, func() { a.directory.SetGrant(project, name, grant) }))
+	}, func() {
+		a.directory.SetGrant(project, name, grant)
+		if grant != nil && grant.Spec.ExpiresAt != nil && (a.next.IsZero() || grant.Spec.ExpiresAt.Time.Before(a.next)) {
+			a.next = grant.Spec.ExpiresAt.Time
+		}
+	})
+	// What a grant gives lies in its project.
+	change.Platform = false
+	a.tell(change)
 }
 
 func (a *Authority) setProject(name, _ string, object any) {
