@@ -112,6 +112,30 @@ const (
 	ReasonLimitsExceeded = "LimitsExceeded"
 )
 
+// Reasons of a Role, a User and a Grant.
+const (
+	// ReasonRoleNotFound: a role that is named does not exist.
+	ReasonRoleNotFound = "RoleNotFound"
+	// ReasonRoleCircle: a role includes itself over others. What it and they give counts, once.
+	ReasonRoleCircle = "RoleCircle"
+	// ReasonIdentityShared: another user has an identity of this one, so that neither can sign in by it.
+	ReasonIdentityShared = "IdentityShared"
+	// ReasonOwnerInactive: who answers for a service account does not exist, is no person, or is disabled: it may do nothing.
+	ReasonOwnerInactive = "OwnerInactive"
+	// ReasonDisabled: the user is disabled, as the spec asks for, and may do nothing.
+	ReasonDisabled = "Disabled"
+	// ReasonUserNotFound: the user who is given a right does not exist.
+	ReasonUserNotFound = "UserNotFound"
+	// ReasonProjectNotFound: a grant lies in the namespace of no project.
+	ReasonProjectNotFound = "ProjectNotFound"
+	// ReasonGivesNothing: nothing of what a grant names lies in its project.
+	ReasonGivesNothing = "GivesNothing"
+	// ReasonThingNotFound: the job or secret that a grant names does not exist. When it does, the grant counts for it.
+	ReasonThingNotFound = "ThingNotFound"
+	// ReasonExpired: a grant has ended. A day later it is removed.
+	ReasonExpired = "Expired"
+)
+
 // Conditions of a Job.
 const (
 	// ConditionReserved is True while the job holds a reservation of quota and nodes.

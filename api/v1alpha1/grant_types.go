@@ -80,6 +80,7 @@ type GrantStatus struct {
 // +kubebuilder:object:root=true
 // +kubebuilder:subresource:status
 // +kubebuilder:resource:scope=Namespaced,shortName=sgrant,categories=soma
+// +kubebuilder:selectablefield:JSONPath=`.spec.to.user`
 // +kubebuilder:printcolumn:name="User",type=string,JSONPath=`.spec.to.user`
 // +kubebuilder:printcolumn:name="Group",type=string,JSONPath=`.spec.to.group`
 // +kubebuilder:printcolumn:name="To role",type=string,JSONPath=`.spec.to.role`,priority=1

@@ -61,8 +61,8 @@ type Reconciler struct {
 	Clock     clock.PassiveClock
 	Authority *authority.Authority
 
-	projects, platform feed
-	named              named
+	projects, platform, roles, users, grants feed
+	named                                    named
 	// binding is held for reading from a look at rights until what follows from it is written.
 	binding sync.RWMutex
 }
@@ -78,12 +78,13 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		}
 	}
 	r.Authority.Listen(func(change authority.Change) {
-		r.projects.add(change.Projects...)
+		r.projects.add(names(change.Projects)...)
 		if change.Platform {
-			r.platform.add(platformRequest)
+			r.platform.add(request(platformRequest))
 		}
+		r.told(change)
 	})
-	for _, setUp := range []func(ctrl.Manager) error{r.setUpProjects, r.setUpPlatform} {
+	for _, setUp := range []func(ctrl.Manager) error{r.setUpProjects, r.setUpPlatform, r.setUpStatus} {
 		if err := setUp(mgr); err != nil {
 			return err
 		}
@@ -132,14 +133,14 @@ func (f *feed) Start(_ context.Context, queue workqueue.TypedRateLimitingInterfa
 	return nil
 }
 
-func (f *feed) add(names ...string) {
+func (f *feed) add(requests ...reconcile.Request) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.queue == nil {
 		return
 	}
-	for _, name := range names {
-		f.queue.Add(request(name))
+	for _, request := range requests {
+		f.queue.Add(request)
 	}
 }
 

@@ -63,6 +63,7 @@ func ExpectHealth() {
 	GinkgoHelper()
 	for _, list := range []client.ObjectList{
 		&v1alpha1.ProjectList{}, &v1alpha1.QuotaList{}, &v1alpha1.ClusterList{}, &v1alpha1.JobList{},
+		&v1alpha1.UserList{}, &v1alpha1.RoleList{}, &v1alpha1.GrantList{},
 	} {
 		Expect(K8s.List(Ctx, list)).To(Succeed())
 		for _, object := range items(list) {
@@ -88,6 +89,18 @@ func items(list client.ObjectList) []check.Object {
 			all = append(all, &list.Items[i])
 		}
 	case *v1alpha1.JobList:
+		for i := range list.Items {
+			all = append(all, &list.Items[i])
+		}
+	case *v1alpha1.UserList:
+		for i := range list.Items {
+			all = append(all, &list.Items[i])
+		}
+	case *v1alpha1.RoleList:
+		for i := range list.Items {
+			all = append(all, &list.Items[i])
+		}
+	case *v1alpha1.GrantList:
 		for i := range list.Items {
 			all = append(all, &list.Items[i])
 		}

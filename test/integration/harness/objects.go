@@ -27,6 +27,11 @@ func Unique(prefix string) string { return fmt.Sprintf("%s-%d", prefix, names.Ad
 type Object interface {
 	client.Object
 	check.Object
+}
+
+// Recorded is an object of one of the kinds whose life is recorded.
+type Recorded interface {
+	Object
 	GetJournal() *v1alpha1.Journal
 }
 
@@ -101,7 +106,7 @@ func Message(o Object, conditionType string) string {
 }
 
 // Told is what the journal of an object tells: phases and reasons in order.
-func Told(o Object) []string {
+func Told(o Recorded) []string {
 	var told []string
 	for _, entry := range o.GetJournal().Entries {
 		told = append(told, entry.Phase+" "+entry.Reason)

@@ -1,0 +1,308 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/builder"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/event"
+	"sigs.k8s.io/controller-runtime/pkg/handler"
+	"sigs.k8s.io/controller-runtime/pkg/predicate"
+	"sigs.k8s.io/controller-runtime/pkg/reconcile"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/access"
+	"github.com/soma-platform/soma/internal/authority"
+	"github.com/soma-platform/soma/internal/platform/debounce"
+	"github.com/soma-platform/soma/internal/platform/patch"
+)
+
+// +kubebuilder:rbac:groups=platform.soma.dev,resources=users/status;roles/status;grants/status,verbs=patch
+// +kubebuilder:rbac:groups=platform.soma.dev,resources=grants,verbs=get;list;watch;delete
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=list;watch
+
+const (
+	// unsyncedInterval is how soon it is looked again whether everything is known.
+	unsyncedInterval = time.Second
+	// projectDelay is how long it takes for a project to be known for certain to who decides.
+	projectDelay = time.Second
+	// keptGrants is how long a grant that ended is kept.
+	keptGrants = 24 * time.Hour
+)
+
+// grantsByThing is the index of grants by the job or secret that they name, in their namespaces.
+const grantsByThing = "platform.soma.dev/grants-by-thing"
+
+// thing is a value of the index.
+func thing(scheme access.Scheme, name string) string { return string(scheme) + "/" + name }
+
+func indexThing(object client.Object) []string {
+	grant, ok := object.(*v1alpha1.Grant)
+	if !ok || grant.Spec.URI == "" {
+		return nil
+	}
+	// Where it lies does not matter: one that names something of another project gives nothing.
+	target, relative, err := access.Parse(string(grant.Spec.URI))
+	if err != nil {
+		return nil
+	}
+	if relative {
+		target = target.InProject(grant.Namespace)
+	}
+	if name := target.Thing(); name != "" && (target.Scheme == access.Job || target.Scheme == access.Secret) {
+		return []string{thing(target.Scheme, name)}
+	}
+	return nil
+}
+
+func (r *Reconciler) setUpStatus(mgr ctrl.Manager) error {
+	if err := mgr.GetFieldIndexer().IndexField(context.Background(), &v1alpha1.Grant{}, grantsByThing, indexThing); err != nil {
+		return fmt.Errorf("index grants: %w", err)
+	}
+	err := ctrl.NewControllerManagedBy(mgr).
+		Named("access-role").
+		For(&v1alpha1.Role{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesRawSource(&r.roles).
+		Complete(reconcile.Func(r.reconcileRole))
+	if err != nil {
+		return err
+	}
+	err = ctrl.NewControllerManagedBy(mgr).
+		Named("access-user").
+		For(&v1alpha1.User{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesRawSource(&r.users).
+		Complete(reconcile.Func(r.reconcileUser))
+	if err != nil {
+		return err
+	}
+	secrets := &metav1.PartialObjectMetadata{}
+	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+	return ctrl.NewControllerManagedBy(mgr).
+		Named("access-grant").
+		For(&v1alpha1.Grant{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		WatchesRawSource(&r.grants).
+		Watches(&v1alpha1.Project{}, debounce.Events(projectDelay, r.grantsIn), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
+		Watches(&v1alpha1.Job{}, handler.EnqueueRequestsFromMapFunc(r.grantsOf(access.Job)), builder.WithPredicates(comesOrGoes)).
+		WatchesMetadata(secrets, handler.EnqueueRequestsFromMapFunc(r.grantsOf(access.Secret)), builder.WithPredicates(comesOrGoes)).
+		Complete(reconcile.Func(r.reconcileGrant))
+}
+
+// comesOrGoes lets through what begins and ends to exist.
+var comesOrGoes = predicate.Funcs{
+	UpdateFunc:  func(event.UpdateEvent) bool { return false },
+	GenericFunc: func(event.GenericEvent) bool { return false },
+}
+
+// told passes on what changed to those who say how things stand.
+func (r *Reconciler) told(change authority.Change) {
+	r.users.add(names(change.Users)...)
+	var roles []string
+	var grants []reconcile.Request
+	r.Authority.View(func(d *access.Directory, _ *access.Membership, _ time.Time) {
+		for _, role := range change.Roles {
+			roles = append(roles, d.Including(role)...)
+			grants = append(grants, keys(d.GrantsOf(role))...)
+		}
+		for _, user := range change.Users {
+			grants = append(grants, keys(d.GivenTo(v1alpha1.Grantee{User: user}))...)
+		}
+	})
+	r.roles.add(names(roles)...)
+	r.grants.add(grants...)
+}
+
+func names(all []string) []reconcile.Request {
+	requests := make([]reconcile.Request, 0, len(all))
+	for _, name := range all {
+		requests = append(requests, request(name))
+	}
+	return requests
+}
+
+func keys(grants []*v1alpha1.Grant) []reconcile.Request {
+	requests := make([]reconcile.Request, 0, len(grants))
+	for _, grant := range grants {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(grant)})
+	}
+	return requests
+}
+
+// grantsIn names the grants of a project.
+func (r *Reconciler) grantsIn(_ context.Context, project client.Object) (requests []reconcile.Request) {
+	r.Authority.View(func(d *access.Directory, _ *access.Membership, _ time.Time) {
+		requests = keys(d.Grants(project.GetName()))
+	})
+	return requests
+}
+
+// grantsOf names the grants that name an object.
+func (r *Reconciler) grantsOf(scheme access.Scheme) handler.MapFunc {
+	return func(ctx context.Context, object client.Object) (requests []reconcile.Request) {
+		var grants v1alpha1.GrantList
+		err := r.Client.List(ctx, &grants, client.InNamespace(object.GetNamespace()),
+			client.MatchingFields{grantsByThing: thing(scheme, object.GetName())}, client.UnsafeDisableDeepCopy)
+		if err != nil {
+			ctrl.LoggerFrom(ctx).Error(err, "List the grants of an object", "scheme", scheme, "object", object.GetName())
+			return nil
+		}
+		for i := range grants.Items {
+			requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(&grants.Items[i])})
+		}
+		return requests
+	}
+}
+
+func (r *Reconciler) reconcileRole(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	role := &v1alpha1.Role{}
+	if err := r.Client.Get(ctx, request.NamespacedName, role); err != nil || role.DeletionTimestamp != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !r.Authority.Synced() {
+		return ctrl.Result{RequeueAfter: unsyncedInterval}, nil
+	}
+	var found roleFacts
+	r.Authority.View(func(d *access.Directory, _ *access.Membership, _ time.Time) {
+		found.circle = d.Circle(role)
+		for _, included := range role.Spec.Includes {
+			if d.Role(included) == nil {
+				found.missing = append(found.missing, included)
+			}
+		}
+	})
+	after := role.DeepCopy()
+	after.Status.ObservedGeneration = role.Generation
+	deriveRole(found).apply(&after.Status.Conditions, r.Clock.Now(), role.Generation)
+	_, err := patch.Status(ctx, r.Client, role, after)
+	return patch.Result(err)
+}
+
+func (r *Reconciler) reconcileUser(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	user := &v1alpha1.User{}
+	if err := r.Client.Get(ctx, request.NamespacedName, user); err != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !r.Authority.Synced() {
+		return ctrl.Result{RequeueAfter: unsyncedInterval}, nil
+	}
+	if user.DeletionTimestamp != nil {
+		return r.deleteUser(ctx, user)
+	}
+	if _, err := patch.Finalizers(ctx, r.Client, user, []string{v1alpha1.FinalizerAccess}, nil); err != nil {
+		return patch.Result(err)
+	}
+	var found userFacts
+	r.Authority.View(func(d *access.Directory, _ *access.Membership, _ time.Time) { found = factsOfUser(d, user) })
+	after := user.DeepCopy()
+	after.Status.ObservedGeneration = user.Generation
+	deriveUser(user, found).apply(&after.Status.Conditions, r.Clock.Now(), user.Generation)
+	_, err := patch.Status(ctx, r.Client, user, after)
+	return patch.Result(err)
+}
+
+func factsOfUser(d *access.Directory, user *v1alpha1.User) userFacts {
+	found := userFacts{owner: d.User(user.Spec.Owner)}
+	for _, held := range user.Spec.Roles {
+		if d.Role(held.Role) == nil && !slices.Contains(found.missing, held.Role) {
+			found.missing = append(found.missing, held.Role)
+		}
+	}
+	for _, identity := range user.Spec.Identities {
+		for _, other := range d.Claimants(identity) {
+			if other != user.Name && !slices.Contains(found.sharing, other) {
+				found.sharing = append(found.sharing, other)
+			}
+		}
+	}
+	return found
+}
+
+func (r *Reconciler) reconcileGrant(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	grant := &v1alpha1.Grant{}
+	if err := r.Client.Get(ctx, request.NamespacedName, grant); err != nil || grant.DeletionTimestamp != nil {
+		return ctrl.Result{}, client.IgnoreNotFound(err)
+	}
+	if !r.Authority.Synced() {
+		return ctrl.Result{RequeueAfter: unsyncedInterval}, nil
+	}
+	now := r.Clock.Now()
+	if grant.Spec.ExpiresAt != nil && now.Sub(grant.Spec.ExpiresAt.Time) >= keptGrants {
+		return patch.Result(r.Client.Delete(ctx, grant, client.Preconditions{UID: &grant.UID, ResourceVersion: &grant.ResourceVersion}))
+	}
+	found, err := r.factsOfGrant(ctx, grant)
+	if err != nil {
+		return ctrl.Result{}, err
+	}
+	after := grant.DeepCopy()
+	after.Status.ObservedGeneration = grant.Generation
+	deriveGrant(grant, found, now).apply(&after.Status.Conditions, now, grant.Generation)
+	if _, err := patch.Status(ctx, r.Client, grant, after); err != nil {
+		return patch.Result(err)
+	}
+	return ctrl.Result{RequeueAfter: untilNext(grant, now)}, nil
+}
+
+// untilNext is how long it is until a grant ends, or is removed; zero where it does not end.
+func untilNext(grant *v1alpha1.Grant, now time.Time) time.Duration {
+	if grant.Spec.ExpiresAt == nil {
+		return 0
+	}
+	next := grant.Spec.ExpiresAt.Time
+	if !now.Before(next) {
+		next = next.Add(keptGrants)
+	}
+	return max(next.Sub(now), time.Millisecond)
+}
+
+func (r *Reconciler) factsOfGrant(ctx context.Context, grant *v1alpha1.Grant) (grantFacts, error) {
+	spec := grant.Spec
+	var found grantFacts
+	var given []access.Right
+	r.Authority.View(func(d *access.Directory, _ *access.Membership, _ time.Time) {
+		_, found.inProject = d.Project(grant.Namespace)
+		found.userFound = spec.To.User == "" || d.User(spec.To.User) != nil
+		found.toRoleFound = spec.To.Role == "" || d.Role(spec.To.Role) != nil
+		found.roleFound = spec.Role == "" || d.Role(spec.Role) != nil
+		given = d.GivenBy(grant)
+	})
+	found.gives = len(given)
+	if spec.URI == "" || len(given) != 1 {
+		return found, nil
+	}
+	var err error
+	found.lacks, err = r.lacks(ctx, grant.Namespace, given[0].Target)
+	return found, err
+}
+
+// lacks names the job or secret that a target is about, where it does not exist.
+func (r *Reconciler) lacks(ctx context.Context, project string, target access.Target) (string, error) {
+	name := target.Thing()
+	if name == "" {
+		return "", nil
+	}
+	key := client.ObjectKey{Namespace: project, Name: name}
+	var err error
+	switch target.Scheme {
+	case access.Job:
+		err = r.Client.Get(ctx, key, &v1alpha1.Job{}, client.UnsafeDisableDeepCopy)
+	case access.Secret:
+		secret := &metav1.PartialObjectMetadata{}
+		secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
+		err = r.Client.Get(ctx, key, secret)
+	default:
+		return "", nil
+	}
+	if apierrors.IsNotFound(err) {
+		return fmt.Sprintf("%s %q", target.Scheme, name), nil
+	}
+	if err != nil {
+		return "", fmt.Errorf("look for %s %s/%s, which a grant names: %w", target.Scheme, project, name, err)
+	}
+	return "", nil
+}
