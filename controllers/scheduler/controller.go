@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -181,6 +182,8 @@ type decision struct {
 	// words tell a person of the reason. They are made only where they are needed.
 	words    func() string
 	position int32
+	// quota is whose queue that is.
+	quota string
 	// expected is when the job starts at the latest; zero where that cannot be told.
 	expected time.Time
 	engine   *scheduling.Engine
@@ -215,9 +218,8 @@ func (r *Reconciler) waits(state state, starts []decision) []decision {
 		if refusal := c.why(); refusal != nil {
 			d.reason, d.words = refusal.Reason, func() string { return refusal.Message }
 		} else if !starting[d.key] {
-			if d.reason, d.position = r.engine.Reason(d.key); !busy(d.reason) {
-				d.position = 0 // what cannot start is in nobody's way
-			}
+			d.reason, d.position = r.engine.Reason(d.key)
+			d.quota = c.quota
 			d.words = func() string { return r.engine.Message(d.key) }
 			d.expected, d.engine = r.expected[d.key], r.engine
 		}
@@ -225,5 +227,25 @@ func (r *Reconciler) waits(state state, starts []decision) []decision {
 			all = append(all, d)
 		}
 	}
+	closeRanks(all)
 	return all
+}
+
+// closeRanks takes out of the queues what cannot start: it has no position, and is in nobody's way.
+func closeRanks(all []decision) {
+	stuck := map[string][]int32{}
+	for i := range all {
+		if d := &all[i]; d.position > 0 && !busy(d.reason) {
+			stuck[d.quota] = append(stuck[d.quota], d.position)
+			d.position = 0
+		}
+	}
+	for _, positions := range stuck {
+		slices.Sort(positions)
+	}
+	for i := range all {
+		d := &all[i]
+		before, _ := slices.BinarySearch(stuck[d.quota], d.position)
+		d.position -= int32(before) //nolint:gosec // there are not so many jobs
+	}
 }

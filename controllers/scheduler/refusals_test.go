@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -24,6 +25,25 @@ func waiting(position int32, message string) *platformv1.Job {
 	job.Status.Phase, job.Status.Reason, job.Status.Message = platformv1.JobPending, platformv1.JobReasonQueued, message
 	job.Status.Queue = &platformv1.QueueStatus{Position: position}
 	return job
+}
+
+func TestCloseRanks(t *testing.T) {
+	decided := func(quota string, position int32, reason platformv1.JobReason) decision {
+		return decision{quota: quota, position: position, reason: reason}
+	}
+	const queued, full, never = platformv1.JobReasonQueued, platformv1.JobReasonQuotaExceeded, platformv1.JobReasonUnschedulable
+	all := []decision{
+		decided("a", 5, queued), decided("a", 3, never), decided("a", 1, queued), decided("a", 2, never), decided("a", 4, full),
+		decided("b", 1, never), decided("b", 2, queued), decided("c", 7, queued), decided("", 0, platformv1.JobReasonSecretMissing),
+	}
+	closeRanks(all)
+	var got []int32
+	for _, d := range all {
+		got = append(got, d.position)
+	}
+	if want := []int32{3, 0, 1, 0, 2, 0, 1, 7, 0}; !slices.Equal(got, want) {
+		t.Errorf("positions %v, want %v", got, want)
+	}
 }
 
 func TestTells(t *testing.T) {

@@ -3894,7 +3894,7 @@ func schema_soma_platform_soma_api_v1alpha1_QueueStatus(ref common.ReferenceCall
 				Properties: map[string]spec.Schema{
 					"position": {
 						SchemaProps: spec.SchemaProps{
-							Description: "position in the order in which waiting jobs are looked at, from 1. Many jobs can start at once, and one that fits may start before one that does not.",
+							Description: "position in the order in which waiting jobs are looked at, from 1, those aside that cannot start. Many jobs can start at once, and one that fits may start before one that does not.",
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},
