@@ -6,11 +6,12 @@ import (
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
+	toolscache "k8s.io/client-go/tools/cache"
 	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/platform/cached"
 )
 
 // scrapeTime bounds how long one count may wait for the cache.
@@ -24,7 +25,10 @@ var phases = []platformv1.JobPhase{
 
 // SetupMetrics adds what is counted when it is asked for to the process's metrics. A process can do so once.
 func SetupMetrics(mgr ctrl.Manager) error {
-	if err := metrics.Registry.Register(&jobCount{jobs: mgr.GetCache(), elected: mgr.Elected()}); err != nil {
+	kept := func(ctx context.Context) (toolscache.Store, error) {
+		return cached.Store(ctx, mgr.GetCache(), &platformv1.Job{})
+	}
+	if err := metrics.Registry.Register(&jobCount{jobs: kept, elected: mgr.Elected()}); err != nil {
 		return fmt.Errorf("register the count of jobs: %w", err)
 	}
 	return nil
@@ -34,7 +38,8 @@ var jobsDescription = prometheus.NewDesc("soma_jobs", "Jobs that exist, by phase
 
 // jobCount counts the jobs in the cache of the manager that leads. The others keep no jobs, and would tell the same twice.
 type jobCount struct {
-	jobs    client.Reader
+	// jobs is where the cache keeps them.
+	jobs    func(context.Context) (toolscache.Store, error)
 	elected <-chan struct{}
 }
 
@@ -50,24 +55,23 @@ func (c *jobCount) Collect(collected chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), scrapeTime)
 	defer cancel()
-	var list platformv1.JobList
-	// The list is only read: no copies are needed.
-	if err := c.jobs.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
+	jobs, err := c.jobs(ctx)
+	if err != nil {
 		return
 	}
-	for phase, count := range byPhase(list.Items) {
+	for phase, count := range byPhase(cached.All[*platformv1.Job](jobs)) {
 		collected <- prometheus.MustNewConstMetric(jobsDescription, prometheus.GaugeValue, float64(count), string(phase))
 	}
 }
 
 // byPhase counts jobs. One that no controller has looked at yet is Pending.
-func byPhase(jobs []platformv1.Job) map[platformv1.JobPhase]int {
+func byPhase(jobs []*platformv1.Job) map[platformv1.JobPhase]int {
 	count := make(map[platformv1.JobPhase]int, len(phases))
 	for _, phase := range phases {
 		count[phase] = 0
 	}
-	for i := range jobs {
-		phase := jobs[i].Status.Phase
+	for _, job := range jobs {
+		phase := job.Status.Phase
 		if phase == "" {
 			phase = platformv1.JobPending
 		}

@@ -2,19 +2,21 @@ package controllers
 
 import (
 	"context"
-	"errors"
+	"fmt"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/prometheus/client_golang/prometheus/testutil"
-	"sigs.k8s.io/controller-runtime/pkg/client"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	toolscache "k8s.io/client-go/tools/cache"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
 
 func TestJobsAreCountedByPhase(t *testing.T) {
 	elected := make(chan struct{})
-	count := &jobCount{elected: elected, jobs: jobsOf{"", platformv1.JobPending, platformv1.JobRunning, platformv1.JobFailed}}
+	count := &jobCount{elected: elected, jobs: jobsOf(t, "", platformv1.JobPending, platformv1.JobRunning, platformv1.JobFailed)}
 	if n := testutil.CollectAndCount(count); n != 0 {
 		t.Errorf("a manager that does not lead tells %d numbers, want none", n)
 	}
@@ -35,18 +37,32 @@ func TestJobsAreCountedByPhase(t *testing.T) {
 }
 
 // jobsOf is a cache of jobs in these phases.
-type jobsOf []platformv1.JobPhase
-
-// Get is not what a count asks for.
-func (jobsOf) Get(context.Context, client.ObjectKey, client.Object, ...client.GetOption) error {
-	return errors.ErrUnsupported
+func jobsOf(t *testing.T, phases ...platformv1.JobPhase) func(context.Context) (toolscache.Store, error) {
+	t.Helper()
+	store := toolscache.NewStore(toolscache.MetaNamespaceKeyFunc)
+	for i, phase := range phases {
+		job := &platformv1.Job{ObjectMeta: metav1.ObjectMeta{Name: fmt.Sprint(i)}, Status: platformv1.JobStatus{Phase: phase}}
+		if err := store.Add(job); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return func(context.Context) (toolscache.Store, error) { return store, nil }
 }
 
-// List hands out the jobs.
-func (phases jobsOf) List(_ context.Context, list client.ObjectList, _ ...client.ListOption) error {
-	for _, phase := range phases {
-		jobs := list.(*platformv1.JobList)
-		jobs.Items = append(jobs.Items, platformv1.Job{Status: platformv1.JobStatus{Phase: phase}})
+// A count is made each time that the metrics are read: of many jobs it keeps nothing but the list.
+func TestCountingCopiesNoJobs(t *testing.T) {
+	const jobs = 1000
+	elected := make(chan struct{})
+	close(elected)
+	count := &jobCount{elected: elected, jobs: jobsOf(t, make([]platformv1.JobPhase, jobs)...)}
+	const looks = 10
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	for range looks {
+		testutil.CollectAndCount(count)
 	}
-	return nil
+	runtime.ReadMemStats(&after)
+	if each := (after.TotalAlloc - before.TotalAlloc) / looks / jobs; each > 128 {
+		t.Errorf("%d bytes for each job", each)
+	}
 }
