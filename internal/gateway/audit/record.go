@@ -1,0 +1,56 @@
+// Package audit keeps who asked the gateway for what, and whether it was allowed. Records are added to PostgreSQL and never
+// changed. Writing them holds up no request: they wait in memory, within a bound, and what does not fit is in the program's
+// own log.
+package audit
+
+import (
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Record is one request that was to change something, opened a stream or was refused, or a stream that was cut. Nothing of a
+// body is in it, and no secret.
+type Record struct {
+	// ID of the request; in the API server's own audit log it has the same. A stream that is cut has a second record.
+	ID uuid.UUID
+	At time.Time
+	// User is empty where it is not known who asked.
+	User, Session, Via                                  string
+	Verb, Group, Resource, Subresource, Namespace, Name string
+	// Path of what is no object.
+	Path string
+	// Query is what of it may be told.
+	Query   string
+	Allowed bool
+	// Code of the answer; 0 where a stream was cut.
+	Code int
+	// Reason in a word why it was refused, ended or failed.
+	Reason string
+	// Source is the address that the request came from.
+	Source string
+}
+
+// maxText bounds every text of a record.
+const maxText = 253
+
+// bounded is the record with texts that fit and that a database takes.
+func (r Record) bounded() Record {
+	for _, text := range []*string{
+		&r.User, &r.Session, &r.Via, &r.Verb, &r.Group, &r.Resource, &r.Subresource, &r.Namespace, &r.Name, &r.Path, &r.Query,
+		&r.Reason, &r.Source,
+	} {
+		*text = strings.ReplaceAll(strings.ToValidUTF8((*text)[:min(len(*text), maxText)], ""), "\x00", "")
+	}
+	return r
+}
+
+// fields are the record for a structured log.
+func (r *Record) fields() []any {
+	return []any{
+		"request", r.ID, "at", r.At.UTC().Format(time.RFC3339Nano), "user", r.User, "session", r.Session, "via", r.Via, "verb", r.Verb,
+		"group", r.Group, "resource", r.Resource, "subresource", r.Subresource, "namespace", r.Namespace, "name", r.Name,
+		"path", r.Path, "query", r.Query, "allowed", r.Allowed, "code", r.Code, "reason", r.Reason, "source", r.Source,
+	}
+}

@@ -1,0 +1,106 @@
+package kubeproxy
+
+import (
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/sets"
+	apirequest "k8s.io/apiserver/pkg/endpoints/request"
+
+	"github.com/soma-platform/soma/internal/access"
+)
+
+// attributes are what a request is about, as the API server will find it.
+type attributes struct {
+	access.Request
+	// resource is false for what is no object, such as the list of APIs: then path says all.
+	resource bool
+	path     string
+	version  string
+	// long requests may last as long as the caller may: watches, logs and connections.
+	long bool
+	// upgrade is the protocol that is asked for; connection tells that the request is one by which it can be.
+	upgrade    string
+	connection bool
+}
+
+var (
+	resolver = &apirequest.RequestInfoFactory{
+		APIPrefixes: sets.NewString("api", "apis"), GrouplessAPIPrefixes: sets.NewString("api"),
+	}
+	longSubresources = []string{"attach", "exec", "log", "portforward"}
+	connections      = []string{"attach", "exec", "portforward"}
+	// protocols to which a connection may be upgraded.
+	protocols = []string{"websocket", "SPDY/3.1"}
+	// looking are the verbs that change nothing.
+	looking = []string{"get", "list", "watch"}
+	// selves are what everybody may ask the API server about themselves: that makes no object.
+	selves = []string{"selfsubjectaccessreviews", "selfsubjectrulesreviews", "selfsubjectreviews"}
+)
+
+// attributesOf finds what a request is about from its path at the API server.
+func attributesOf(r *http.Request, path string) (attributes, error) {
+	info, err := resolver.NewRequestInfo(&http.Request{Method: r.Method, URL: &url.URL{Path: path, RawQuery: r.URL.RawQuery}})
+	if err != nil {
+		return attributes{}, err
+	}
+	a := attributes{
+		Request: access.Request{
+			Verb: info.Verb, Group: info.APIGroup, Resource: info.Resource, Subresource: info.Subresource,
+			Namespace: info.Namespace, Name: info.Name,
+		},
+		resource: info.IsResourceRequest, path: path, version: info.APIVersion, upgrade: upgradeOf(r.Header),
+	}
+	pod := info.APIGroup == "" && info.Resource == "pods"
+	a.connection = pod && slices.Contains(connections, info.Subresource)
+	a.long = info.Verb == "watch" || pod && slices.Contains(longSubresources, info.Subresource)
+	return a, nil
+}
+
+// upgradeOf is the protocol that a client asks to go on with, empty where it does not.
+func upgradeOf(header http.Header) string {
+	for _, value := range header["Connection"] {
+		for token := range strings.SplitSeq(value, ",") {
+			if strings.EqualFold(textproto.TrimString(token), "upgrade") {
+				return header.Get("Upgrade")
+			}
+		}
+	}
+	return ""
+}
+
+// changes reports whether the request is to change something.
+func (a *attributes) changes() bool {
+	if a.self() {
+		return false
+	}
+	return a.resource && !slices.Contains(looking, a.Verb) || !a.resource && a.Verb != "get" && a.Verb != "head"
+}
+
+// self reports whether the request is a question of the caller about themselves.
+func (a *attributes) self() bool {
+	return (a.Group == "authorization.k8s.io" || a.Group == "authentication.k8s.io") && a.Verb == "create" &&
+		a.Namespace == "" && a.Subresource == "" && slices.Contains(selves, a.Resource)
+}
+
+// told is what is said of the query in records: nothing that a client may write at will.
+var told = []string{"container", "dryRun", "follow", "propagationPolicy", "watch"}
+
+// query is what records say of a query.
+func query(r *http.Request) string {
+	all, kept := r.URL.Query(), url.Values{}
+	for _, name := range told {
+		if value := all.Get(name); value != "" {
+			kept.Set(name, value[:min(len(value), 63)])
+		}
+	}
+	return kept.Encode()
+}
+
+// key is the same for requests that are allowed or refused alike.
+func (a *attributes) key() string {
+	return strings.Join([]string{a.Verb, a.Group, a.Resource, a.Subresource, a.Namespace, a.Name, a.path}, " ")
+}

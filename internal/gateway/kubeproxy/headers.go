@@ -1,0 +1,104 @@
+package kubeproxy
+
+import (
+	"net/http"
+	"strings"
+
+	authenticationv1 "k8s.io/api/authentication/v1"
+
+	"github.com/soma-platform/soma/internal/access"
+)
+
+// passed are the headers of a client that reach the API server. All others end here: a list of what is harmful would have to
+// know every spelling of it.
+var passed = []string{
+	"Accept", "Accept-Encoding", "Content-Type", "If-Match", "If-None-Match", "Kubectl-Command", "Kubectl-Session", "User-Agent",
+}
+
+// passedUpgrading are those that open a connection of another protocol.
+var passedUpgrading = []string{
+	"Connection", "Upgrade", "Sec-Websocket-Key", "Sec-Websocket-Version", "Sec-Websocket-Extensions", "X-Stream-Protocol-Version",
+}
+
+const (
+	// protocolHeader names the protocols that a client speaks over a WebSocket; tokenProtocol before one of them is how a
+	// browser would show a token to an API server.
+	protocolHeader = "Sec-Websocket-Protocol"
+	tokenProtocol  = "base64url.bearer.authorization.k8s.io."
+
+	// requestHeader is how an API server is told by what name to call a request in its own audit log.
+	requestHeader = "Audit-Id"
+
+	// maxHeaderBytes bounds what is read of names and values.
+	maxHeaderBytes = 64 << 10
+)
+
+// outgoing are the headers of a request at the API server: what passes of those of the client, and who it is for. They are
+// for the gateway itself where there is no user.
+func outgoing(in http.Header, user, id string, upgrading bool) http.Header {
+	out := http.Header{}
+	pass := func(names []string) {
+		for _, name := range names {
+			if values := in[name]; len(values) > 0 {
+				out[name] = values
+			}
+		}
+	}
+	pass(passed)
+	if upgrading {
+		pass(passedUpgrading)
+		if protocols := withoutTokens(in[protocolHeader]); protocols != "" {
+			out[protocolHeader] = []string{protocols}
+		}
+	}
+	if user != "" {
+		out[authenticationv1.ImpersonateUserHeader] = []string{access.UserPrefix + user}
+		out[authenticationv1.ImpersonateGroupHeader] = []string{access.UsersGroup}
+	}
+	out[requestHeader] = []string{id}
+	return out
+}
+
+// withoutTokens are the protocols but those that are tokens.
+func withoutTokens(values []string) string {
+	var protocols []string
+	for _, value := range values {
+		for protocol := range strings.SplitSeq(value, ",") {
+			protocol = strings.TrimSpace(protocol)
+			if protocol != "" && !strings.HasPrefix(strings.ToLower(protocol), tokenProtocol) {
+				protocols = append(protocols, protocol)
+			}
+		}
+	}
+	return strings.Join(protocols, ", ")
+}
+
+// headerBytes is how much there is of names and values.
+func headerBytes(header http.Header) int {
+	size := 0
+	for name, values := range header {
+		for _, value := range values {
+			size += len(name) + len(value)
+		}
+	}
+	return size
+}
+
+// dropped are the headers of an API server that end here: the gateway's origin is the gateway's to speak for.
+var dropped = []string{
+	"Alt-Svc", "Clear-Site-Data", "Server", "Set-Cookie", "Set-Cookie2", "Strict-Transport-Security", "Www-Authenticate",
+}
+
+// harden makes an answer one that a browser neither runs nor shows as a page.
+func harden(header http.Header) {
+	for _, name := range dropped {
+		delete(header, name)
+	}
+	for name := range header {
+		if strings.HasPrefix(name, "Access-Control-") {
+			delete(header, name)
+		}
+	}
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
+}
