@@ -60,12 +60,18 @@ func attributesOf(r *http.Request, path string) (attributes, error) {
 	return a, nil
 }
 
-// upgradeOf is the protocol that a client asks to go on with, empty where it does not.
+// upgradeOf is the protocol that a client asks to go on with, empty where it does not. Whoever asks for one that is not
+// spoken here is answered without it.
 func upgradeOf(header http.Header) string {
 	for _, value := range header["Connection"] {
 		for token := range strings.SplitSeq(value, ",") {
-			if strings.EqualFold(textproto.TrimString(token), "upgrade") {
-				return header.Get("Upgrade")
+			if !strings.EqualFold(textproto.TrimString(token), "upgrade") {
+				continue
+			}
+			for _, protocol := range protocols {
+				if strings.EqualFold(header.Get("Upgrade"), protocol) {
+					return protocol
+				}
 			}
 		}
 	}

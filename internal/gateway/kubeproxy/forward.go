@@ -164,7 +164,8 @@ func (p *Proxy) modifyRefusal(x *exchange, response *http.Response) error {
 		hidden := absent(a)
 		x.reason, status = hidden.reason, &hidden.status
 	default:
-		if target, level, known := p.requirement(a.Request); known && !tree.Allows(target, level) {
+		// Whoever sees nothing there is not told that there is a place.
+		if target, level, known := p.requirement(a.Request); known && tree.Level(target) != access.None && !tree.Allows(target, level) {
 			status.Message += fmt.Sprintf(": that needs %s on %s", level.Action(), target)
 		}
 	}

@@ -8,7 +8,9 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 )
 
-func clientMerge(patch string) client.Patch { return client.RawPatch(types.MergePatchType, []byte(patch)) }
+func clientMerge(patch string) client.Patch {
+	return client.RawPatch(types.MergePatchType, []byte(patch))
+}
 
 // foreignRole lets a user look at config maps: nothing that Soma has a right for.
 func foreignRole(user, name string) (*rbacv1.ClusterRole, *rbacv1.ClusterRoleBinding) {

@@ -192,7 +192,10 @@ func TestRightsThatSomaDoesNotKnowAreAskedOfTheAPIServer(t *testing.T) {
 	w.make(configMap(w.name("one")))
 	path := "/api/v1/namespaces/default/configmaps?watch=true"
 	var ended <-chan struct{}
-	w.eventually("the role counts", func() bool { code, _ := w.get(alice, "/api/v1/namespaces/default/configmaps"); return code == http.StatusOK })
+	w.eventually("the role counts", func() bool {
+		code, _ := w.get(alice, "/api/v1/namespaces/default/configmaps")
+		return code == http.StatusOK
+	})
 	_, ended = w.stream(w.request(http.MethodGet, alice, path, nil))
 	w.proxy.recheck(t.Context(), w.proxy.streams.of())
 	select {

@@ -74,7 +74,7 @@ func (s *signIn) Authenticate(r *http.Request) (caller.Caller, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended[name] {
+	if s.ended[name] || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-:") != "" {
 		return caller.Caller{}, caller.ErrRefused
 	}
 	user, _, _ := strings.Cut(name, ":")

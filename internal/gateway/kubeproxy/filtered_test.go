@@ -1,0 +1,262 @@
+package kubeproxy
+
+import (
+	"bufio"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/access"
+)
+
+const (
+	kindsPath = "/apis/platform.soma.dev/v1alpha1/"
+	tableForm = "application/json;as=Table;v=v1;g=meta.k8s.io,application/json"
+)
+
+// share is a world in which bob may look at one of three jobs.
+func share(t *testing.T, prefix string) (w *world, project, bob string) {
+	t.Helper()
+	w = newWorld(t, prefix)
+	project, bob = w.project("vision"), w.user("bob")
+	w.project("other")
+	w.user("carol")
+	for _, name := range []string{"eval", "test", "train"} {
+		w.job(project, name)
+	}
+	w.grant(project, bob, "job:train", v1alpha1.ActionRead)
+	w.compile(allows(access.In(access.Job, access.Home, "", project, "train"), access.Read, bob))
+	return w, project, bob
+}
+
+func TestListsShowWhatMayBeSeen(t *testing.T) {
+	w, project, bob := share(t, "lists")
+	for path, want := range map[string][]string{
+		"namespaces/" + project + "/jobs":                                   {"train"},
+		"namespaces/" + project + "/jobs?limit=1":                           {"train"},
+		"namespaces/" + project + "/jobs?fieldSelector=metadata.name=train": {"train"},
+		"namespaces/" + project + "/jobs?labelSelector=a=b":                 {},
+		"jobs":     {"train"},
+		"projects": {project},
+		"quotas":   {project},
+		"users":    {bob},
+		"roles":    {},
+		"users?fieldSelector=metadata.name=" + bob:             {bob},
+		"users?fieldSelector=metadata.name=" + w.name("carol"): {},
+	} {
+		code, body := w.get(bob, kindsPath+path)
+		if code == http.StatusForbidden && len(want) == 0 {
+			continue
+		}
+		if code != http.StatusOK {
+			t.Errorf("%s: %d %s", path, code, body)
+			continue
+		}
+		if got := names(t, body); !slices.Equal(got, want) {
+			t.Errorf("%s shows %q, not %q", path, got, want)
+		}
+		for _, secret := range []string{"eval", `"remainingItemCount"`, `"continue":"e`, w.name("carol"), w.name("other")} {
+			if strings.Contains(string(body), secret) {
+				t.Errorf("%s tells of %s: %s", path, secret, body)
+			}
+		}
+	}
+	if code, body := w.get(bob, kindsPath+"namespaces/"+project+"/jobs?continue=abc"); code != http.StatusGone {
+		t.Errorf("a continue is answered %d %s", code, body)
+	}
+	out, err := w.kubectl(bob, "get", "soma", "-A").CombinedOutput()
+	if text := string(out); !strings.Contains(text, "train") || strings.Contains(text, "eval") || strings.Contains(text, w.name("other")) {
+		t.Errorf("kubectl shows %v: %s", err, text)
+	}
+	if out, err := w.kubectl(bob, "get", "suser", bob).CombinedOutput(); err != nil {
+		t.Errorf("oneself: %v: %s", err, out)
+	}
+}
+
+func TestTablesShowWhatMayBeSeen(t *testing.T) {
+	w, project, bob := share(t, "tables")
+	for _, include := range []string{"", "Metadata", "Object", "None"} {
+		r := w.request(http.MethodGet, bob, jobsPath+project+"/jobs?includeObject="+include, nil)
+		r.Header.Set("Accept", tableForm)
+		code, body := w.do(r)
+		var table metav1.Table
+		if err := json.Unmarshal(body, &table); code != http.StatusOK || err != nil || table.Kind != "Table" {
+			t.Fatalf("%q: %d %v %s", include, code, err, body)
+		}
+		if len(table.Rows) != 1 || len(table.ColumnDefinitions) == 0 || table.Rows[0].Cells[0] != "train" {
+			t.Errorf("%q: %s", include, body)
+		}
+		if bare := len(table.Rows[0].Object.Raw) == 0; bare != (include == "None") {
+			t.Errorf("%q: %s", include, body)
+		}
+	}
+	r := w.request(http.MethodGet, bob, jobsPath+project+"/jobs", nil)
+	r.Header.Set("Accept", "application/yaml")
+	if code, body := w.do(r); code != http.StatusNotAcceptable {
+		t.Errorf("yaml is answered %d %s", code, body)
+	}
+	r.Header.Set("Accept", "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json")
+	if code, body := w.do(r); code != http.StatusOK || !strings.Contains(string(body), "PartialObjectMetadata") || !slices.Equal(names(t, body), []string{"train"}) {
+		t.Errorf("metadata is answered %d %s", code, body)
+	}
+}
+
+// events reads the events of a watch, as type and name.
+func (w *world) events(r *http.Request) <-chan string {
+	w.t.Helper()
+	response, err := w.client().Do(r)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { _ = response.Body.Close() })
+	events := make(chan string, 100)
+	go func() {
+		defer close(events)
+		lines := bufio.NewScanner(response.Body)
+		for lines.Scan() {
+			var event struct {
+				Type   string
+				Object struct {
+					Metadata metav1.ObjectMeta
+					Rows     []metav1.TableRow
+					Reason   string
+				}
+			}
+			if json.Unmarshal(lines.Bytes(), &event) != nil {
+				events <- "unreadable " + lines.Text()
+				return
+			}
+			name := event.Object.Metadata.Name + event.Object.Reason
+			for i := range event.Object.Rows {
+				cell, _ := event.Object.Rows[i].Cells[0].(string)
+				name += cell
+			}
+			if event.Type != "BOOKMARK" {
+				events <- strings.TrimSpace(event.Type + " " + name)
+			}
+		}
+	}()
+	return events
+}
+
+func (w *world) next(events <-chan string, want string) {
+	w.t.Helper()
+	select {
+	case got := <-events:
+		if got != want {
+			w.t.Errorf("the watch tells %q, not %q", got, want)
+		}
+	case <-time.After(patience):
+		w.t.Fatalf("the watch tells nothing, not %q", want)
+	}
+}
+
+func TestWatchesShowWhatMayBeSeen(t *testing.T) {
+	w, project, bob := share(t, "watches")
+	for _, form := range []string{"application/json", tableForm} {
+		for _, query := range []string{"watch=1", "watch=1&sendInitialEvents=true&allowWatchBookmarks=true&resourceVersionMatch=NotOlderThan"} {
+			r := w.request(http.MethodGet, bob, jobsPath+project+"/jobs?"+query, nil)
+			r.Header.Set("Accept", form)
+			events := w.events(r)
+			w.next(events, "ADDED train")
+			label := func(name, value string) {
+				t.Helper()
+				job := &v1alpha1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: project, Name: name}}
+				if err := server.Client.Patch(t.Context(), job, clientMerge(`{"metadata":{"labels":{"a":"`+value+`"}}}`)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			value := strings.ReplaceAll(time.Now().Format("150405.000000"), ".", "-")
+			label("eval", value)
+			label("train", value)
+			w.next(events, "MODIFIED train")
+		}
+	}
+	events := w.events(w.request(http.MethodGet, bob, jobsPath+project+"/jobs?watch=1", nil))
+	w.next(events, "ADDED train")
+	w.grant(project, bob, "job:eval", v1alpha1.ActionRead)
+	w.next(events, "ERROR Expired")
+	events = w.events(w.request(http.MethodGet, bob, jobsPath+project+"/jobs?watch=1", nil))
+	w.next(events, "ADDED eval")
+	w.next(events, "ADDED train")
+}
+
+func TestSharedPodsAreListed(t *testing.T) {
+	w, project, bob := share(t, "pods")
+	for _, job := range []string{"train", "eval"} {
+		w.make(&corev1.Pod{
+			ObjectMeta: metav1.ObjectMeta{Namespace: project, Name: job + "-pod", Labels: map[string]string{v1alpha1.LabelJob: job}},
+			Spec:       corev1.PodSpec{Containers: []corev1.Container{{Name: "main", Image: "x"}}},
+		})
+	}
+	code, body := w.get(bob, "/api/v1/namespaces/"+project+"/pods")
+	if code != http.StatusOK || !slices.Equal(names(t, body), []string{"train-pod"}) {
+		t.Errorf("%d %s", code, body)
+	}
+	if code, body := w.get(bob, "/api/v1/namespaces/"+w.name("other")+"/pods"); code != http.StatusForbidden {
+		t.Errorf("pods of another project: %d %s", code, body)
+	}
+}
+
+func TestForbiddenLooksAbsent(t *testing.T) {
+	w, project, bob := share(t, "absent")
+	other := w.name("other")
+	w.job(other, "there")
+	same := func(method, there, absent, body string) {
+		t.Helper()
+		ask := func(path string) (int, string) {
+			r := w.request(method, bob, path, strings.NewReader(body))
+			if body != "" {
+				r.Header.Set("Content-Type", "application/merge-patch+json")
+			}
+			code, answer := w.do(r)
+			return code, string(answer)
+		}
+		codeThere, answerThere := ask(there)
+		codeAbsent, answerAbsent := ask(absent)
+		// The names are all that differs.
+		last := func(path string) string { return path[strings.LastIndex(path, "/")+1:] }
+		answerThere = strings.ReplaceAll(strings.ReplaceAll(answerThere, last(there), "NAME"), other, "PROJECT")
+		answerAbsent = strings.ReplaceAll(strings.ReplaceAll(answerAbsent, last(absent), "NAME"), "nowhere", "PROJECT")
+		if codeThere != codeAbsent || answerThere != answerAbsent {
+			t.Errorf("%s %s: %d %s\nbut %s: %d %s", method, there, codeThere, answerThere, absent, codeAbsent, answerAbsent)
+		}
+	}
+	for _, method := range []string{http.MethodGet, http.MethodDelete, http.MethodPatch} {
+		body := ""
+		if method == http.MethodPatch {
+			body = `{"metadata":{"labels":{"a":"b"}}}`
+		}
+		same(method, jobsPath+project+"/jobs/eval", jobsPath+project+"/jobs/nothing", body)
+		same(method, jobsPath+other+"/jobs/there", jobsPath+"nowhere/jobs/there", body)
+		same(method, kindsPath+"projects/"+other, kindsPath+"projects/nothing", body)
+		same(method, kindsPath+"users/"+w.name("carol"), kindsPath+"users/nobody", body)
+		same(method, kindsPath+"quotas/"+other, kindsPath+"quotas/nothing", body)
+	}
+	same(http.MethodGet, jobsPath+other+"/jobs", jobsPath+"nowhere/jobs", "")
+	same(http.MethodPost, jobsPath+other+"/jobs", jobsPath+"nowhere/jobs", "{}")
+
+	_, body := w.get(bob, jobsPath+project+"/jobs/eval")
+	var got, want metav1.Status
+	if err := json.Unmarshal(body, &got); err != nil {
+		t.Fatal(err)
+	}
+	want = apierrors.NewNotFound(schema.GroupResource{Group: v1alpha1.GroupName, Resource: "jobs"}, "eval").Status()
+	if got.Message != want.Message || got.Reason != want.Reason || got.Details == nil || got.Details.Name != want.Details.Name || got.Details.Kind != want.Details.Kind {
+		t.Errorf("%s", body)
+	}
+	// What may be seen and not done is refused with what is missing.
+	if code, answer := w.do(w.request(http.MethodDelete, bob, jobsPath+project+"/jobs/train", nil)); code != http.StatusForbidden ||
+		!strings.Contains(string(answer), "that needs write on job://local/default/"+project+"/train") {
+		t.Errorf("%d %s", code, answer)
+	}
+}
