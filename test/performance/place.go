@@ -108,7 +108,13 @@ func (b *bench) prepare(ctx context.Context) error {
 
 // clean removes all that a run makes: the jobs first and many at a time, as the project would one by one.
 func (b *bench) clean(ctx context.Context) error {
-	for _, k := range kinds {
+	// What makes pods goes before the pods do: a job that waits would take the place of one whose pod went.
+	for _, k := range slices.Backward(kinds) {
+		if err := b.deleteAll(ctx, k.gvk, client.InNamespace(place)); err != nil {
+			return err
+		}
+	}
+	for _, k := range slices.Backward(kinds) {
 		if err := b.clear(ctx, k); err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ import (
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/client/fake"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -95,6 +96,31 @@ func TestCleanRemovesWhatARunMade(t *testing.T) {
 		if kept := client.IgnoreNotFound(err) == nil && err == nil; kept != (object == other) {
 			t.Errorf("%T %s: got %v", object, object.GetName(), err)
 		}
+	}
+}
+
+// While a job is there another pod comes for each that goes: jobs that wait take the places.
+func TestCleanRemovesJobsBeforePods(t *testing.T) {
+	soma, pod := kindNamed(kindSoma), kindNamed(kindPod)
+	job := soma.make("job", simulatedSecond)
+	b := newBench(t, job, pod.make("pod-0", simulatedSecond))
+	made := 0
+	b.WithWatch = interceptor.NewClient(b.WithWatch, interceptor.Funcs{
+		Delete: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.DeleteOption) error {
+			if err := c.Delete(ctx, object, options...); err != nil || object.GetObjectKind().GroupVersionKind() != pod.gvk {
+				return err
+			}
+			if err := c.Get(ctx, client.ObjectKeyFromObject(job), &platformv1.Job{}); err != nil {
+				return client.IgnoreNotFound(err)
+			}
+			made++
+			return c.Create(ctx, pod.make(fmt.Sprintf("pod-%d", made), simulatedSecond))
+		},
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	if err := b.clean(ctx); err != nil {
+		t.Error(err)
 	}
 }
 
