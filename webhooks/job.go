@@ -1,5 +1,3 @@
-// Package webhooks holds the admission that needs to know who is asking. Rules on the fields themselves are in the
-// schemas, where they hold without any process of ours.
 package webhooks
 
 import (
@@ -11,69 +9,84 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/access"
 )
 
-// JobPath is where the API server calls the admission of jobs.
-const JobPath = "/mutate-job"
-
-// maxUserName is the longest user name that a job can record.
+// maxUserName is the longest user name that an object can record.
 const maxUserName = 253
-
-// SetupWithManager registers the webhooks. The recorder acts as the user that is named: nobody else takes a job from the
-// history.
-func SetupWithManager(mgr ctrl.Manager, recorder string) {
-	handler := &jobAdmission{decoder: admission.NewDecoder(mgr.GetScheme()), recorder: recorder}
-	mgr.GetWebhookServer().Register(JobPath, &admission.Webhook{Handler: handler, RecoverPanic: new(true)})
-}
 
 // jobAdmission records who submitted a job and who cancelled it, and sees to it that a job stays until its history is
 // written.
 type jobAdmission struct {
-	decoder admission.Decoder
+	*reviewer
 	// recorder is the user that the recorder acts as.
 	recorder string
 }
 
 // Handle answers one request of the API server.
 func (a *jobAdmission) Handle(_ context.Context, request admission.Request) admission.Response {
-	job, before := &platformv1.Job{}, &platformv1.Job{}
-	if err := a.decoder.Decode(request, job); err != nil {
-		return unreadable(request, job, err)
+	before, job, err := read[platformv1.Job](a.decoder, request)
+	if err != nil {
+		return respond(err)
 	}
-	if request.Operation == admissionv1.Update {
-		if err := a.decoder.DecodeRaw(request.OldObject, before); err != nil {
-			return admission.Errored(http.StatusBadRequest, fmt.Errorf("read the job as it was: %w", err))
-		}
+	if request.Operation == admissionv1.Update && request.UserInfo.Username == a.recorder {
+		recordChange(before, job, a.recorder)
+		return patched(request, job)
 	}
-	user := request.UserInfo.Username
-	if len(user) > maxUserName {
-		return admission.Denied(fmt.Sprintf("the user name has %d characters; a job can record %d", len(user), maxUserName))
+	var by submission
+	err = a.look(request.UserInfo, func(f facts) error {
+		by = f.submission(request.Namespace, job.Spec.SubmittedBy)
+		return nil
+	})
+	if err != nil {
+		return respond(err)
 	}
 	if request.Operation == admissionv1.Create {
-		recordSubmission(job, user)
+		recordSubmission(job, by)
 		disownFields(job)
 	} else {
-		recordChange(before, job, user)
-		if user != a.recorder {
-			hold(before, job)
-		}
+		recordChange(before, job, by.asker)
+		hold(before, job)
 	}
-	changed, err := json.Marshal(job)
+	return patched(request, job)
+}
+
+// patched is the answer that changes the object of a request into another.
+func patched(request admission.Request, object any) admission.Response {
+	changed, err := json.Marshal(object)
 	if err != nil {
-		return admission.Errored(http.StatusInternalServerError, fmt.Errorf("write the job: %w", err))
+		return admission.Errored(http.StatusInternalServerError, fmt.Errorf("write the object: %w", err))
 	}
 	return admission.PatchResponseFromRaw(request.Object.Raw, changed)
 }
 
+// submission is who submits a job: who asks, and for whom.
+type submission struct{ asker, by, through string }
+
+// submission finds for whom who asks submits a job. That is another, whom the job names, where that one lets them, and may
+// run jobs in the project; otherwise it is who asks, whatever the job says.
+func (f facts) submission(project, claimed string) submission {
+	own := submission{asker: f.asker.name, by: f.asker.name}
+	other := f.directory.User(claimed)
+	if !f.asker.ours() || other == nil || claimed == f.asker.user || !f.directory.Active(claimed) ||
+		!slices.Contains(other.Spec.Delegates, f.asker.user) {
+		return own
+	}
+	facts, found := f.directory.Project(project)
+	if !found || !f.trees(claimed).Allows(access.In(access.Job, access.Home, facts.Organization, project), access.Write) {
+		return own
+	}
+	return submission{asker: f.asker.name, by: claimed, through: f.asker.name}
+}
+
 // recordSubmission replaces whatever a new job says of its submitter.
-func recordSubmission(job *platformv1.Job, user string) {
-	job.Spec.SubmittedBy, job.Spec.CancelledBy = user, ""
+func recordSubmission(job *platformv1.Job, by submission) {
+	job.Spec.SubmittedBy, job.Spec.SubmittedThrough, job.Spec.CancelledBy = by.by, by.through, ""
 	if job.Spec.CancelRequested() {
-		job.Spec.CancelledBy = user
+		job.Spec.CancelledBy = by.asker
 	}
 	if !slices.Contains(job.Finalizers, platformv1.FinalizerHistory) {
 		job.Finalizers = append(job.Finalizers, platformv1.FinalizerHistory)
@@ -97,6 +110,9 @@ func disownFields(job *platformv1.Job) {
 func recordChange(before, job *platformv1.Job, user string) {
 	if job.Spec.SubmittedBy == "" {
 		job.Spec.SubmittedBy = before.Spec.SubmittedBy
+	}
+	if job.Spec.SubmittedThrough == "" {
+		job.Spec.SubmittedThrough = before.Spec.SubmittedThrough
 	}
 	job.Spec.CancelledBy = before.Spec.CancelledBy
 	if job.Spec.CancelRequested() && !before.Spec.CancelRequested() {

@@ -28,7 +28,7 @@ func TestRecordSubmission(t *testing.T) {
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			job := &platformv1.Job{Spec: tc.spec}
-			recordSubmission(job, "carol")
+			recordSubmission(job, submission{asker: "carol", by: "carol"})
 			if job.Spec.SubmittedBy != "carol" || job.Spec.CancelledBy != tc.wantCancelled {
 				t.Errorf("submitted by %q, cancelled by %q; want carol, %q", job.Spec.SubmittedBy, job.Spec.CancelledBy, tc.wantCancelled)
 			}
@@ -83,7 +83,7 @@ func TestJobStaysHeld(t *testing.T) {
 	if err := platformv1.AddToScheme(scheme); err != nil {
 		t.Fatal(err)
 	}
-	handler := &jobAdmission{decoder: admission.NewDecoder(scheme), recorder: recorder}
+	handler := &jobAdmission{reviewer: &reviewer{decoder: admission.NewDecoder(scheme), authority: synced(t)}, recorder: recorder}
 	raw := func(finalizers []string) runtime.RawExtension {
 		t.Helper()
 		text, err := json.Marshal(&platformv1.Job{

@@ -9,6 +9,7 @@ import (
 // changed; what steers the run (suspend, cancel, times, description) can.
 // +kubebuilder:validation:XValidation:rule="self == oldSelf || self.image == oldSelf.image && has(self.imagePullSecret) == has(oldSelf.imagePullSecret) && (!has(self.imagePullSecret) || self.imagePullSecret == oldSelf.imagePullSecret) && has(self.command) == has(oldSelf.command) && (!has(self.command) || self.command == oldSelf.command) && has(self.args) == has(oldSelf.args) && (!has(self.args) || self.args == oldSelf.args) && has(self.env) == has(oldSelf.env) && (!has(self.env) || self.env == oldSelf.env) && has(self.workingDir) == has(oldSelf.workingDir) && (!has(self.workingDir) || self.workingDir == oldSelf.workingDir) && has(self.cluster) == has(oldSelf.cluster) && (!has(self.cluster) || self.cluster == oldSelf.cluster) && has(self.preset) == has(oldSelf.preset) && (!has(self.preset) || self.preset == oldSelf.preset) && has(self.energySchedule) == has(oldSelf.energySchedule) && (!has(self.energySchedule) || self.energySchedule == oldSelf.energySchedule) && has(self.resources) == has(oldSelf.resources) && (!has(self.resources) || self.resources == oldSelf.resources) && has(self.volumes) == has(oldSelf.volumes) && (!has(self.volumes) || self.volumes == oldSelf.volumes) && has(self.http) == has(oldSelf.http) && (!has(self.http) || self.http == oldSelf.http) && has(self.replicas) == has(oldSelf.replicas) && (!has(self.replicas) || self.replicas == oldSelf.replicas)",messageExpression="'a submitted job keeps what says what it runs; submit another one instead of changing:' + (self.image == oldSelf.image ? \"\" : ' image') + (has(self.imagePullSecret) == has(oldSelf.imagePullSecret) && (!has(self.imagePullSecret) || self.imagePullSecret == oldSelf.imagePullSecret) ? \"\" : ' imagePullSecret') + (has(self.command) == has(oldSelf.command) && (!has(self.command) || self.command == oldSelf.command) ? \"\" : ' command') + (has(self.args) == has(oldSelf.args) && (!has(self.args) || self.args == oldSelf.args) ? \"\" : ' args') + (has(self.env) == has(oldSelf.env) && (!has(self.env) || self.env == oldSelf.env) ? \"\" : ' env') + (has(self.workingDir) == has(oldSelf.workingDir) && (!has(self.workingDir) || self.workingDir == oldSelf.workingDir) ? \"\" : ' workingDir') + (has(self.cluster) == has(oldSelf.cluster) && (!has(self.cluster) || self.cluster == oldSelf.cluster) ? \"\" : ' cluster') + (has(self.preset) == has(oldSelf.preset) && (!has(self.preset) || self.preset == oldSelf.preset) ? \"\" : ' preset') + (has(self.energySchedule) == has(oldSelf.energySchedule) && (!has(self.energySchedule) || self.energySchedule == oldSelf.energySchedule) ? \"\" : ' energySchedule') + (has(self.resources) == has(oldSelf.resources) && (!has(self.resources) || self.resources == oldSelf.resources) ? \"\" : ' resources') + (has(self.volumes) == has(oldSelf.volumes) && (!has(self.volumes) || self.volumes == oldSelf.volumes) ? \"\" : ' volumes') + (has(self.http) == has(oldSelf.http) && (!has(self.http) || self.http == oldSelf.http) ? \"\" : ' http') + (has(self.replicas) == has(oldSelf.replicas) && (!has(self.replicas) || self.replicas == oldSelf.replicas) ? \"\" : ' replicas')"
 // +kubebuilder:validation:XValidation:rule="has(self.submittedBy) == has(oldSelf.submittedBy) && (!has(self.submittedBy) || self.submittedBy == oldSelf.submittedBy)",message="submittedBy is recorded when the job is submitted and cannot be changed",fieldPath=".submittedBy"
+// +kubebuilder:validation:XValidation:rule="has(self.submittedThrough) == has(oldSelf.submittedThrough) && (!has(self.submittedThrough) || self.submittedThrough == oldSelf.submittedThrough)",message="submittedThrough is recorded when the job is submitted and cannot be changed",fieldPath=".submittedThrough"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.cancel) || !oldSelf.cancel || (has(self.cancel) && self.cancel)",message="a cancelled job cannot be brought back; submit another job",fieldPath=".cancel"
 // +kubebuilder:validation:XValidation:rule="!has(oldSelf.cancelledBy) || (has(self.cancelledBy) && self.cancelledBy == oldSelf.cancelledBy)",message="cancelledBy is recorded when the job is cancelled and cannot be changed",fieldPath=".cancelledBy"
 // +kubebuilder:validation:XValidation:rule="!has(self.preset) || !has(self.resources) || !(has(self.resources.cpu) || has(self.resources.memory) || has(self.resources.gpu))",message="a job names a preset or its own cpu, memory and gpu, not both (shm may be given with a preset)",fieldPath=".resources"
@@ -164,11 +165,19 @@ type JobSpec struct {
 	// +optional
 	Cancel *bool `json:"cancel,omitempty"`
 
-	// submittedBy is the user who submitted the job. It is recorded by Soma; what is given here is replaced.
+	// submittedBy is the user whose job it is. It is recorded by Soma; what is given here is replaced by who submits the job,
+	// unless it is somebody who lets them do so, by spec.delegates of their User.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
 	SubmittedBy string `json:"submittedBy,omitempty"`
+
+	// submittedThrough is who submitted the job, where they did it on behalf of who submittedBy names. It is recorded by Soma;
+	// what is given here is replaced.
+	// +optional
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=253
+	SubmittedThrough string `json:"submittedThrough,omitempty"`
 
 	// cancelledBy is the user who cancelled the job. It is recorded by Soma; what is given here is replaced.
 	// +optional

@@ -110,6 +110,7 @@ type Project struct {
 
 	// spec is what the project is asked to be.
 	// +optional
+	// +kubebuilder:default={}
 	Spec ProjectSpec `json:"spec,omitempty,omitzero"`
 
 	// status is what Soma found and did.

@@ -39,6 +39,7 @@ type HeldRole struct {
 	// +required
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
 	Role string `json:"role"`
 
 	// organization in whose projects the role is held.
@@ -114,6 +115,7 @@ type UserSpec struct {
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=63
+	// +kubebuilder:validation:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
 	Owner string `json:"owner,omitempty"`
 
 	// roles that the user holds.
@@ -138,6 +140,7 @@ type UserSpec struct {
 	// +kubebuilder:validation:MaxItems=32
 	// +kubebuilder:validation:items:MinLength=1
 	// +kubebuilder:validation:items:MaxLength=63
+	// +kubebuilder:validation:items:Pattern=`^[a-z]([-a-z0-9]*[a-z0-9])?$`
 	Delegates []string `json:"delegates,omitempty"`
 
 	// tokens of a service account.
@@ -206,6 +209,7 @@ type User struct {
 
 	// spec is who the user is and what roles they hold.
 	// +optional
+	// +kubebuilder:default={"type":"Person"}
 	Spec UserSpec `json:"spec,omitempty,omitzero"`
 
 	// status is what Soma found.

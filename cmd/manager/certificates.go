@@ -58,6 +58,7 @@ func setupCertificates(ctx context.Context, mgr ctrl.Manager, certificate *servi
 		IsReady:        make(chan struct{}),
 		Webhooks: []rotator.WebhookInfo{
 			{Name: "soma-admission", Type: rotator.Mutating},
+			{Name: "soma-admission", Type: rotator.Validating},
 			{Name: "v1alpha1.history.soma.dev", Type: rotator.APIService},
 		},
 		RequireLeaderElection: o.leaderElect,
@@ -77,8 +78,8 @@ type plainManager struct {
 // GetClient is the other client.
 func (m plainManager) GetClient() client.Client { return m.client }
 
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,verbs=get;list;watch
-// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations,resourceNames=soma-admission,verbs=update
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,verbs=get;list;watch
+// +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,resourceNames=soma-admission,verbs=update
 // +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,verbs=get;list;watch
 // +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,resourceNames=v1alpha1.history.soma.dev,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,namespace=soma-system,verbs=get;list;watch

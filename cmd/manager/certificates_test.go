@@ -35,13 +35,13 @@ var maker = &rotator.CertRotator{
 func (f *fixture) renewsCertificates(t *testing.T) {
 	first := f.servedAnew(t, nil)
 
-	ca, err := authority(f.secret(t))
+	ca, err := caOf(f.secret(t))
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.put(t, ca)
 	second := f.servedAnew(t, first)
-	if again, err := authority(f.secret(t)); err != nil || !again.Cert.Equal(ca.Cert) {
+	if again, err := caOf(f.secret(t)); err != nil || !again.Cert.Equal(ca.Cert) {
 		t.Errorf("the CA was renewed with a certificate of its own: %v", err)
 	}
 
@@ -51,7 +51,7 @@ func (f *fixture) renewsCertificates(t *testing.T) {
 	}
 	f.put(t, ending)
 	f.servedAnew(t, second)
-	if again, err := authority(f.secret(t)); err != nil || again.Cert.Equal(ending.Cert) {
+	if again, err := caOf(f.secret(t)); err != nil || again.Cert.Equal(ending.Cert) {
 		t.Errorf("the CA that ends soon is still there: %v", err)
 	}
 }
@@ -141,8 +141,8 @@ func (f *fixture) put(t *testing.T, ca *rotator.KeyPairArtifacts) {
 	}
 }
 
-// authority is the CA in the secret.
-func authority(secret *corev1.Secret) (*rotator.KeyPairArtifacts, error) {
+// caOf is the CA in the secret.
+func caOf(secret *corev1.Secret) (*rotator.KeyPairArtifacts, error) {
 	pair, err := tls.X509KeyPair(secret.Data["ca.crt"], secret.Data["ca.key"])
 	if err != nil {
 		return nil, err

@@ -134,11 +134,16 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return err
 	}
-	webhooks.SetupWithManager(mgr, self)
+	if err := webhooks.SetupWithManager(mgr, self, rights); err != nil {
+		return fmt.Errorf("set up admission: %w", err)
+	}
 	if err := mgr.AddHealthzCheck("ping", healthz.Ping); err != nil {
 		return fmt.Errorf("add the health check: %w", err)
 	}
 	if err := mgr.AddReadyzCheck("webhook", mgr.GetWebhookServer().StartedChecker()); err != nil {
+		return fmt.Errorf("add the readiness check: %w", err)
+	}
+	if err := mgr.AddReadyzCheck("access", rights.Ready); err != nil {
 		return fmt.Errorf("add the readiness check: %w", err)
 	}
 	return mgr.Start(ctx)

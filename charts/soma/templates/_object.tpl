@@ -13,7 +13,7 @@ soma.object renders an object from files/ with the release's labels. Takes a dic
 {{- if .root.Values.certManager.enabled }}
 {{- /* cert-manager makes the secret, and tells the API server whom to trust. */}}
 {{- $replaced = and (eq .object.kind "Secret") (eq .object.metadata.name "soma-serving-certs") }}
-{{- if has .object.kind (list "MutatingWebhookConfiguration" "APIService") }}
+{{- if has .object.kind (list "MutatingWebhookConfiguration" "ValidatingWebhookConfiguration" "APIService") }}
 {{- $inject := dict "cert-manager.io/inject-ca-from" (printf "%s/soma-serving-certs" .root.Release.Namespace) }}
 {{- $_ = set .object.metadata "annotations" (merge $inject (.object.metadata.annotations | default dict)) }}
 {{- end }}

@@ -2781,7 +2781,14 @@ func schema_soma_platform_soma_api_v1alpha1_JobSpec(ref common.ReferenceCallback
 					},
 					"submittedBy": {
 						SchemaProps: spec.SchemaProps{
-							Description: "submittedBy is the user who submitted the job. It is recorded by Soma; what is given here is replaced.",
+							Description: "submittedBy is the user whose job it is. It is recorded by Soma; what is given here is replaced by who submits the job, unless it is somebody who lets them do so, by spec.delegates of their User.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"submittedThrough": {
+						SchemaProps: spec.SchemaProps{
+							Description: "submittedThrough is who submitted the job, where they did it on behalf of who submittedBy names. It is recorded by Soma; what is given here is replaced.",
 							Type:        []string{"string"},
 							Format:      "",
 						},

@@ -69,7 +69,8 @@ func Start(o Options) (*Server, error) {
 		ErrorIfCRDPathMissing: true,
 	}}
 	if o.Admission {
-		s.environment.WebhookInstallOptions.Paths = []string{filepath.Join(root, "config", "webhook", "mutating_webhook.yaml")}
+		webhooks := filepath.Join(root, "config", "webhook")
+		s.environment.WebhookInstallOptions.Paths = []string{filepath.Join(webhooks, "mutating_webhook.yaml"), filepath.Join(webhooks, "validating_webhook.yaml")}
 	}
 	if s.Config, err = s.environment.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the API server: %w", err), s.Stop())

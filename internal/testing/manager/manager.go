@@ -135,9 +135,8 @@ func (m *Manager) make(ctx context.Context, o Options, store *history.Store) (ct
 	if err != nil {
 		return nil, err
 	}
-	webhooks.SetupWithManager(mgr, self)
-	m.ready = func() error { return mgr.GetWebhookServer().StartedChecker()(nil) }
-	return mgr, nil
+	m.ready = func() error { return errors.Join(rights.Ready(nil), mgr.GetWebhookServer().StartedChecker()(nil)) }
+	return mgr, webhooks.SetupWithManager(mgr, self, rights)
 }
 
 // Ready returns an error while the manager does not serve admission yet, as it should, and nil where it ended before.
