@@ -32,7 +32,9 @@ type Caller struct {
 	UID string
 	// Groups as the identity provider told them when the person last signed in. A service account has none.
 	Groups []string
-	// Session names what the caller came with among what the user has: a session, or a token by its id. It is no secret.
+	// Identity by which the identity provider knows the person. A service account has none.
+	Identity v1alpha1.Identity
+	// Session names what the caller came with among what the user has: a session, or a token. It is no secret.
 	Session string
 	// IssuedAt and ExpiresAt bound the time in which it counts. A token of a service account has no IssuedAt.
 	IssuedAt, ExpiresAt time.Time
@@ -47,10 +49,21 @@ var ErrNone = errors.New("no credentials")
 // ErrRefused is what a client is told of credentials that do not count, whatever is wrong with them. Why is in the log.
 var ErrRefused = errors.New("the credentials are not accepted: sign in again")
 
+// ErrTooMany is what a client is told that tried too often with credentials that nobody could have given it.
+var ErrTooMany = errors.New("too many attempts that failed: wait a minute")
+
+// Status is the status of HTTP for an error of an Authenticator.
+func Status(err error) int {
+	if errors.Is(err, ErrTooMany) {
+		return http.StatusTooManyRequests
+	}
+	return http.StatusUnauthorized
+}
+
 // Authenticator finds the caller of a request.
 type Authenticator interface {
-	// Authenticate returns ErrNone where a request has no credentials, and ErrRefused where they do not count. A request
-	// with a bearer token is judged by that alone: its cookies do not count.
+	// Authenticate returns ErrNone where a request has no credentials, and ErrRefused or ErrTooMany where they do not count. A
+	// request with a bearer token is judged by that alone: its cookies do not count.
 	Authenticate(r *http.Request) (Caller, error)
 	// StillValid reports whether a caller that was found before would be found now. Streams ask it again and again.
 	StillValid(c Caller) bool

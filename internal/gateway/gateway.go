@@ -1,0 +1,131 @@
+// Package gateway is the front door: people and programs come in by one address, show who they are, and get what is theirs.
+package gateway
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/go-logr/logr"
+	"k8s.io/utils/clock"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/soma-platform/soma/internal/authority"
+	"github.com/soma-platform/soma/internal/gateway/caller"
+	"github.com/soma-platform/soma/internal/gateway/config"
+	"github.com/soma-platform/soma/internal/gateway/session"
+	"github.com/soma-platform/soma/internal/gateway/signin"
+)
+
+const (
+	headerTimeout = 10 * time.Second
+	idleTimeout   = 2 * time.Minute
+	// maxHeader bounds the header of a request, which has a cookie or a token in it.
+	maxHeader = 64 << 10
+	// shutdownTime is how long what is under way may take once the gateway is to end.
+	shutdownTime = 25 * time.Second
+	// keysInterval is how often the file of keys is read again.
+	keysInterval = 30 * time.Second
+)
+
+// Options are what the gateway needs.
+type Options struct {
+	Config    *config.Config
+	Authority *authority.Authority
+	// Client reads from the API server itself.
+	Client client.Client
+	// Namespace that Soma itself runs in.
+	Namespace string
+	Clock     clock.PassiveClock
+	Log       logr.Logger
+}
+
+// Gateway is the front door.
+type Gateway struct {
+	options Options
+	keys    *session.Keys
+	signin  *signin.Service
+	mux     *http.ServeMux
+}
+
+// New makes a gateway. Whatever is behind it is mounted before it serves.
+func New(o Options) (*Gateway, error) {
+	keys, err := session.ReadKeys(o.Config.KeysFile)
+	if err != nil {
+		return nil, err
+	}
+	service, err := signin.New(signin.Options{
+		Config: o.Config, Keys: keys, Authority: o.Authority, Client: o.Client, Namespace: o.Namespace, Clock: o.Clock,
+		Log: o.Log.WithName("signin"),
+	})
+	if err != nil {
+		return nil, err
+	}
+	g := &Gateway{options: o, keys: keys, signin: service, mux: http.NewServeMux()}
+	service.Routes(g.mux)
+	g.mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte("ok\n")) })
+	g.mux.HandleFunc("GET /readyz", g.ready)
+	return g, nil
+}
+
+// Authenticator says who calls.
+func (g *Gateway) Authenticator() caller.Authenticator { return g.signin }
+
+// Mount puts a handler where a pattern of http.ServeMux says, for callers of whom it asks the Authenticator.
+func (g *Gateway) Mount(pattern string, handler http.Handler) { g.mux.Handle(pattern, handler) }
+
+// Handler is the gateway as a handler.
+func (g *Gateway) Handler() http.Handler {
+	return g.signin.Renew(sameOrigin(g.options.Config.Origin(), http.NewCrossOriginProtection().Handler(g.mux)))
+}
+
+func (g *Gateway) ready(w http.ResponseWriter, _ *http.Request) {
+	if !g.options.Authority.Synced() {
+		http.Error(w, "users, roles and grants are not known yet", http.StatusServiceUnavailable)
+		return
+	}
+	_, _ = w.Write([]byte("ok\n"))
+}
+
+// Serve serves on a listener until the context ends, then lets what is under way come to an end.
+func (g *Gateway) Serve(ctx context.Context, listener net.Listener, config *tls.Config) error {
+	server := &http.Server{
+		Handler: g.Handler(), TLSConfig: config, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		// Streams end with their own contexts, not with that of the process.
+		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- server.ServeTLS(listener, "", "") }()
+	go g.followKeys(ctx)
+	select {
+	case err := <-ended:
+		return fmt.Errorf("serve: %w", err)
+	case <-ctx.Done():
+	}
+	stopping, cancel := context.WithTimeout(context.WithoutCancel(ctx), shutdownTime)
+	defer cancel()
+	if err := server.Shutdown(stopping); err != nil && !errors.Is(err, context.DeadlineExceeded) {
+		return fmt.Errorf("stop serving: %w", err)
+	}
+	return server.Close()
+}
+
+// followKeys reads the file of keys again and again, so that keys are changed without an end of the gateway.
+func (g *Gateway) followKeys(ctx context.Context) {
+	ticker := time.NewTicker(keysInterval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+			if err := g.keys.Reload(g.options.Config.KeysFile); err != nil {
+				g.options.Log.Error(err, "the keys of sessions stay as they were")
+			}
+		}
+	}
+}

@@ -1,0 +1,167 @@
+// Package session seals what a browser keeps for the gateway: who is signed in, and what a sign-in that is under way has to
+// remember. Nothing is stored: every gateway with the same keys opens what another has sealed.
+package session
+
+import (
+	"bufio"
+	"bytes"
+	"crypto/aes"
+	"crypto/cipher"
+	"crypto/hkdf"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync/atomic"
+)
+
+const (
+	// keyBytes is the length of a key.
+	keyBytes = 32
+	// maxKeys bounds how many keys open at a time.
+	maxKeys = 8
+	// maxKeyFile bounds the file of keys.
+	maxKeyFile = 64 << 10
+	// version is the first byte of what is sealed.
+	version = 1
+	// maxSealed bounds what is opened, and what is sealed: a browser keeps 4096 bytes of a cookie with its name and
+	// attributes.
+	maxSealed = 3800
+)
+
+// Purpose keeps what is sealed for one purpose from being taken for another.
+type Purpose string
+
+// The purposes.
+const (
+	// ForSession is a session of somebody who signed in.
+	ForSession Purpose = "session"
+	// ForSignIn is a sign-in that is under way.
+	ForSignIn Purpose = "sign-in"
+)
+
+var purposes = []Purpose{ForSession, ForSignIn}
+
+// ErrTooLong is for what would not fit into a cookie.
+var ErrTooLong = errors.New("it does not fit into a cookie")
+
+// errOpen does not say why: who presents a cookie that was not sealed by us learns nothing.
+var errOpen = errors.New("it was not sealed with a key that is known here")
+
+// Keys seal with the first key and open with each. They are safe for concurrent use, and can be replaced while they are used.
+type Keys struct {
+	current atomic.Pointer[map[Purpose][]cipher.AEAD]
+}
+
+// ReadKeys reads keys from a file.
+func ReadKeys(path string) (*Keys, error) {
+	keys := &Keys{}
+	return keys, keys.Reload(path)
+}
+
+// Reload takes the keys that a file has by now. What is wrong with it leaves the keys as they are.
+func (k *Keys) Reload(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("read the keys of sessions: %w", err)
+	}
+	defer file.Close()
+	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
+	if err != nil {
+		return fmt.Errorf("read the keys of sessions: %w", err)
+	}
+	if len(text) > maxKeyFile {
+		return fmt.Errorf("the file of keys %s has more than %d bytes", path, maxKeyFile)
+	}
+	if err := k.Set(text); err != nil {
+		return fmt.Errorf("the file of keys %s: %w", path, err)
+	}
+	return nil
+}
+
+// Set takes keys as the file has them: one a line, 32 bytes in base64; what follows a # is not read.
+func (k *Keys) Set(text []byte) error {
+	ciphers := map[Purpose][]cipher.AEAD{}
+	lines := bufio.NewScanner(bytes.NewReader(text))
+	for number := 1; lines.Scan(); number++ {
+		line, _, _ := strings.Cut(lines.Text(), "#")
+		if line = strings.TrimSpace(line); line == "" {
+			continue
+		}
+		// The errors have no part of the line in them: it may be a key.
+		key, err := base64.StdEncoding.DecodeString(line)
+		if err != nil || len(key) != keyBytes {
+			return fmt.Errorf("line %d is not %d bytes in base64, as `head -c %d /dev/urandom | base64` makes them", number, keyBytes, keyBytes)
+		}
+		if len(ciphers[ForSession]) == maxKeys {
+			return fmt.Errorf("it has more than %d keys: remove the oldest, at the end", maxKeys)
+		}
+		for _, purpose := range purposes {
+			sealer, err := sealer(key, purpose)
+			if err != nil {
+				return err
+			}
+			ciphers[purpose] = append(ciphers[purpose], sealer)
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return fmt.Errorf("read lines: %w", err)
+	}
+	if len(ciphers[ForSession]) == 0 {
+		return fmt.Errorf("it has no key: `head -c %d /dev/urandom | base64` makes one", keyBytes)
+	}
+	k.current.Store(&ciphers)
+	return nil
+}
+
+// sealer makes a cipher of a key for a purpose. Each has a key of its own, and nonces of its own making.
+func sealer(key []byte, purpose Purpose) (cipher.AEAD, error) {
+	derived, err := hkdf.Key(sha256.New, key, nil, "soma gateway "+string(purpose), keyBytes)
+	if err != nil {
+		return nil, fmt.Errorf("derive a key: %w", err)
+	}
+	block, err := aes.NewCipher(derived)
+	if err != nil {
+		return nil, fmt.Errorf("make a cipher: %w", err)
+	}
+	return cipher.NewGCMWithRandomNonce(block)
+}
+
+// seal makes of a text one that only the keys open, and only for the purpose.
+func (k *Keys) seal(purpose Purpose, text []byte) (string, error) {
+	sealer := (*k.current.Load())[purpose][0]
+	sealed := sealer.Seal([]byte{version}, nil, text, []byte{version})
+	encoded := base64.RawURLEncoding.EncodeToString(sealed)
+	if len(encoded) > maxSealed {
+		return "", ErrTooLong
+	}
+	return encoded, nil
+}
+
+// open is the text that was sealed for the purpose.
+func (k *Keys) open(purpose Purpose, encoded string) ([]byte, error) {
+	if len(encoded) > maxSealed {
+		return nil, errOpen
+	}
+	sealed, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
+	if err != nil || len(sealed) < 1 || sealed[0] != version {
+		return nil, errOpen
+	}
+	for _, sealer := range (*k.current.Load())[purpose] {
+		if text, err := sealer.Open(nil, nil, sealed[1:], sealed[:1]); err == nil {
+			return text, nil
+		}
+	}
+	return nil, errOpen
+}
+
+// NewKey makes a line for a file of keys.
+func NewKey() string {
+	key := make([]byte, keyBytes)
+	_, _ = rand.Read(key)
+	return base64.StdEncoding.EncodeToString(key)
+}

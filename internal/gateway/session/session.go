@@ -1,0 +1,166 @@
+package session
+
+import (
+	"bytes"
+	"crypto/rand"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// The names of the cookies. Browsers keep a name that begins like this to this very host, and send it by TLS alone.
+const (
+	cookieName       = "__Host-soma"
+	signInCookieName = "__Host-soma-sign-in"
+)
+
+// Session is who is signed in, as the browser keeps it.
+type Session struct {
+	// ID names the session. It says when it ends, so that a list of ended ones is not kept longer.
+	ID string `json:"id"`
+	// User and UID are whose it is.
+	User string `json:"user"`
+	UID  string `json:"uid"`
+	// Issuer and Subject are how they showed who they are.
+	Issuer  string `json:"iss"`
+	Subject string `json:"sub"`
+	// SignedIn is when, and Ends when that is over, whatever happens.
+	SignedIn time.Time `json:"at"`
+	Ends     time.Time `json:"ends"`
+	// Sealed is when the cookie was last made.
+	Sealed time.Time `json:"sealed"`
+	// Asked is when the identity provider last said that all is as it was.
+	Asked time.Time `json:"asked"`
+	// Refresh is the token by which the identity provider is asked; empty where it gave none or it is too long.
+	Refresh string `json:"refresh,omitempty"`
+}
+
+// SignIn is a sign-in that is under way, as the browser keeps it.
+type SignIn struct {
+	Issuer   string    `json:"iss"`
+	State    string    `json:"state"`
+	Nonce    string    `json:"nonce"`
+	Verifier string    `json:"verifier"`
+	Next     string    `json:"next"`
+	Begun    time.Time `json:"begun"`
+	// First is the token of the link for the first administrator, if that is how it began.
+	First string `json:"first,omitempty"`
+}
+
+// NewID makes the name of a session that ends at a time.
+func NewID(ends time.Time) string {
+	return strconv.FormatInt(ends.Unix(), 10) + "-" + strings.ToLower(rand.Text())
+}
+
+// Ended is when a session ends, by its name.
+func Ended(id string) (time.Time, bool) {
+	seconds, _, found := strings.Cut(id, "-")
+	unix, err := strconv.ParseInt(seconds, 10, 64)
+	return time.Unix(unix, 0), found && err == nil && unix > 0
+}
+
+// Put gives the browser the session. A token for refreshing it that does not fit is left out.
+func (k *Keys) Put(w http.ResponseWriter, s Session) error {
+	value, err := marshal(k, ForSession, s)
+	if errors.Is(err, ErrTooLong) && s.Refresh != "" {
+		s.Refresh = ""
+		value, err = marshal(k, ForSession, s)
+	}
+	if err != nil {
+		return fmt.Errorf("seal the session: %w", err)
+	}
+	set(w, cookieName, value, s.Ends.Sub(s.Sealed))
+	return nil
+}
+
+// Get is the session that a request comes with: false without one. One that cannot be opened is an error.
+func (k *Keys) Get(r *http.Request) (Session, bool, error) {
+	var s Session
+	found, err := unmarshal(k, ForSession, r, cookieName, &s)
+	return s, found, err
+}
+
+// Remove takes the session from the browser.
+func Remove(w http.ResponseWriter) { set(w, cookieName, "", -1) }
+
+// PutSignIn gives the browser what a sign-in has to remember.
+func (k *Keys) PutSignIn(w http.ResponseWriter, s SignIn, lifetime time.Duration) error {
+	value, err := marshal(k, ForSignIn, s)
+	if err != nil {
+		return fmt.Errorf("seal the sign-in: %w", err)
+	}
+	set(w, signInCookieName, value, lifetime)
+	return nil
+}
+
+// TakeSignIn is what the sign-in of a request remembers, and takes it from the browser: it counts once.
+func (k *Keys) TakeSignIn(w http.ResponseWriter, r *http.Request) (SignIn, bool, error) {
+	var s SignIn
+	found, err := unmarshal(k, ForSignIn, r, signInCookieName, &s)
+	if found || err != nil {
+		set(w, signInCookieName, "", -1)
+	}
+	return s, found, err
+}
+
+func marshal(k *Keys, purpose Purpose, value any) (string, error) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		return "", err
+	}
+	return k.seal(purpose, text)
+}
+
+// unmarshal opens the cookie of a request. Of two with one name neither counts: one of them is not from here.
+func unmarshal(k *Keys, purpose Purpose, r *http.Request, name string, value any) (bool, error) {
+	switch cookies := r.CookiesNamed(name); len(cookies) {
+	case 0:
+		return false, nil
+	case 1:
+		text, err := k.open(purpose, cookies[0].Value)
+		if err != nil {
+			return false, err
+		}
+		decoder := json.NewDecoder(bytes.NewReader(text))
+		decoder.DisallowUnknownFields()
+		if err := decoder.Decode(value); err != nil {
+			return false, errOpen
+		}
+		return true, nil
+	default:
+		return false, errOpen
+	}
+}
+
+// set sets a cookie for as long; negative removes it.
+func set(w http.ResponseWriter, name, value string, lifetime time.Duration) {
+	seconds := int(lifetime / time.Second)
+	if lifetime < 0 {
+		seconds = -1
+	}
+	http.SetCookie(w, &http.Cookie{
+		Name: name, Value: value, Path: "/", MaxAge: seconds,
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	})
+}
+
+// Strip removes the gateway's own cookies from what is sent on to others.
+func Strip(header http.Header) {
+	var kept []string
+	for _, line := range header["Cookie"] {
+		for _, pair := range strings.Split(line, ";") {
+			name, _, _ := strings.Cut(strings.TrimSpace(pair), "=")
+			if name = strings.TrimSpace(name); name != "" && name != cookieName && name != signInCookieName {
+				kept = append(kept, strings.TrimSpace(pair))
+			}
+		}
+	}
+	header.Del("Cookie")
+	if len(kept) > 0 {
+		header.Set("Cookie", strings.Join(kept, "; "))
+	}
+}

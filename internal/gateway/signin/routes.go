@@ -1,0 +1,120 @@
+package signin
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/soma-platform/soma/internal/access"
+	"github.com/soma-platform/soma/internal/gateway/caller"
+	"github.com/soma-platform/soma/internal/gateway/limit"
+	"github.com/soma-platform/soma/internal/gateway/session"
+	"github.com/soma-platform/soma/internal/signin"
+)
+
+// Where pages are.
+const (
+	pathSignIn    = "/signin"
+	pathStart     = "/signin/start"
+	pathCallback  = "/signin/callback"
+	pathStyle     = "/signin/style.css"
+	pathSignOut   = "/signout"
+	pathSignedOut = "/signedout"
+	pathFirst     = "/first-admin"
+	pathWhoami    = "/whoami"
+)
+
+// KubernetesPath is where the API of Kubernetes is, with the caller's rights.
+const KubernetesPath = "/kubernetes"
+
+const maxBody = 64 << 10
+
+// Routes serves what is sign-in's own.
+func (s *Service) Routes(mux *http.ServeMux) {
+	handle := func(pattern string, handler http.HandlerFunc) {
+		mux.Handle(pattern, s.Headers(http.MaxBytesHandler(handler, maxBody)))
+	}
+	handle("GET /{$}", s.me)
+	handle("GET "+pathSignIn, s.choice)
+	handle("GET "+pathStart, s.start)
+	handle("GET "+pathCallback, s.callback)
+	handle("GET "+pathStyle, s.style)
+	handle("POST "+pathSignOut, s.signOut)
+	handle("GET "+pathSignedOut, s.signedOut)
+	handle("GET "+pathFirst, s.firstAdministrator)
+	handle("GET "+pathWhoami, s.whoami)
+	handle("GET "+signin.WellKnownPath, s.wellKnown)
+}
+
+func remoteOf(r *http.Request) string { return limit.Remote(r) }
+
+// signOut ends the session everywhere, and then in the browser.
+func (s *Service) signOut(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), finishTimeout)
+	defer cancel()
+	c, err := s.Authenticate(r)
+	session.Remove(w)
+	if err == nil && c.Via != caller.ViaToken {
+		if err := s.people.end(ctx, c.User, c.UID, c.Session); err != nil {
+			s.log.Error(err, "a session was not ended", "user", c.User, "session", c.Session)
+			s.fail(w, http.StatusServiceUnavailable, "You are signed out of this browser alone",
+				"The cluster does not answer as it should: a copy of the session would still count. Tell an administrator, or sign in and out again.")
+			return
+		}
+		s.log.Info("signed out", "user", c.User, "session", c.Session)
+	}
+	http.Redirect(w, r, pathSignedOut, http.StatusSeeOther)
+}
+
+// whoami tells a program who it is.
+func (s *Service) whoami(w http.ResponseWriter, r *http.Request) {
+	c, err := s.Authenticate(r)
+	if err != nil {
+		Refuse(w, err)
+		return
+	}
+	me := signin.Whoami{User: c.User, Groups: c.Groups, Via: string(c.Via), ExpiresAt: c.ExpiresAt.UTC()}
+	s.authority.View(func(d *access.Directory, _ *access.Membership, _ time.Time) {
+		if user := d.User(c.User); user != nil {
+			me.DisplayName = user.Spec.DisplayName
+		}
+	})
+	answer(w, me)
+}
+
+// Refuse answers a program whose credentials do not count.
+func Refuse(w http.ResponseWriter, err error) {
+	status := caller.Status(err)
+	if status == http.StatusTooManyRequests {
+		w.Header().Set("Retry-After", "60")
+	} else {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="soma"`)
+	}
+	http.Error(w, err.Error(), status)
+}
+
+// wellKnown tells a command line how to sign in. It is for everybody to read.
+func (s *Service) wellKnown(w http.ResponseWriter, _ *http.Request) {
+	found := signin.Discovery{Gateway: s.config.ExternalURL, Kubernetes: s.config.ExternalURL + KubernetesPath, CA: string(s.ca)}
+	for _, one := range s.providers.All() {
+		if one.Issuer.CLIClientID == "" {
+			continue
+		}
+		found.Issuers = append(found.Issuers, signin.Issuer{
+			Name: one.Issuer.Name, DisplayName: one.Issuer.Title(), URL: one.Issuer.URL, ClientID: one.Issuer.CLIClientID,
+			Scopes: one.Issuer.Scopes, CA: string(one.CA),
+		})
+	}
+	answer(w, found)
+}
+
+func answer(w http.ResponseWriter, value any) {
+	text, err := json.Marshal(value)
+	if err != nil {
+		http.Error(w, "the answer could not be made", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_, _ = w.Write(text)
+}
