@@ -129,13 +129,13 @@ func (p *Provider) discover() (*oidc.Provider, error) {
 	if p.discovered != nil {
 		return p.discovered, nil
 	}
-	if p.failed != nil && time.Since(p.failedAt) < discoveryRetry {
+	if p.failed != nil && p.now().Sub(p.failedAt) < discoveryRetry {
 		return nil, p.failed
 	}
 	// Keys are asked for in this context later: it ends with no request.
 	discovered, err := oidc.NewProvider(p.context(context.Background()), p.Issuer.URL)
 	if err != nil {
-		p.failed, p.failedAt = fmt.Errorf("%w: %w", ErrUnreachable, err), time.Now()
+		p.failed, p.failedAt = fmt.Errorf("%w: %w", ErrUnreachable, err), p.now()
 		return nil, p.failed
 	}
 	p.discovered, p.failed = discovered, nil

@@ -1,0 +1,189 @@
+// Package dex runs a real identity provider for tests, Dex, and signs people in at it as a browser would.
+package dex
+
+import (
+	"bytes"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"html"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Person is somebody who can sign in.
+type Person struct {
+	ID, Email, Name, Username, Password string
+	Groups                              []string
+}
+
+// Client is a program that people can sign in to. One without a secret is public.
+type Client struct {
+	ID, Name, Secret string
+	RedirectURIs     []string
+}
+
+// Provider is an identity provider that runs for a test.
+type Provider struct {
+	// Issuer is its address.
+	Issuer string
+	Certificates
+	People []Person
+
+	settings string
+	process  *exec.Cmd
+}
+
+// Options say what it knows.
+type Options struct {
+	Clients []Client
+	People  []Person
+	// TokenLifetime is how long ID tokens count; an hour by default.
+	TokenLifetime time.Duration
+}
+
+// Start starts one, which ends with the test. It needs the program dex in the folder KUBEBUILDER_ASSETS, by default that of the
+// development cluster.
+func Start(t testing.TB, o Options) *Provider {
+	t.Helper()
+	address := net.JoinHostPort("127.0.0.1", fmt.Sprint(freePort(t)))
+	p := &Provider{Issuer: "https://" + address + "/dex", Certificates: MakeCertificates(t), People: o.People}
+	lifetime := ""
+	if o.TokenLifetime > 0 {
+		lifetime = o.TokenLifetime.String()
+	}
+	text, err := json.Marshal(map[string]any{
+		"Issuer": p.Issuer, "Listen": address, "Certificate": p.CertificateFile, "Key": p.KeyFile,
+		"Clients": o.Clients, "People": o.People, "TokenLifetime": lifetime,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.settings = filepath.Join(t.TempDir(), "dex.json")
+	if err := os.WriteFile(p.settings, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	p.Run(t)
+	return p
+}
+
+// Program finds the program.
+func Program() (string, error) {
+	folder := os.Getenv("KUBEBUILDER_ASSETS")
+	if folder == "" {
+		return "", fmt.Errorf("the program dex is needed: run `make up`, or set KUBEBUILDER_ASSETS to its folder")
+	}
+	path := filepath.Join(folder, "dex")
+	if _, err := os.Stat(path); err != nil {
+		return "", fmt.Errorf("the program dex is needed in KUBEBUILDER_ASSETS: run `make up`: %w", err)
+	}
+	return path, nil
+}
+
+// Run starts it again after Stop. It has forgotten everything that is not in its settings, its keys as well.
+func (p *Provider) Run(t testing.TB) {
+	t.Helper()
+	program, err := Program()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var said bytes.Buffer
+	p.process = exec.Command(program, "-config", p.settings)
+	p.process.Stdout, p.process.Stderr = &said, &said
+	p.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := p.process.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan struct{})
+	process := p.process
+	go func() { _ = process.Wait(); close(ended) }()
+	t.Cleanup(func() { _ = process.Process.Kill(); <-ended })
+	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.Pool}}}
+	for deadline := time.Now().Add(time.Minute); ; {
+		response, err := client.Get(p.Issuer + "/.well-known/openid-configuration")
+		if err == nil {
+			_ = response.Body.Close()
+			return
+		}
+		select {
+		case <-ended:
+			t.Fatalf("dex ended: %s", said.String())
+		case <-time.After(20 * time.Millisecond):
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("dex does not answer: %v", err)
+		}
+	}
+}
+
+// Stop ends it: nobody answers at its address.
+func (p *Provider) Stop(t testing.TB) {
+	t.Helper()
+	if err := p.process.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	for {
+		conn, err := net.DialTimeout("tcp", strings.TrimPrefix(strings.TrimSuffix(p.Issuer, "/dex"), "https://"), time.Second)
+		if err != nil {
+			return
+		}
+		_ = conn.Close()
+	}
+}
+
+// Subject is the subject of a person in its tokens.
+func (p *Provider) Subject(person Person) string { return Subject(person.ID) }
+
+// Subject is the subject of the person with an ID: Dex makes it of that and of how they signed in.
+func Subject(id string) string {
+	const connector = "local"
+	text := append([]byte{0x0a, byte(len(id))}, id...)
+	text = append(append(text, 0x12, byte(len(connector))), connector...)
+	return base64.RawURLEncoding.EncodeToString(text)
+}
+
+var form = regexp.MustCompile(`<form[^>]*action="([^"]*)"`)
+
+// SignIn goes to an address that leads to the provider, fills in its form as the person does, and follows from there. The
+// client needs a jar of cookies. The answer is that of wherever it ends; the caller closes it.
+func (p *Provider) SignIn(client *http.Client, address string, person Person) (*http.Response, error) {
+	response, err := client.Get(address)
+	if err != nil {
+		return nil, err
+	}
+	page, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	_ = response.Body.Close()
+	if err != nil {
+		return nil, err
+	}
+	found := form.FindSubmatch(page)
+	if found == nil || !strings.HasPrefix(response.Request.URL.String(), p.Issuer) {
+		return nil, fmt.Errorf("%s leads to %s, which has no form to sign in: %s: %.300s", address, response.Request.URL, response.Status, page)
+	}
+	to, err := response.Request.URL.Parse(html.UnescapeString(string(found[1])))
+	if err != nil {
+		return nil, err
+	}
+	return client.PostForm(to.String(), url.Values{"login": {person.Email}, "password": {person.Password}})
+}
+
+func freePort(t testing.TB) int {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().(*net.TCPAddr).Port
+}
