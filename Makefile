@@ -23,7 +23,7 @@ ALIKE := CGO_ENABLED=0 GOFLAGS='$(strip $(GOFLAGS) -trimpath)'
 DEVCLUSTER := $(SOMA_DEV_DIR)/bin/devcluster --root $(CURDIR) --dir $(SOMA_DEV_DIR)
 
 # The modules of the repository: the product's, and those that only build and test it.
-MODULES := . hack/devcluster hack/images hack/manifests
+MODULES := . hack/devcluster hack/dex hack/images hack/manifests
 # Kueue's scheduler takes minutes to compile: it is held tidy, and compiled by `make bench-kueue` alone.
 MEASURED := test/performance/kueue
 
@@ -41,6 +41,7 @@ down: ## End the development cluster; its data stays (PURGE=1 removes it)
 deploy-dev: build images devcluster ## Put what changed of Soma onto the development cluster: the loop of who works on it
 	$(DEVCLUSTER) import
 	hack/deploy/dev
+	hack/deploy/sign-in-link
 
 ##@ Any other cluster
 
@@ -55,7 +56,7 @@ undeploy: ## Remove Soma from the cluster of KUBECONFIG, with all projects and j
 ##@ Build
 
 .PHONY: build
-build: ## Build bin/manager, bin/history and bin/soma
+build: ## Build bin/manager, bin/history, bin/gateway and bin/soma
 	$(BUILD) -o bin/ ./cmd/...
 	ln -sf soma bin/kubectl-soma
 
@@ -67,9 +68,9 @@ images: build ## Make the container images that changed, into .soma/images
 # The program is always current; what it builds itself, Kubernetes and the rest, `make up` keeps current.
 .PHONY: devcluster
 devcluster:
-	@test -e $(SOMA_DEV_DIR)/bin/kube || echo 'Building the development cluster (the first time this takes several minutes) …'
+	@test -e $(SOMA_DEV_DIR)/bin/kube -a -e $(SOMA_DEV_DIR)/bin/dex || echo 'Building the development cluster (the first time this takes several minutes) …'
 	@$(STATIC) $(GO) -C hack/devcluster build -mod=readonly -buildvcs=false -trimpath -ldflags '-s -w' -o $(SOMA_DEV_DIR)/bin/ .
-	@test -e $(SOMA_DEV_DIR)/bin/kube || $(DEVCLUSTER) build
+	@test -e $(SOMA_DEV_DIR)/bin/kube -a -e $(SOMA_DEV_DIR)/bin/dex || $(DEVCLUSTER) build
 
 .PHONY: generate
 generate: ## Generate code, manifests and the reference from the types

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"os"
@@ -21,7 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 )
 
-// servingSecret is the secret with the serving certificate of the webhooks and of the history's API server.
+// servingSecret is the secret with the serving certificate of the webhooks, of the history's API server and of the gateway.
 const servingSecret = "soma-serving-certs"
 
 // setupCertificates keeps what this process serves with as the secret has it. Unless somebody else does, as cert-manager
@@ -48,13 +50,17 @@ func setupCertificates(ctx context.Context, mgr ctrl.Manager, certificate *servi
 		return fmt.Errorf("read the secret %s: %w", key, err)
 	}
 	service := func(name string) string { return fmt.Sprintf("%s.%s.svc", name, o.namespace) }
+	more := append([]string{service("soma-history"), service("soma-gateway")}, o.servingNames...)
+	if err := mgr.Add(&outdated{client: plain, key: key, names: more}); err != nil {
+		return fmt.Errorf("look for names that the certificate lacks: %w", err)
+	}
 	err = rotator.AddRotator(plainManager{mgr, plain}, &rotator.CertRotator{
 		SecretKey:      key,
 		CertDir:        o.certDir,
 		CAName:         "soma",
 		CAOrganization: "soma",
 		DNSName:        service("soma-webhook"),
-		ExtraDNSNames:  []string{service("soma-history")},
+		ExtraDNSNames:  more,
 		IsReady:        make(chan struct{}),
 		Webhooks: []rotator.WebhookInfo{
 			{Name: "soma-admission", Type: rotator.Mutating},
@@ -67,6 +73,50 @@ func setupCertificates(ctx context.Context, mgr ctrl.Manager, certificate *servi
 		return fmt.Errorf("set up the rotation of certificates: %w", err)
 	}
 	return nil
+}
+
+// outdated removes, once this manager leads, a certificate that lacks one of the names, so that another is made. The rotation
+// itself looks at the first name alone.
+type outdated struct {
+	client client.Client
+	key    types.NamespacedName
+	names  []string
+}
+
+// Start looks once.
+func (o *outdated) Start(ctx context.Context) error {
+	var secret corev1.Secret
+	if err := o.client.Get(ctx, o.key, &secret); err != nil {
+		return fmt.Errorf("read the secret %s: %w", o.key, err)
+	}
+	if len(secret.Data["tls.crt"]) == 0 || covers(secret.Data["tls.crt"], o.names) {
+		return nil
+	}
+	delete(secret.Data, "tls.crt")
+	delete(secret.Data, "tls.key")
+	// Who wrote in between has made another.
+	if err := o.client.Update(ctx, &secret); err != nil && !apierrors.IsConflict(err) {
+		return fmt.Errorf("remove the certificate that lacks names from the secret %s: %w", o.key, err)
+	}
+	return nil
+}
+
+// covers reports whether a certificate in PEM is for all of the names.
+func covers(text []byte, names []string) bool {
+	block, _ := pem.Decode(text)
+	if block == nil {
+		return false
+	}
+	certificate, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return false
+	}
+	for _, name := range names {
+		if certificate.VerifyHostname(name) != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // plainManager is a manager with another client.

@@ -54,6 +54,7 @@ type options struct {
 	webhookPort   int
 	certDir       string
 	certRotation  bool
+	servingNames  []string
 	namespace     string
 	databaseURL   string
 	qps           float64
@@ -88,6 +89,10 @@ func (o *options) bind(flags *flag.FlagSet) {
 	flags.IntVar(&o.webhookPort, "webhook-port", 9443, "port of the admission webhooks")
 	flags.StringVar(&o.certDir, "cert-dir", "/certs", "folder for a copy of the serving certificate")
 	flags.BoolVar(&o.certRotation, "cert-rotation", true, "make and renew the serving certificate; false where another does, as cert-manager")
+	flags.Func("serving-name", "one more name that the serving certificate is for, as the host by which the gateway is found; may be given several times", func(name string) error {
+		o.servingNames = append(o.servingNames, name)
+		return nil
+	})
 	flags.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace that Soma itself runs in")
 	flags.Float64Var(&o.qps, "kube-api-qps", 500, "requests to the API server per second")
 	flags.IntVar(&o.burst, "kube-api-burst", 1000, "requests to the API server at once")

@@ -156,13 +156,15 @@ func forwardCommand() *cobra.Command {
 	var (
 		path  string
 		ports []int
+		to    map[string]string
 	)
 	cmd := &cobra.Command{
 		Use: "forward", Args: cobra.NoArgs, Hidden: true, Short: "Publish ports of a network namespace on the loopback",
-		RunE: func(cmd *cobra.Command, _ []string) error { return forward.Run(cmd.Context(), path, ports) },
+		RunE: func(cmd *cobra.Command, _ []string) error { return forward.Run(cmd.Context(), path, ports, to) },
 	}
 	cmd.Flags().StringVar(&path, "netns", "", "the network namespace")
 	cmd.Flags().IntSliceVar(&ports, "port", nil, "a port of 127.0.0.1, inside and outside")
+	cmd.Flags().StringToStringVar(&to, "to", nil, "PORT=ADDRESS: a port of 127.0.0.1 outside, and what it leads to inside")
 	return cmd
 }
 

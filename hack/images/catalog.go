@@ -77,6 +77,7 @@ func catalog(s settings) []image {
 		busybox(),
 		program("manager", s),
 		program("history", s),
+		program("gateway", s),
 		sklearn(),
 	}
 }

@@ -79,6 +79,37 @@ func text(t *testing.T, object map[string]any) string {
 	return string(data)
 }
 
+// gateway are values with which the chart installs the front door.
+var gateway = map[string]any{"gateway": map[string]any{
+	"enabled": true, "secrets": map[string]any{"id": "s"},
+	"config": map[string]any{"externalURL": "https://soma.example.org", "issuers": []any{map[string]any{"name": "id"}}},
+}}
+
+// TestChartInstallsGatewayAlike compares what the chart installs for the gateway with config/gateway.
+func TestChartInstallsGatewayAlike(t *testing.T) {
+	got, err := helm(t, gateway)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range kustomize(t, "gateway") {
+		if got[name] == nil {
+			t.Errorf("the chart lacks %s", name)
+			continue
+		}
+		if diff := cmp.Diff(text(t, want.Object), text(t, withoutHelm(got[name].Object))); diff != "" {
+			t.Errorf("%s differs (-config/gateway, +chart; `make generate` copies what they share):\n%s", name, diff)
+		}
+	}
+	manager := text(t, got["apps/v1, Kind=Deployment soma-system/soma-manager"].Object)
+	if !strings.Contains(manager, "--serving-name=soma.example.org") {
+		t.Error("the manager does not make a certificate for the gateway's name")
+	}
+	config := text(t, got["/v1, Kind=ConfigMap soma-system/soma-gateway"].Object)
+	if !strings.Contains(config, "keysFile: /etc/soma/secrets/keys") || !strings.Contains(config, "externalURL: https://soma.example.org") {
+		t.Errorf("the configuration is %s", config)
+	}
+}
+
 func TestChartValues(t *testing.T) {
 	tests := map[string]struct {
 		values    map[string]any
@@ -94,6 +125,11 @@ func TestChartValues(t *testing.T) {
 			values:      map[string]any{"prometheus": map[string]any{"enabled": true}},
 			wantObjects: []string{"monitoring.coreos.com/v1, Kind=PrometheusRule soma-system/soma"},
 		},
+		"a gateway": {
+			values:      gateway,
+			wantObjects: []string{"/v1, Kind=Secret soma-system/soma-gateway", "/v1, Kind=ConfigMap soma-system/soma-gateway"},
+		},
+		"a gateway without an address": {values: map[string]any{"gateway": map[string]any{"enabled": true}}, wantError: "externalURL"},
 		"a value that does not exist":   {values: map[string]any{"replicaCount": 3}, wantError: "replicaCount"},
 		"a negative number of replicas": {values: map[string]any{"manager": map[string]any{"replicas": -1}}, wantError: "replicas"},
 		"a database that is no address": {values: map[string]any{"database": map[string]any{"url": "localhost"}}, wantError: "url"},
@@ -123,7 +159,7 @@ func TestManifestsAreValid(t *testing.T) {
 		}
 	}
 	decoder := serializer.NewCodecFactory(known, serializer.EnableStrict).UniversalDeserializer()
-	for _, folder := range []string{"default", "cert-manager", "prometheus", "argocd"} {
+	for _, folder := range []string{"default", "gateway", "cert-manager", "prometheus", "argocd"} {
 		for name, object := range kustomize(t, folder) {
 			switch object.GroupVersionKind().Group {
 			case "monitoring.coreos.com", "cert-manager.io", "platform.soma.dev":

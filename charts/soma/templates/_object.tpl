@@ -70,6 +70,7 @@ soma.deployment renders the Deployment of a component with its values.
 {{- $_ = set $container "image" $values.image }}
 {{- with $values.imagePullPolicy }}{{ $_ = set $container "imagePullPolicy" . }}{{ end }}
 {{- if and (eq .component "manager") .root.Values.certManager.enabled }}{{ $_ = set $container "args" (append $container.args "--cert-rotation=false") }}{{ end }}
+{{- if and (eq .component "manager") .root.Values.gateway.enabled }}{{ $_ = set $container "args" (append $container.args (printf "--serving-name=%s" (get (urlParse .root.Values.gateway.config.externalURL) "hostname"))) }}{{ end }}
 {{- with $values.extraArgs }}{{ $_ = set $container "args" (concat $container.args .) }}{{ end }}
 {{- with $values.resources }}{{ $_ = set $container "resources" . }}{{ end }}
 {{- with $values.nodeSelector }}{{ $_ = set $pod "nodeSelector" . }}{{ end }}

@@ -3,6 +3,7 @@ package cluster
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -30,7 +31,7 @@ func (c *Cluster) Build(ctx context.Context) error {
 		return err
 	}
 	return c.progress.Step("programs", func() error {
-		if err := c.compile(ctx); err != nil {
+		if err := errors.Join(c.compile(ctx), c.compileDex(ctx)); err != nil {
 			return err
 		}
 		for _, name := range kubernetesNames {
@@ -64,6 +65,17 @@ func (c *Cluster) compile(ctx context.Context) error {
 	said := c.followBuild(output)
 	if err := cmd.Wait(); err != nil {
 		return fmt.Errorf("go build: %w\n%s", err, said)
+	}
+	return nil
+}
+
+// compileDex builds the identity provider. It has a module of its own, as it and Kubernetes need different versions of much.
+func (c *Cluster) compileDex(ctx context.Context) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", c.path("bin")+"/", ".") //nolint:gosec // our own package
+	cmd.Dir = filepath.Join(c.Root, "hack", "dex")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly -buildvcs=false")
+	if said, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("go build of the identity provider: %w\n%s", err, said)
 	}
 	return nil
 }

@@ -24,7 +24,7 @@ type credentials struct {
 	ca, frontProxyCA                            *pki.Authority
 	serviceAccounts                             pki.Pair
 	etcd, apiServer, kubeletClient, frontClient pki.Pair
-	kubeletServer                               pki.Pair
+	kubeletServer, dex                          pki.Pair
 	// kubeconfigs, by the name of the part.
 	kubeconfigs map[string]string
 }
@@ -59,6 +59,7 @@ func (c *Cluster) makeCredentials() (credentials, error) {
 		}},
 		{&creds.kubeletClient, creds.ca, pki.Leaf{Name: "apiserver-kubelet-client", CommonName: "kube-apiserver-kubelet-client", Organization: "system:masters"}},
 		{&creds.frontClient, creds.frontProxyCA, pki.Leaf{Name: "front-proxy-client", CommonName: "front-proxy-client"}},
+		{&creds.dex, creds.ca, pki.Leaf{Name: "dex", CommonName: "dex", Names: []string{"localhost"}, IPs: []net.IP{local}}},
 		{&creds.kubeletServer, creds.ca, pki.Leaf{Name: "kubelet-server", CommonName: "system:node:" + nodeName, Names: []string{nodeName}, IPs: []net.IP{node, local}}},
 	} {
 		if *wanted.into, err = wanted.by.Issue(wanted.leaf); err != nil {

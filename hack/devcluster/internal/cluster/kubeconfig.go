@@ -66,10 +66,21 @@ func (c *Cluster) writeEnv() error {
 		{"SOMA_DATABASE_URL", c.databaseURL("127.0.0.1")},
 		{"SOMA_REDIS_URL", fmt.Sprintf("redis://default:%s@%s/0", c.RedisPassword, loopback(c.Ports.Redis))},
 		{"KUBEBUILDER_ASSETS", c.path("bin")},
+		// By whom the identity provider's certificate is signed, and Soma's.
+		{"SOMA_CA_FILE", c.caFile()},
+		{"SOMA_GATEWAY_URL", c.gatewayURL()},
+		{"SOMA_GATEWAY_PORT", strconv.Itoa(c.Ports.Gateway)},
+		{"SOMA_GATEWAY_SECRET", c.GatewaySecret},
+		{"SOMA_ISSUER_URL", c.issuerURL()},
 	}
 	if c.Rooted {
 		// How pods of the cluster reach PostgreSQL.
-		variables = append(variables, [2]string{"SOMA_CLUSTER_DATABASE_URL", c.databaseURL(nodeAddress)})
+		variables = append(variables,
+			[2]string{"SOMA_CLUSTER_DATABASE_URL", c.databaseURL(nodeAddress)},
+			// Where pods find what is on this machine's loopback, and where the forwarder looks for the gateway's service.
+			[2]string{"SOMA_NODE_ADDRESS", nodeAddress},
+			[2]string{"SOMA_GATEWAY_ADDRESS", gatewayAddress},
+		)
 	} else {
 		// Where hack/deploy/dev-without-node lets Soma's own processes listen.
 		variables = append(variables,

@@ -15,6 +15,7 @@ const (
 	podCIDR        = "10.244.0.0/20"
 	serviceCIDR    = "10.96.0.0/16"
 	serviceAddress = "10.96.0.1"
+	gatewayAddress = "10.96.0.2"
 	bridgeName     = "soma0"
 )
 

@@ -81,11 +81,14 @@ func (c *Cluster) publish(ctx context.Context) error {
 	if !c.Rooted {
 		return nil
 	}
-	published := []int{c.Ports.APIServer, c.Ports.Postgres, c.Ports.Redis}
+	published := []int{c.Ports.APIServer, c.Ports.Postgres, c.Ports.Redis, c.Ports.Dex}
 	args := []string{"forward", "--netns=" + c.namespace()}
 	for _, port := range published {
 		args = append(args, "--port="+strconv.Itoa(port))
 	}
+	// The gateway is pods behind a service, which is there later.
+	args = append(args, fmt.Sprintf("--to=%d=%s", c.Ports.Gateway, net.JoinHostPort(gatewayAddress, "443")))
+	published = append(published, c.Ports.Gateway)
 	return c.startOutside(ctx, process.Spec{Name: "forward", Path: c.bin("devcluster"), Args: args}, func(ctx context.Context) error {
 		var dialer net.Dialer
 		for _, port := range published {

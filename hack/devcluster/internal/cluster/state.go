@@ -23,6 +23,8 @@ type state struct {
 	PostgresPassword string `json:"postgresPassword"`
 	SomaPassword     string `json:"somaPassword"`
 	RedisPassword    string `json:"redisPassword"`
+	// GatewaySecret is by what the identity provider knows Soma's gateway.
+	GatewaySecret string `json:"gatewaySecret"`
 }
 
 type portSet struct {
@@ -38,12 +40,15 @@ type portSet struct {
 	Webhook int `json:"webhook"`
 	History int `json:"history"`
 	Probes  int `json:"probes"`
+	// Gateway is where Soma's gateway is found, and Dex the identity provider at which people sign in.
+	Gateway int `json:"gateway"`
+	Dex     int `json:"dex"`
 }
 
 func (p *portSet) all() []*int {
 	return []*int{
 		&p.APIServer, &p.Etcd, &p.EtcdPeer, &p.ControllerManager, &p.Scheduler, &p.Kwok, &p.Postgres, &p.Redis,
-		&p.Webhook, &p.History, &p.Probes,
+		&p.Webhook, &p.History, &p.Probes, &p.Gateway, &p.Dex,
 	}
 }
 
@@ -62,6 +67,9 @@ func loadState(layout Layout, rooted, running bool, nodes int) (state, error) {
 			return s, fmt.Errorf("%s is damaged: %w; `make down` and remove %s", path, err, layout.Dir)
 		}
 	}
+	if s.GatewaySecret == "" {
+		s.GatewaySecret = rand.Text()
+	}
 	if s.Rooted != rooted {
 		return s, fmt.Errorf("the cluster in %s was first brought up %s root: do the same now, or remove the folder", layout.Dir, map[bool]string{true: "as", false: "without"}[s.Rooted])
 	}
@@ -69,9 +77,13 @@ func loadState(layout Layout, rooted, running bool, nodes int) (state, error) {
 		s.Nodes = nodes
 	}
 	if !running {
-		if err := s.Ports.choose(layout); err != nil {
-			return s, err
-		}
+		err = s.Ports.choose(layout, s.Ports.all())
+	} else {
+		// Those that there were not yet when the cluster was started.
+		err = s.Ports.choose(layout, []*int{&s.Ports.Gateway, &s.Ports.Dex})
+	}
+	if err != nil {
+		return s, err
 	}
 	if data, err = json.MarshalIndent(s, "", "  "); err != nil {
 		return s, err
@@ -79,21 +91,27 @@ func loadState(layout Layout, rooted, running bool, nodes int) (state, error) {
 	return s, writeFile(path, string(data), 0o600)
 }
 
-func (p *portSet) choose(layout Layout) error {
-	wanted := make([]int, 0, len(p.all()))
+// choose chooses ports: of a cluster that runs those that have none, of another also those that something else uses.
+func (p *portSet) choose(layout Layout, which []*int) error {
+	all := len(which) == len(p.all())
+	taken := map[int]bool{}
 	for _, port := range p.all() {
-		if *port != 0 && !ports.Free(*port) {
+		taken[*port] = true
+	}
+	wanted := make([]int, 0, len(which))
+	for _, port := range which {
+		if all && *port != 0 && !ports.Free(*port) {
 			*port = 0
 		}
 		wanted = append(wanted, *port)
 	}
 	seed := fnv.New32a()
 	_, _ = seed.Write([]byte(layout.Dir))
-	chosen, err := ports.Choose(wanted, seed.Sum32(), ports.Free)
+	chosen, err := ports.Choose(wanted, seed.Sum32(), func(port int) bool { return !taken[port] && ports.Free(port) })
 	if err != nil {
 		return err
 	}
-	for i, port := range p.all() {
+	for i, port := range which {
 		*port = chosen[i]
 	}
 	return nil

@@ -51,9 +51,9 @@ func (c *Cluster) Up(ctx context.Context) error {
 	c.progress.Say("Next: . %s", c.env())
 	if c.options.Platform {
 		c.progress.Say("      soma run --help")
-	} else {
-		c.progress.Say("      kubectl get nodes")
+		return c.sayHowToSignIn(ctx)
 	}
+	c.progress.Say("      kubectl get nodes")
 	return nil
 }
 
@@ -80,6 +80,7 @@ func (c *Cluster) bringUp(ctx context.Context) error {
 	group, groupCtx := errgroup.WithContext(ctx)
 	group.Go(func() error { return c.startPostgres(groupCtx) })
 	group.Go(func() error { return c.startRedis(groupCtx) })
+	group.Go(func() error { return c.startDex(groupCtx, creds) })
 	group.Go(func() error { return c.bringUpKubernetes(groupCtx, creds) })
 	return group.Wait()
 }

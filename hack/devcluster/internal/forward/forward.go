@@ -23,18 +23,25 @@ const (
 	dialTimeout    = 5 * time.Second
 )
 
-// Run serves each port on 127.0.0.1 and connects callers to the same port of 127.0.0.1 inside the namespace at path,
-// until the context ends.
-func Run(ctx context.Context, path string, ports []int) error {
-	group, ctx := errgroup.WithContext(ctx)
+// Run serves each port on 127.0.0.1 and connects callers to the same port of 127.0.0.1 inside the namespace at path, and ports
+// with an address of their own to that, until the context ends.
+func Run(ctx context.Context, path string, ports []int, to map[string]string) error {
+	leads := map[string]string{}
 	for _, port := range ports {
 		address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
-		listener, err := net.Listen("tcp", address)
+		leads[address] = address
+	}
+	for port, address := range to {
+		leads[net.JoinHostPort("127.0.0.1", port)] = address
+	}
+	group, ctx := errgroup.WithContext(ctx)
+	for outside, inside := range leads {
+		listener, err := net.Listen("tcp", outside)
 		if err != nil {
-			return fmt.Errorf("publish port %d: %w", port, err)
+			return fmt.Errorf("publish %s: %w", outside, err)
 		}
 		context.AfterFunc(ctx, func() { _ = listener.Close() })
-		group.Go(func() error { return serve(ctx, listener, path, address) })
+		group.Go(func() error { return serve(ctx, listener, path, inside) })
 	}
 	if err := group.Wait(); err != nil && ctx.Err() == nil {
 		return err

@@ -1,0 +1,153 @@
+// Command gateway is the front door of Soma: people sign in, and programs come with tokens.
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"flag"
+	"fmt"
+	"net"
+	"os"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"k8s.io/apimachinery/pkg/runtime"
+	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
+	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
+	"k8s.io/client-go/rest"
+	"k8s.io/utils/clock"
+	ctrl "sigs.k8s.io/controller-runtime"
+	"sigs.k8s.io/controller-runtime/pkg/cache"
+	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/authority"
+	"github.com/soma-platform/soma/internal/gateway"
+	"github.com/soma-platform/soma/internal/gateway/config"
+	"github.com/soma-platform/soma/internal/gateway/signin"
+	"github.com/soma-platform/soma/internal/platform/version"
+)
+
+const (
+	// expiryInterval is how often it is looked which grants have ended.
+	expiryInterval = 5 * time.Second
+	// requestTime bounds one request to the API server that the gateway makes for itself.
+	requestTime = 20 * time.Second
+)
+
+// options are the flags.
+type options struct {
+	configFile string
+	address    string
+	certFile   string
+	keyFile    string
+	namespace  string
+	firstLink  bool
+	firstName  string
+}
+
+func main() {
+	var o options
+	o.bind(flag.CommandLine)
+	zapOptions := zap.Options{}
+	zapOptions.BindFlags(flag.CommandLine)
+	flag.Parse()
+	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&zapOptions)))
+	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
+		fmt.Fprintln(os.Stderr, "gateway:", err)
+		os.Exit(1)
+	}
+}
+
+// bind makes flags of the options.
+func (o *options) bind(flags *flag.FlagSet) {
+	flags.StringVar(&o.configFile, "config", "/etc/soma/gateway/config.yaml", "the configuration: identity providers and sessions")
+	flags.StringVar(&o.address, "bind-address", ":8443", "where to listen")
+	flags.StringVar(&o.certFile, "tls-cert-file", "/certs/tls.crt", "certificate to serve with; read again when it changes")
+	flags.StringVar(&o.keyFile, "tls-private-key-file", "/certs/tls.key", "key of the certificate")
+	flags.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace that Soma itself runs in")
+	flags.BoolVar(&o.firstLink, "first-admin-link", false, "print a link by which one person becomes the first administrator, and end")
+	flags.StringVar(&o.firstName, "first-admin-name", "", "with --first-admin-link: the name of that User; by default one made from who they are")
+}
+
+func run(ctx context.Context, o options) error {
+	if flag.NArg() > 0 {
+		return fmt.Errorf("unexpected argument %q; see --help", flag.Arg(0))
+	}
+	if o.namespace == "" {
+		o.namespace = "soma-system"
+	}
+	c, err := config.Load(o.configFile)
+	if err != nil {
+		return err
+	}
+	api, err := ctrl.GetConfig()
+	if err != nil {
+		return fmt.Errorf("find the cluster: %w", err)
+	}
+	api.Timeout = requestTime
+	scheme := runtime.NewScheme()
+	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
+	utilruntime.Must(platformv1.AddToScheme(scheme))
+	direct, err := client.New(api, client.Options{Scheme: scheme})
+	if err != nil {
+		return fmt.Errorf("make a client: %w", err)
+	}
+	if o.firstLink {
+		first := signin.First{Client: direct, Namespace: o.namespace, Now: time.Now}
+		link, err := first.Issue(ctx, c.ExternalURL, o.firstName)
+		if err != nil {
+			return err
+		}
+		fmt.Println(link)
+		return nil
+	}
+	return serve(ctx, o, c, api, direct)
+}
+
+// serve serves until the context ends.
+func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, direct client.Client) error {
+	log := ctrl.Log.WithName("gateway")
+	log.Info("starting", "version", version.Version, "address", c.ExternalURL)
+	watching := rest.CopyConfig(api)
+	// Watches last.
+	watching.Timeout = 0
+	objects, err := cache.New(watching, cache.Options{Scheme: direct.Scheme()})
+	if err != nil {
+		return fmt.Errorf("make a cache: %w", err)
+	}
+	rights := authority.New(clock.RealClock{})
+	synced, err := rights.Follow(ctx, objects)
+	if err != nil {
+		return err
+	}
+	certificate, err := certwatcher.New(o.certFile, o.keyFile)
+	if err != nil {
+		return fmt.Errorf("read the certificate: %w", err)
+	}
+	door, err := gateway.New(gateway.Options{
+		Config: c, Authority: rights, Client: direct, Namespace: o.namespace, Clock: clock.RealClock{}, Log: log,
+	})
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.address)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	ticker := time.NewTicker(expiryInterval)
+	defer ticker.Stop()
+
+	parts, partsCtx := errgroup.WithContext(ctx)
+	parts.Go(func() error { return objects.Start(partsCtx) })
+	parts.Go(func() error { return rights.Start(partsCtx, synced, ticker.C) })
+	parts.Go(func() error { return certificate.Start(partsCtx) })
+	parts.Go(func() error {
+		return door.Serve(partsCtx, listener, &tls.Config{
+			GetCertificate: certificate.GetCertificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
+		})
+	})
+	return parts.Wait()
+}

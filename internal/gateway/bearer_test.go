@@ -1,0 +1,228 @@
+package gateway_test
+
+import (
+	"crypto/rand"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/gateway/caller"
+	"github.com/soma-platform/soma/internal/signin"
+	"github.com/soma-platform/soma/internal/testing/dex"
+	"github.com/soma-platform/soma/internal/token"
+)
+
+// login signs a person in as the command line does.
+func (w *world) login(t *testing.T, p dex.Person) (*signin.Discovery, *signin.Tokens) {
+	t.Helper()
+	found, err := signin.Discover(t.Context(), w.external, w.CA)
+	if err != nil {
+		t.Fatal(err)
+	}
+	issuer, err := found.Choose("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	browser := w.browser(t)
+	tokens, err := signin.Browser(t.Context(), issuer, func(address string) error {
+		response, err := w.SignIn(browser, address, p)
+		if err == nil {
+			_ = response.Body.Close()
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return found, tokens
+}
+
+func TestIDToken(t *testing.T) {
+	w := newWorld(t, nil)
+	w.user(t, alice)
+	found, tokens := w.login(t, alice)
+	if found.Kubernetes != w.external+"/kubernetes" || found.CA != string(w.CA) || found.Issuers[0].CA != string(w.CA) {
+		t.Errorf("the gateway tells %+v", found)
+	}
+	who, err := signin.Who(t.Context(), found, tokens.ID)
+	if err != nil || who.User != "alice" || who.Via != string(caller.ViaIDToken) {
+		t.Fatalf("alice is %+v, %v", who, err)
+	}
+	if _, err := signin.Who(t.Context(), found, ""); err == nil {
+		t.Error("without a token somebody is let in")
+	}
+
+	t.Run("renewed", func(t *testing.T) {
+		issuer, _ := found.Choose("dex")
+		next, err := signin.Refresh(t.Context(), issuer, tokens)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if who, err := signin.Who(t.Context(), found, next.ID); err != nil || who.User != "alice" {
+			t.Errorf("alice is %+v, %v", who, err)
+		}
+	})
+	t.Run("with a cookie of somebody else", func(t *testing.T) {
+		w.user(t, bob)
+		browser := w.mustSignIn(t, bob)
+		if who, _ := w.whoami(t, browser, tokens.ID); who != "alice" {
+			t.Errorf("the token of alice with a cookie of bob makes %q", who)
+		}
+		if who, status := w.whoami(t, browser, "x"); status != http.StatusUnauthorized {
+			t.Errorf("a wrong token with a cookie of bob makes %q", who)
+		}
+	})
+	t.Run("signed out", func(t *testing.T) {
+		_, tokens := w.login(t, alice)
+		request, _ := http.NewRequestWithContext(t.Context(), http.MethodPost, w.external+"/signout", nil)
+		request.Header.Set("Authorization", "Bearer "+tokens.ID)
+		response, err := w.browser(t).Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		eventually(t, "the token does not count", func() bool {
+			_, status := w.whoami(t, w.browser(t), tokens.ID)
+			return status == http.StatusUnauthorized
+		})
+	})
+	t.Run("notBefore", func(t *testing.T) {
+		change(t, "alice", func(u *v1alpha1.User) { u.Spec.NotBefore = &metav1.Time{Time: time.Now()} })
+		if who, status := w.whoami(t, w.browser(t), tokens.ID); status != http.StatusUnauthorized {
+			t.Errorf("a token of before is still %q", who)
+		}
+	})
+	t.Run("of nobody", func(t *testing.T) {
+		_, tokens := w.login(t, stranger)
+		if who, status := w.whoami(t, w.browser(t), tokens.ID); status != http.StatusUnauthorized {
+			t.Errorf("a stranger is %q", who)
+		}
+	})
+}
+
+// TestForged: whatever is wrong with a token, the answer is the same.
+func TestForged(t *testing.T) {
+	w := newWorld(t, nil)
+	w.user(t, alice)
+	_, tokens := w.login(t, alice)
+	parts := strings.Split(tokens.ID, ".")
+	forged := map[string]string{
+		"no token":                               "x",
+		"two parts":                              parts[0] + "." + parts[1],
+		"no signature":                           parts[0] + "." + parts[1] + ".",
+		"another's signature":                    parts[0] + "." + parts[1] + "." + strings.Repeat("A", len(parts[2])),
+		"none":                                   "eyJhbGciOiJub25lIn0." + parts[1] + ".",
+		"of a service account that is not there": "soma_nobody_x_" + strings.Repeat("a", 51) + "a",
+		"long":                                   strings.Repeat("x", 20<<10),
+	}
+	var first string
+	for name, raw := range forged {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, w.external+"/whoami", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		request.Header.Set("Authorization", "Bearer "+raw)
+		response, err := w.browser(t).Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer := response.Status + body(t, response)
+		if first == "" {
+			first = answer
+		}
+		if response.StatusCode != http.StatusUnauthorized || answer != first {
+			t.Errorf("%s: %s, where another gets %s", name, answer, first)
+		}
+	}
+	t.Run("too many", func(t *testing.T) {
+		for range 60 {
+			if _, status := w.whoami(t, w.browser(t), "x"); status == http.StatusTooManyRequests {
+				return
+			}
+		}
+		t.Error("60 wrong tokens are each looked at")
+	})
+}
+
+func TestServiceAccountToken(t *testing.T) {
+	w := newWorld(t, nil)
+	w.user(t, alice)
+	var random [token.SecretBytes]byte
+	_, _ = rand.Read(random[:])
+	raw, err := token.New("builder", "one", random)
+	if err != nil {
+		t.Fatal(err)
+	}
+	scope := []v1alpha1.Permission{{URI: "job://local/default/vision", Action: v1alpha1.ActionRead}}
+	make1(t, &v1alpha1.User{
+		ObjectMeta: metav1.ObjectMeta{Name: "builder"},
+		Spec: v1alpha1.UserSpec{Type: v1alpha1.UserServiceAccount, Owner: "alice", Tokens: []v1alpha1.Token{
+			{ID: "one", Hash: token.Hash(raw), ExpiresAt: metav1.NewTime(time.Now().Add(time.Hour).Truncate(time.Second)), Scope: scope},
+		}},
+	})
+	if who, _ := w.whoami(t, w.browser(t), raw); who != "builder" {
+		t.Fatalf("the token makes %q", who)
+	}
+	other, _ := token.New("builder", "one", [token.SecretBytes]byte{1})
+	renamed, _ := token.New("builder", "two", random)
+	for name, wrong := range map[string]string{"another secret": other, "another id": renamed, "a person": strings.Replace(raw, "builder", "alice", 1)} {
+		if who, status := w.whoami(t, w.browser(t), wrong); status != http.StatusUnauthorized {
+			t.Errorf("%s makes %q", name, who)
+		}
+	}
+	t.Run("expired", func(t *testing.T) {
+		w.clock.put(2 * time.Hour)
+		defer w.clock.put(-2 * time.Hour)
+		if who, status := w.whoami(t, w.browser(t), raw); status != http.StatusUnauthorized {
+			t.Errorf("it is still %q", who)
+		}
+	})
+	t.Run("owner disabled", func(t *testing.T) {
+		disabled := true
+		change(t, "alice", func(u *v1alpha1.User) { u.Spec.Disabled = &disabled })
+		if who, status := w.whoami(t, w.browser(t), raw); status != http.StatusUnauthorized {
+			t.Errorf("it is still %q", who)
+		}
+		change(t, "alice", func(u *v1alpha1.User) { u.Spec.Disabled = nil })
+		if who, _ := w.whoami(t, w.browser(t), raw); who != "builder" {
+			t.Errorf("with its owner back it is %q", who)
+		}
+	})
+	t.Run("removed", func(t *testing.T) {
+		change(t, "builder", func(u *v1alpha1.User) { u.Spec.Tokens = nil })
+		if who, status := w.whoami(t, w.browser(t), raw); status != http.StatusUnauthorized {
+			t.Errorf("it is still %q", who)
+		}
+	})
+}
+
+// TestStillValid: what is open ends with what it was opened by.
+func TestStillValid(t *testing.T) {
+	w := newWorld(t, nil)
+	w.user(t, alice)
+	browser := w.mustSignIn(t, alice)
+	g := w.serve(t, listen(t), w.config)
+	at, err := url.Parse(w.external)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, w.external, nil)
+	for _, cookie := range browser.Jar.Cookies(at) {
+		request.AddCookie(cookie)
+	}
+	c, err := g.Authenticator().Authenticate(request)
+	if err != nil || c.User != "alice" || c.Via != caller.ViaCookie || !g.Authenticator().StillValid(c) {
+		t.Fatalf("the caller is %+v, %v", c, err)
+	}
+	if response, err := browser.PostForm(w.external+"/signout", nil); err != nil {
+		t.Fatal(err)
+	} else {
+		_ = response.Body.Close()
+	}
+	eventually(t, "what was opened ends", func() bool { return !g.Authenticator().StillValid(c) })
+}
