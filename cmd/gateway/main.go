@@ -4,12 +4,14 @@ package main
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"flag"
 	"fmt"
 	"net"
 	"os"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -25,7 +27,9 @@ import (
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/authority"
 	"github.com/soma-platform/soma/internal/gateway"
+	"github.com/soma-platform/soma/internal/gateway/audit"
 	"github.com/soma-platform/soma/internal/gateway/config"
+	"github.com/soma-platform/soma/internal/gateway/kubeproxy"
 	"github.com/soma-platform/soma/internal/gateway/signin"
 	"github.com/soma-platform/soma/internal/platform/version"
 )
@@ -46,6 +50,8 @@ type options struct {
 	namespace  string
 	firstLink  bool
 	firstName  string
+	// databaseURL is where the audit log goes.
+	databaseURL string
 }
 
 func main() {
@@ -54,6 +60,7 @@ func main() {
 	zapOptions := zap.Options{}
 	zapOptions.BindFlags(flag.CommandLine)
 	flag.Parse()
+	o.databaseURL = os.Getenv("SOMA_DATABASE_URL")
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&zapOptions)))
 	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
 		fmt.Fprintln(os.Stderr, "gateway:", err)
@@ -87,11 +94,12 @@ func run(ctx context.Context, o options) error {
 	if err != nil {
 		return fmt.Errorf("find the cluster: %w", err)
 	}
-	api.Timeout = requestTime
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(platformv1.AddToScheme(scheme))
-	direct, err := client.New(api, client.Options{Scheme: scheme})
+	bounded := rest.CopyConfig(api)
+	bounded.Timeout = requestTime
+	direct, err := client.New(bounded, client.Options{Scheme: scheme})
 	if err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
@@ -109,12 +117,12 @@ func run(ctx context.Context, o options) error {
 
 // serve serves until the context ends.
 func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, direct client.Client) error {
+	if o.databaseURL == "" {
+		return errors.New("SOMA_DATABASE_URL is not set: it names the PostgreSQL database of the audit log")
+	}
 	log := ctrl.Log.WithName("gateway")
 	log.Info("starting", "version", version.Version, "address", c.ExternalURL)
-	watching := rest.CopyConfig(api)
-	// Watches last.
-	watching.Timeout = 0
-	objects, err := cache.New(watching, cache.Options{Scheme: direct.Scheme()})
+	objects, err := cache.New(api, cache.Options{Scheme: direct.Scheme()})
 	if err != nil {
 		return fmt.Errorf("make a cache: %w", err)
 	}
@@ -133,6 +141,24 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 	if err != nil {
 		return err
 	}
+	metrics := prometheus.NewRegistry()
+	store, err := audit.Open(ctx, o.databaseURL)
+	if err != nil {
+		return err
+	}
+	defer store.Close()
+	trail, err := audit.NewLog(store, clock.RealClock{}, log.WithName("audit"), metrics)
+	if err != nil {
+		return err
+	}
+	kubernetes, err := kubeproxy.New(kubeproxy.Options{
+		Prefix: signin.KubernetesPath, Config: api, Authenticator: door.Authenticator(), Authority: rights, Audit: trail,
+		Origins: []string{c.Origin()}, Limits: kubeproxy.DefaultLimits(), Clock: clock.RealClock{}, Log: log.WithName("kubernetes"), Registry: metrics,
+	})
+	if err != nil {
+		return err
+	}
+	door.Mount(signin.KubernetesPath+"/", kubernetes)
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.address)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
@@ -144,6 +170,8 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 	parts.Go(func() error { return objects.Start(partsCtx) })
 	parts.Go(func() error { return rights.Start(partsCtx, synced, ticker.C) })
 	parts.Go(func() error { return certificate.Start(partsCtx) })
+	parts.Go(func() error { return trail.Run(partsCtx) })
+	parts.Go(func() error { return kubernetes.Run(partsCtx) })
 	parts.Go(func() error {
 		return door.Serve(partsCtx, listener, &tls.Config{
 			GetCertificate: certificate.GetCertificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
