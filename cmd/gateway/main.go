@@ -8,9 +8,11 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/http"
 	"os"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime"
@@ -29,6 +31,7 @@ import (
 	"github.com/soma-platform/soma/internal/gateway"
 	"github.com/soma-platform/soma/internal/gateway/audit"
 	"github.com/soma-platform/soma/internal/gateway/config"
+	"github.com/soma-platform/soma/internal/gateway/jobpages"
 	"github.com/soma-platform/soma/internal/gateway/kubeproxy"
 	"github.com/soma-platform/soma/internal/gateway/signin"
 	"github.com/soma-platform/soma/internal/platform/version"
@@ -122,7 +125,9 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 	}
 	log := ctrl.Log.WithName("gateway")
 	log.Info("starting", "version", version.Version, "address", c.ExternalURL)
-	objects, err := cache.New(api, cache.Options{Scheme: direct.Scheme()})
+	objects, err := cache.New(api, cache.Options{
+		Scheme: direct.Scheme(), ByObject: map[client.Object]cache.ByObject{&platformv1.Job{}: {Transform: jobpages.Slim}},
+	})
 	if err != nil {
 		return fmt.Errorf("make a cache: %w", err)
 	}
@@ -159,10 +164,15 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 		return err
 	}
 	door.Mount(signin.KubernetesPath+"/", kubernetes)
+	asked, err := mountPages(ctx, c, door, objects, rights, log.WithName("job-pages"))
+	if err != nil {
+		return err
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", o.address)
 	if err != nil {
 		return fmt.Errorf("listen: %w", err)
 	}
+	secure := &tls.Config{GetCertificate: certificate.GetCertificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 	ticker := time.NewTicker(expiryInterval)
 	defer ticker.Stop()
 
@@ -172,10 +182,51 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 	parts.Go(func() error { return certificate.Start(partsCtx) })
 	parts.Go(func() error { return trail.Run(partsCtx) })
 	parts.Go(func() error { return kubernetes.Run(partsCtx) })
-	parts.Go(func() error {
-		return door.Serve(partsCtx, listener, &tls.Config{
-			GetCertificate: certificate.GetCertificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"},
-		})
-	})
+	parts.Go(func() error { return door.Serve(partsCtx, listener, secure) })
+	if asked != nil {
+		parts.Go(func() error { return gateway.ServeUntil(partsCtx, asked.listener, secure, asked.handler) })
+	}
 	return parts.Wait()
+}
+
+// pages is where the proxy asks that leads to the pages of jobs.
+type pages struct {
+	listener net.Listener
+	handler  http.Handler
+}
+
+// mountPages makes the gateway let people see the pages of jobs, if it is to.
+func mountPages(ctx context.Context, c *config.Config, door *gateway.Gateway, objects cache.Cache, rights *authority.Authority, log logr.Logger) (*pages, error) {
+	if c.JobPages == nil {
+		return nil, nil
+	}
+	token, err := c.JobPages.ProxyToken()
+	if err != nil {
+		return nil, err
+	}
+	key, err := c.JobPages.AssertionKey()
+	if err != nil {
+		return nil, err
+	}
+	signer, err := jobpages.NewSigner(c.ExternalURL, key)
+	if err != nil {
+		return nil, err
+	}
+	index, err := jobpages.NewIndex(ctx, objects, log)
+	if err != nil {
+		return nil, err
+	}
+	service, err := jobpages.New(jobpages.Options{
+		Domain: c.JobPages.Domain, Gateway: c.ExternalURL, SignInPath: signin.SignInPath, ProxyToken: token,
+		Authenticator: door.Authenticator(), Rights: rights, Pages: index, Keys: door.Keys(), Signer: signer, Clock: clock.RealClock{}, Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	service.Routes(door)
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.JobPages.BindAddress)
+	if err != nil {
+		return nil, fmt.Errorf("listen for the proxy of job pages: %w", err)
+	}
+	return &pages{listener: listener, handler: service.Auth()}, nil
 }

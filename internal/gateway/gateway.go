@@ -75,6 +75,9 @@ func New(o Options) (*Gateway, error) {
 // Authenticator says who calls.
 func (g *Gateway) Authenticator() caller.Authenticator { return g.signin }
 
+// Keys seal what browsers keep.
+func (g *Gateway) Keys() *session.Keys { return g.keys }
+
 // Mount puts a handler where a pattern of http.ServeMux says, for callers of whom it asks the Authenticator.
 func (g *Gateway) Mount(pattern string, handler http.Handler) { g.mux.Handle(pattern, handler) }
 
@@ -93,14 +96,20 @@ func (g *Gateway) ready(w http.ResponseWriter, _ *http.Request) {
 
 // Serve serves on a listener until the context ends, then lets what is under way come to an end.
 func (g *Gateway) Serve(ctx context.Context, listener net.Listener, config *tls.Config) error {
+	go g.followKeys(ctx)
+	return ServeUntil(ctx, listener, config, g.Handler())
+}
+
+// ServeUntil serves a handler on a listener by TLS until the context ends, with the bounds of the gateway, and then lets what is
+// under way come to an end.
+func ServeUntil(ctx context.Context, listener net.Listener, config *tls.Config, handler http.Handler) error {
 	server := &http.Server{
-		Handler: g.Handler(), TLSConfig: config, ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
+		Handler: handler, TLSConfig: config.Clone(), ReadHeaderTimeout: headerTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: maxHeader,
 		// Streams end with their own contexts, not with that of the process.
 		BaseContext: func(net.Listener) context.Context { return context.WithoutCancel(ctx) },
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- server.ServeTLS(listener, "", "") }()
-	go g.followKeys(ctx)
 	select {
 	case err := <-ended:
 		return fmt.Errorf("serve: %w", err)

@@ -2,7 +2,9 @@
 package config
 
 import (
+	"crypto/ed25519"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -28,6 +30,8 @@ const (
 	maxLifetime     = 7 * 24 * time.Hour
 	defaultIdle     = 2 * time.Hour
 	minLifetime     = time.Minute
+
+	defaultPagesAddress = ":8444"
 )
 
 // Config says how people sign in.
@@ -49,6 +53,20 @@ type Config struct {
 	// CreateUsers makes a User, who may do nothing yet, for whoever an identity provider lets in. Otherwise users are made by
 	// others, and whoever is none is told what to send to whom.
 	CreateUsers bool `json:"createUsers,omitempty"`
+	// JobPages is how people come to see the pages that jobs serve. Without it they do not.
+	JobPages *JobPages `json:"jobPages,omitempty"`
+}
+
+// JobPages is how people come to see the pages that jobs serve: by a proxy that asks the gateway before each request.
+type JobPages struct {
+	// Domain below which the hosts of pages are, as the Cluster has it in spec.jobPages.
+	Domain string `json:"domain"`
+	// BindAddress is where the proxy asks, and nobody else is to reach. ":8444" by default.
+	BindAddress string `json:"bindAddress,omitempty"`
+	// ProxyTokenFile has what the proxy shows in the address at which it asks: 32 characters at least.
+	ProxyTokenFile string `json:"proxyTokenFile"`
+	// AssertionKeyFile has the key with which jobs are told who asks: 32 bytes in base64, the seed of a key of Ed25519.
+	AssertionKeyFile string `json:"assertionKeyFile"`
 }
 
 // Issuer is one identity provider that speaks OpenID Connect.
@@ -132,6 +150,9 @@ func Parse(text []byte) (*Config, error) {
 	for i := range c.Issuers {
 		c.Issuers[i].complete()
 	}
+	if c.JobPages != nil && c.JobPages.BindAddress == "" {
+		c.JobPages.BindAddress = defaultPagesAddress
+	}
 	return &c, c.validate()
 }
 
@@ -164,6 +185,9 @@ func (c *Config) validate() error {
 	}
 	if len(c.Issuers) == 0 || len(c.Issuers) > maxIssuers {
 		wrong = append(wrong, fmt.Errorf("issuers must have from 1 to %d identity providers", maxIssuers))
+	}
+	if p := c.JobPages; p != nil && (p.Domain == "" || p.ProxyTokenFile == "" || p.AssertionKeyFile == "") {
+		wrong = append(wrong, errors.New("jobPages must have a domain, a proxyTokenFile and an assertionKeyFile"))
 	}
 	names, urls := map[string]bool{}, map[string]bool{}
 	for i := range c.Issuers {
@@ -205,6 +229,28 @@ func (i *Issuer) validate() error {
 		wrong = append(wrong, fmt.Errorf("displayName, groupsClaim and groupsPrefix must have up to %d bytes", maxClaim))
 	}
 	return errors.Join(wrong...)
+}
+
+// ProxyToken is what the proxy shows.
+func (p *JobPages) ProxyToken() (string, error) {
+	text, err := readBounded(p.ProxyTokenFile)
+	if err != nil {
+		return "", fmt.Errorf("read the proxy's token: %w", err)
+	}
+	return strings.TrimSpace(string(text)), nil
+}
+
+// AssertionKey is the key with which jobs are told who asks.
+func (p *JobPages) AssertionKey() (ed25519.PrivateKey, error) {
+	text, err := readBounded(p.AssertionKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("read the key of assertions: %w", err)
+	}
+	seed, err := base64.StdEncoding.DecodeString(strings.TrimSpace(string(text)))
+	if err != nil || len(seed) != ed25519.SeedSize {
+		return nil, fmt.Errorf("the file %s is not %d bytes in base64, as `head -c %[2]d /dev/urandom | base64` makes them", p.AssertionKeyFile, ed25519.SeedSize)
+	}
+	return ed25519.NewKeyFromSeed(seed), nil
 }
 
 // Secret is the client's secret; empty for a public client.

@@ -10,6 +10,7 @@ import (
 
 	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/gateway/caller"
+	"github.com/soma-platform/soma/internal/gateway/session"
 )
 
 // maxTo bounds where a browser goes back to after it signed in: it comes along in an address, which signing in bounds.
@@ -63,7 +64,7 @@ func (s *Service) enter(w http.ResponseWriter, r *http.Request) {
 	}
 	v := visitOf(who)
 	v.Host, v.JobUID, v.Bind, v.Until = host, string(page.Job.UID), bind, s.Clock.Now().Add(codeLifetime)
-	code, err := v.seal(s.Sealer, ForCode)
+	code, err := v.seal(s.Keys, session.ForCode)
 	if err != nil {
 		s.Log.Error(err, "no code was made for a job's page", "host", host)
 		s.say(w, http.StatusInternalServerError, true, "The page cannot be shown now.")
@@ -81,7 +82,7 @@ func (s *Service) comeBack(w http.ResponseWriter, r *http.Request) {
 		s.say(w, http.StatusNotFound, true, absentMessage)
 		return
 	}
-	v, err := open(s.Sealer, ForCode, r.URL.Query().Get("code"), r.Host, now)
+	v, err := open(s.Keys, session.ForCode, r.URL.Query().Get("code"), r.Host, now)
 	bind := single(r.Header, bindCookie)
 	// With the cookie goes the code: nobody comes back with it a second time.
 	http.SetCookie(w, cookie(bindCookie, "", 0))
@@ -90,7 +91,7 @@ func (s *Service) comeBack(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	v.Bind, v.Until = "", now.Add(pageLifetime)
-	sealed, err := v.seal(s.Sealer, ForPage)
+	sealed, err := v.seal(s.Keys, session.ForPage)
 	if err != nil {
 		s.Log.Error(err, "no cookie was made for a job's page", "host", r.Host)
 		s.say(w, http.StatusInternalServerError, true, "The page cannot be shown now.")

@@ -2,7 +2,6 @@ package jobpages
 
 import (
 	"crypto/ed25519"
-	"encoding/base64"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -20,6 +19,7 @@ import (
 
 	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/gateway/caller"
+	"github.com/soma-platform/soma/internal/gateway/session"
 )
 
 var noon = time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
@@ -55,20 +55,9 @@ func (s *signedIn) StillValid(c caller.Caller) bool {
 	return c.User != "mallory" && c.UID == "uid-of-"+c.User && !s.ended[c.Session]
 }
 
-// plain seals by writing the purpose before what is sealed.
-type plain struct{}
+type mounts struct{ mux *http.ServeMux }
 
-func (plain) Seal(purpose Purpose, text []byte) (string, error) {
-	return string(purpose) + "." + base64.RawURLEncoding.EncodeToString(text), nil
-}
-
-func (plain) Open(purpose Purpose, sealed string) ([]byte, error) {
-	text, ok := strings.CutPrefix(sealed, string(purpose)+".")
-	if !ok {
-		return nil, errVisit
-	}
-	return base64.RawURLEncoding.DecodeString(text)
-}
+func (m mounts) Mount(pattern string, handler http.Handler) { m.mux.Handle(pattern, handler) }
 
 type rights map[string]*access.Tree
 
@@ -91,6 +80,7 @@ func (p pages) ByLabel(label string) (Page, bool) {
 // world is a service with the page of one job, which bob may read.
 type world struct {
 	*Service
+	keys   *session.Keys
 	who    *signedIn
 	rights rights
 	page   *Page
@@ -109,18 +99,22 @@ func newWorld(t testing.TB) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	keys := &session.Keys{}
+	if err := keys.Set([]byte(session.NewKey())); err != nil {
+		t.Fatal(err)
+	}
 	w := &world{
-		who: &signedIn{ended: map[string]bool{}}, rights: rights{"bob": may(access.Read)}, page: page(nil),
+		keys: keys, who: &signedIn{ended: map[string]bool{}}, rights: rights{"bob": may(access.Read)}, page: page(nil),
 		clock: clocktesting.NewFakePassiveClock(noon), mux: http.NewServeMux(), key: public,
 	}
 	w.Service, err = New(Options{
 		Domain: domain, Gateway: gatewayURL, SignInPath: "/sign-in", ProxyToken: proxyToken, Authenticator: w.who, Rights: w.rights,
-		Pages: pages{"train--vision": w.page}, Sealer: plain{}, Signer: signer, Clock: w.clock, Log: logr.Discard(),
+		Pages: pages{"train--vision": w.page}, Keys: keys, Signer: signer, Clock: w.clock, Log: logr.Discard(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.Routes(w.mux)
+	w.Routes(mounts{w.mux})
 	return w
 }
 
@@ -472,7 +466,7 @@ func BenchmarkAuth(b *testing.B) {
 	w := newWorld(b)
 	visit := visitOf(caller.Caller{User: "bob", UID: "uid-of-bob", Session: "s", Via: caller.ViaCookie, IssuedAt: noon, ExpiresAt: noon.Add(time.Hour)})
 	visit.Host, visit.JobUID, visit.Until = host, "uid-1", noon.Add(time.Hour)
-	sealed, err := visit.seal(plain{}, ForPage)
+	sealed, err := visit.seal(w.keys, session.ForPage)
 	if err != nil {
 		b.Fatal(err)
 	}

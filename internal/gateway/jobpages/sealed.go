@@ -7,22 +7,8 @@ import (
 	"time"
 
 	"github.com/soma-platform/soma/internal/gateway/caller"
+	"github.com/soma-platform/soma/internal/gateway/session"
 )
-
-// Purpose keeps what is sealed for one purpose from being taken for another.
-type Purpose string
-
-// The purposes for which job pages seal.
-const (
-	ForPage Purpose = "job-page"
-	ForCode Purpose = "job-page-code"
-)
-
-// Sealer seals what a browser keeps, so that only a gateway with the same keys opens it.
-type Sealer interface {
-	Seal(purpose Purpose, text []byte) (string, error)
-	Open(purpose Purpose, sealed string) ([]byte, error)
-}
 
 // visit is who is signed in on the host of a page: the contents both of the code with which a browser comes from the gateway
 // and of the cookie that it is then given.
@@ -55,11 +41,11 @@ func visitOf(c caller.Caller) visit {
 var errVisit = errors.New("it was not sealed for this page, or is over")
 
 // open reads what was sealed for a host, if it counts at a time.
-func open(sealer Sealer, purpose Purpose, sealed, host string, now time.Time) (visit, error) {
+func open(keys *session.Keys, purpose session.Purpose, sealed, host string, now time.Time) (visit, error) {
 	if sealed == "" {
 		return visit{}, errVisit
 	}
-	text, err := sealer.Open(purpose, sealed)
+	text, err := keys.Open(purpose, sealed)
 	if err != nil {
 		return visit{}, errVisit
 	}
@@ -73,10 +59,10 @@ func open(sealer Sealer, purpose Purpose, sealed, host string, now time.Time) (v
 	return v, nil
 }
 
-func (v *visit) seal(sealer Sealer, purpose Purpose) (string, error) {
+func (v *visit) seal(keys *session.Keys, purpose session.Purpose) (string, error) {
 	text, err := json.Marshal(v)
 	if err != nil {
 		return "", fmt.Errorf("write a visit: %w", err)
 	}
-	return sealer.Seal(purpose, text)
+	return keys.Seal(purpose, text)
 }

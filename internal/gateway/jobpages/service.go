@@ -14,6 +14,7 @@ import (
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/gateway/caller"
+	"github.com/soma-platform/soma/internal/gateway/session"
 )
 
 const (
@@ -60,7 +61,7 @@ type Options struct {
 	Authenticator caller.Authenticator
 	Rights        Rights
 	Pages         Pages
-	Sealer        Sealer
+	Keys          *session.Keys
 	Signer        *Signer
 	Clock         clock.PassiveClock
 	Log           logr.Logger
@@ -79,7 +80,7 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("job pages: the domain is missing, or not in lower case")
 	case len(o.ProxyToken) < minProxyToken:
 		return nil, errors.New("job pages: the proxy's token has fewer than 32 characters")
-	case o.Authenticator == nil || o.Rights == nil || o.Pages == nil || o.Sealer == nil || o.Signer == nil || o.Clock == nil:
+	case o.Authenticator == nil || o.Rights == nil || o.Pages == nil || o.Keys == nil || o.Signer == nil || o.Clock == nil:
 		return nil, errors.New("job pages: something that is required is missing")
 	}
 	// What a browser is sent to must not lie below the domain of pages, or a page could be taken for the gateway.
@@ -89,12 +90,17 @@ func New(o Options) (*Service, error) {
 	return &Service{Options: o, token: sha256.Sum256([]byte(o.ProxyToken))}, nil
 }
 
+// Mux takes handlers where patterns of http.ServeMux say.
+type Mux interface {
+	Mount(pattern string, handler http.Handler)
+}
+
 // Routes mounts what browsers and jobs reach.
-func (s *Service) Routes(mux *http.ServeMux) {
-	mux.HandleFunc("GET "+enterPath, s.enter)
-	mux.HandleFunc("GET "+ownPath+"enter", s.comeBack)
-	mux.HandleFunc(ownPath, func(w http.ResponseWriter, _ *http.Request) { s.say(w, http.StatusNotFound, true, absentMessage) })
-	mux.Handle("GET "+KeysPath, s.Signer)
+func (s *Service) Routes(mux Mux) {
+	mux.Mount("GET "+enterPath, http.HandlerFunc(s.enter))
+	mux.Mount("GET "+ownPath+"enter", http.HandlerFunc(s.comeBack))
+	mux.Mount(ownPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { s.say(w, http.StatusNotFound, true, absentMessage) }))
+	mux.Mount("GET "+KeysPath, s.Signer)
 }
 
 // Auth answers the proxy. It is for a listener that only the proxy reaches.
@@ -150,7 +156,7 @@ func (s *Service) find(request asked, page *Page, now time.Time) (caller.Caller,
 		who, err := s.Authenticator.Authenticate(bare)
 		return who, err == nil
 	}
-	v, err := open(s.Sealer, ForPage, single(request.header, pageCookie), request.host, now)
+	v, err := open(s.Keys, session.ForPage, single(request.header, pageCookie), request.host, now)
 	if err != nil || page == nil || v.JobUID != string(page.Job.UID) || !s.Authenticator.StillValid(v.caller()) {
 		return caller.Caller{}, false
 	}

@@ -42,9 +42,12 @@ const (
 	ForSession Purpose = "session"
 	// ForSignIn is a sign-in that is under way.
 	ForSignIn Purpose = "sign-in"
+	// ForPage is a visit of the page of a job, and ForCode what a browser comes to its host with.
+	ForPage Purpose = "job-page"
+	ForCode Purpose = "job-page-code"
 )
 
-var purposes = []Purpose{ForSession, ForSignIn}
+var purposes = []Purpose{ForSession, ForSignIn, ForPage, ForCode}
 
 // ErrTooLong is for what would not fit into a cookie.
 var ErrTooLong = errors.New("it does not fit into a cookie")
@@ -131,8 +134,8 @@ func sealer(key []byte, purpose Purpose) (cipher.AEAD, error) {
 	return cipher.NewGCMWithRandomNonce(block)
 }
 
-// seal makes of a text one that only the keys open, and only for the purpose.
-func (k *Keys) seal(purpose Purpose, text []byte) (string, error) {
+// Seal makes of a text one that only the keys open, and only for the purpose.
+func (k *Keys) Seal(purpose Purpose, text []byte) (string, error) {
 	sealer := (*k.current.Load())[purpose][0]
 	sealed := sealer.Seal([]byte{version}, nil, text, []byte{version})
 	encoded := base64.RawURLEncoding.EncodeToString(sealed)
@@ -142,8 +145,8 @@ func (k *Keys) seal(purpose Purpose, text []byte) (string, error) {
 	return encoded, nil
 }
 
-// open is the text that was sealed for the purpose.
-func (k *Keys) open(purpose Purpose, encoded string) ([]byte, error) {
+// Open is the text that was sealed for the purpose.
+func (k *Keys) Open(purpose Purpose, encoded string) ([]byte, error) {
 	if len(encoded) > maxSealed {
 		return nil, errOpen
 	}

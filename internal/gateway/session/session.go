@@ -112,7 +112,7 @@ func marshal(k *Keys, purpose Purpose, value any) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return k.seal(purpose, text)
+	return k.Seal(purpose, text)
 }
 
 // unmarshal opens the cookie of a request. Of two with one name neither counts: one of them is not from here.
@@ -121,7 +121,7 @@ func unmarshal(k *Keys, purpose Purpose, r *http.Request, name string, value any
 	case 0:
 		return false, nil
 	case 1:
-		text, err := k.open(purpose, cookies[0].Value)
+		text, err := k.Open(purpose, cookies[0].Value)
 		if err != nil {
 			return false, err
 		}

@@ -164,10 +164,10 @@ func FuzzOpen(f *testing.F) {
 	f.Add("AQ")
 	f.Add(good[:len(good)/2])
 	f.Fuzz(func(t *testing.T, value string) {
-		if text, err := keys.open(ForSession, value); err == nil && value != good {
+		if text, err := keys.Open(ForSession, value); err == nil && value != good {
 			t.Errorf("%q opens as %q", value, text)
 		}
-		if text, err := keys.open(ForSignIn, value); err == nil {
+		if text, err := keys.Open(ForSignIn, value); err == nil {
 			t.Errorf("%q opens as a sign-in, %q", value, text)
 		}
 	})

@@ -15,7 +15,7 @@ import (
 
 // Where pages are.
 const (
-	pathSignIn    = "/signin"
+	pathSignIn    = SignInPath
 	pathStart     = "/signin/start"
 	pathCallback  = "/signin/callback"
 	pathStyle     = "/signin/style.css"
@@ -24,6 +24,9 @@ const (
 	pathFirst     = "/first-admin"
 	pathWhoami    = "/whoami"
 )
+
+// SignInPath is where people sign in: the parameter next says where they go then, a path of the gateway.
+const SignInPath = "/signin"
 
 // KubernetesPath is where the API of Kubernetes is, with the caller's rights.
 const KubernetesPath = "/kubernetes"
