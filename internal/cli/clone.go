@@ -62,7 +62,7 @@ func cloneJob(f *jobFlags, given func(string) bool, name string, spec *v1alpha1.
 		return nil, err
 	}
 	job := &v1alpha1.Job{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: *spec.DeepCopy()}
-	job.Spec.SubmittedBy, job.Spec.CancelledBy, job.Spec.Cancel, job.Spec.Suspend = "", "", nil, nil
+	job.Spec.SubmittedBy, job.Spec.SubmittedThrough, job.Spec.CancelledBy, job.Spec.Cancel, job.Spec.Suspend = "", "", "", nil, nil
 	if len(command) > 0 {
 		job.Spec.Args = command
 	}

@@ -22,7 +22,8 @@ var _ = Describe("the samples", Label("samples"), func() {
 		for _, line := range commandsOf("README.md", "Without the command line:") {
 			seen = fromRoot(ctx, line)
 		}
-		for _, want := range []string{"quota.platform.soma.dev/quickstart", "project.platform.soma.dev/quickstart", "cluster.platform.soma.dev/local", "job.platform.soma.dev/hello"} {
+		for _, want := range []string{"quota.platform.soma.dev/quickstart", "project.platform.soma.dev/quickstart", "cluster.platform.soma.dev/local", "job.platform.soma.dev/hello",
+			"role.platform.soma.dev/experimenter", "user.platform.soma.dev/ada", "grant.platform.soma.dev/ada"} {
 			Expect(seen).To(ContainSubstring(want))
 		}
 		_, err := kubectl(ctx, "wait", "--for=condition=Ready", "--timeout=60s", "squota/quickstart", "sproj/quickstart", "scluster/local")

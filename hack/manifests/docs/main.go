@@ -27,6 +27,9 @@ var pages = []page{
 	{kind: "Quota", crd: "platform.soma.dev_quotas.yaml", file: "quota.md", conditions: []string{"that every kind has", "of a Quota", "more than one kind"}},
 	{kind: "Cluster", crd: "platform.soma.dev_clusters.yaml", file: "cluster.md", conditions: []string{"that every kind has", "of a Cluster", "more than one kind"}},
 	{kind: "Job", crd: "platform.soma.dev_jobs.yaml", file: "job.md", conditions: []string{"that every kind has", "of a Job", "more than one kind", "that waits", "that runs or is suspended", "job's end"}},
+	{kind: "User", crd: "platform.soma.dev_users.yaml", file: "user.md", conditions: []string{"that every kind has", "Role, a User and a Grant", "more than one kind"}},
+	{kind: "Role", crd: "platform.soma.dev_roles.yaml", file: "role.md", conditions: []string{"that every kind has", "Role, a User and a Grant", "more than one kind"}},
+	{kind: "Grant", crd: "platform.soma.dev_grants.yaml", file: "grant.md", conditions: []string{"that every kind has", "Role, a User and a Grant", "more than one kind"}},
 	{kind: "JobRecord", crd: "history.soma.dev_jobrecords.yaml", file: "jobrecord.md"},
 }
 
