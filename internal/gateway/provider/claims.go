@@ -107,8 +107,8 @@ func checkHeader(raw string) error {
 		return errors.New("the token does not have three parts")
 	}
 	text, err := base64.RawURLEncoding.DecodeString(parts[0])
-	if err != nil {
-		return errors.New("the token's header is not base64")
+	if err != nil || strings.ContainsAny(raw, "\r\n") {
+		return errors.New("the token is not base64")
 	}
 	var h header
 	if err := json.Unmarshal(text, &h); err != nil {

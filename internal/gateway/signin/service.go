@@ -202,8 +202,10 @@ func (s *Service) bearer(ctx context.Context, raw string) (found caller.Caller, 
 	case err != nil:
 		return found, fmt.Errorf("%w: %w", errUnbelieved, err)
 	}
+	// What is signed names the token: the signature itself can be written in more than one way.
+	signed := raw[:strings.LastIndexByte(raw, '.')]
 	found = caller.Caller{
-		Identity: claims.Identity, Session: "id:" + hashOf(raw)[:32], IssuedAt: claims.SignedIn, ExpiresAt: claims.Expires, Via: caller.ViaIDToken,
+		Identity: claims.Identity, Session: "id:" + hashOf(signed)[:32], IssuedAt: claims.SignedIn, ExpiresAt: claims.Expires, Via: caller.ViaIDToken,
 	}
 	s.authority.View(func(d *access.Directory, _ *access.Membership, _ time.Time) {
 		if name, known := d.ByIdentity(claims.Identity); known {
