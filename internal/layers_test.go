@@ -64,6 +64,7 @@ var layers = map[string]layer{
 	"internal/cli":        actors,
 	"internal/recorder":   actors,
 	"internal/historyapi": actors,
+	"internal/accessapi":  actors,
 	"cmd":                 commands,
 	"test":                anywhere,
 	"internal/testing":    anywhere,

@@ -8,6 +8,7 @@ import (
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	accessv1 "github.com/soma-platform/soma/api/access/v1alpha1"
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
 
@@ -207,6 +208,8 @@ func (m *Membership) CompilePlatform() []CompiledRole {
 	everyone := CompiledRole{Name: prefix + "everyone", Everyone: true, Rules: []rbacv1.PolicyRule{
 		// Whose service accounts they may make, admission decides.
 		{APIGroups: []string{v1alpha1.GroupName}, Resources: []string{"users"}, Verbs: []string{"create"}},
+		// What they may do, and in what is theirs others. They are answered alone what they may know.
+		{APIGroups: []string{accessv1.GroupName}, Resources: accessv1.Resources(), Verbs: []string{"create"}},
 	}}
 	all := platformRules(m.directory.ofEveryone(), true)
 	for _, name := range slices.Sorted(maps.Keys(all)) {

@@ -31,6 +31,9 @@ var pages = []page{
 	{kind: "Role", crd: "platform.soma.dev_roles.yaml", file: "role.md", conditions: []string{"that every kind has", "Role, a User and a Grant", "more than one kind"}},
 	{kind: "Grant", crd: "platform.soma.dev_grants.yaml", file: "grant.md", conditions: []string{"that every kind has", "Role, a User and a Grant", "more than one kind"}},
 	{kind: "JobRecord", crd: "history.soma.dev_jobrecords.yaml", file: "jobrecord.md"},
+	{kind: "AccessReview", crd: "access.soma.dev_accessreviews.yaml", file: "accessreview.md"},
+	{kind: "HoldersReview", crd: "access.soma.dev_holdersreviews.yaml", file: "holdersreview.md"},
+	{kind: "SelfReview", crd: "access.soma.dev_selfreviews.yaml", file: "selfreview.md"},
 }
 
 func main() {

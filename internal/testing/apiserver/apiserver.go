@@ -40,6 +40,8 @@ type Server struct {
 type Options struct {
 	// Admission makes the server ask Soma's admission about every job; without it jobs are taken as they come.
 	Admission bool
+	// Aggregation lets the server pass requests on to aggregated API servers; see Aggregate.
+	Aggregation bool
 	// Output takes what the controllers of Kubernetes say.
 	Output io.Writer
 }
@@ -72,6 +74,11 @@ func Start(o Options) (*Server, error) {
 		webhooks := filepath.Join(root, "config", "webhook")
 		s.environment.WebhookInstallOptions.Paths = []string{filepath.Join(webhooks, "mutating_webhook.yaml"), filepath.Join(webhooks, "validating_webhook.yaml")}
 	}
+	if o.Aggregation {
+		if err := s.aggregate(); err != nil {
+			return nil, errors.Join(err, os.RemoveAll(s.folder))
+		}
+	}
 	if s.Config, err = s.environment.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the API server: %w", err), s.Stop())
 	}
@@ -97,9 +104,8 @@ func (s *Server) prepare(controllers string, output io.Writer) error {
 }
 
 func (s *Server) startControllers(program string, output io.Writer) error {
-	var err error
-	if s.folder, err = os.MkdirTemp("", "soma-apiserver-"); err != nil {
-		return fmt.Errorf("make a folder for the kubeconfig: %w", err)
+	if err := s.makeFolder(); err != nil {
+		return err
 	}
 	file := filepath.Join(s.folder, "kubeconfig")
 	if err := os.WriteFile(file, s.Kubeconfig, 0o600); err != nil {
@@ -115,6 +121,16 @@ func (s *Server) startControllers(program string, output io.Writer) error {
 		return fmt.Errorf("start the controllers of Kubernetes: %w", err)
 	}
 	s.controllers = command
+	return nil
+}
+
+// makeFolder makes the folder of what the server is started with, once.
+func (s *Server) makeFolder() (err error) {
+	if s.folder == "" {
+		if s.folder, err = os.MkdirTemp("", "soma-apiserver-"); err != nil {
+			return fmt.Errorf("make a folder for what the API server needs: %w", err)
+		}
+	}
 	return nil
 }
 
