@@ -73,12 +73,12 @@ func TestReviewsThroughTheCluster(t *testing.T) {
 	}
 	as := func(name string, groups ...string) client.Client {
 		t.Helper()
-		config, err := server.User(name, groups...)
+		user, err := server.User(name, groups...)
 		if err != nil {
 			t.Fatal(err)
 		}
 		// Mapping needs no discovery: the server may be starting.
-		c, err := client.New(config, client.Options{Scheme: scheme, Mapper: people.Mapper()})
+		c, err := client.New(user.Config(), client.Options{Scheme: scheme, Mapper: people.Mapper()})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,11 +5,13 @@ import (
 	"errors"
 	"io"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -28,6 +30,8 @@ func (a *app) attach(ctx context.Context, job *v1alpha1.Job, out io.Writer, opti
 	defer stop()
 	var watcher sync.WaitGroup
 	var watchError error
+	var seen atomic.Pointer[v1alpha1.Job]
+	seen.Store(job)
 	watcher.Go(func() {
 		watchError = a.watch(watching, pods, job.Namespace, selectors, nil, func(u *unstructured.Unstructured, gone bool) (bool, error) {
 			pod, err := decode[corev1.Pod](u)
@@ -36,10 +40,14 @@ func (a *app) attach(ctx context.Context, job *v1alpha1.Job, out io.Writer, opti
 			}
 			return false, err
 		})
+		if apierrors.IsForbidden(watchError) {
+			watchError = a.pollPods(watching, &seen, options, func(pod *corev1.Pod) { reading.offer(ctx, pod) })
+		}
 	})
 	last := job
 	err := a.followJob(ctx, job, func(now *v1alpha1.Job) (bool, error) {
 		last = now
+		seen.Store(now)
 		see(now)
 		past := options.attempt > 0 && now.Status.Attempt > options.attempt
 		return past || now.Status.Phase.Finished(), nil
@@ -53,7 +61,7 @@ func (a *app) attach(ctx context.Context, job *v1alpha1.Job, out io.Writer, opti
 		err = watchError
 	}
 	// What the watch had not seen yet when the job ended.
-	left, listError := a.listPods(ctx, job.Namespace, selectors)
+	left, listError := a.podsOf(ctx, last, options.attempt, options.rank)
 	for _, pod := range left {
 		reading.offer(ctx, pod)
 		if _, ended := containerState(pod); !ended {

@@ -29,6 +29,9 @@ var (
 	projects   = v1alpha1.GroupVersion.WithResource("projects")
 	clusters   = v1alpha1.GroupVersion.WithResource("clusters")
 	quotas     = v1alpha1.GroupVersion.WithResource("quotas")
+	users      = v1alpha1.GroupVersion.WithResource("users")
+	roles      = v1alpha1.GroupVersion.WithResource("roles")
+	grants     = v1alpha1.GroupVersion.WithResource("grants")
 	secrets    = corev1.SchemeGroupVersion.WithResource("secrets")
 	pods       = corev1.SchemeGroupVersion.WithResource("pods")
 	jobRecords = schema.GroupVersionResource{Group: "history.soma.dev", Version: "v1alpha1", Resource: "jobrecords"}

@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"github.com/spf13/cobra"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
@@ -75,15 +74,15 @@ func (a *app) specOf(ctx context.Context, name string) (*v1alpha1.JobSpec, error
 	if err == nil {
 		return &job.Spec, nil
 	}
-	if !apierrors.IsNotFound(err) {
+	if !unseen(err) {
 		return nil, err
 	}
 	record, historyError := a.findRecord(ctx, name)
-	if historyError != nil {
-		return nil, unknownJob(name, historyError)
-	}
-	if record == nil {
+	switch {
+	case record == nil && historyError == nil, unseen(historyError):
 		return nil, err
+	case historyError != nil:
+		return nil, unknownJob(name, historyError)
 	}
 	return recordedSpec(record)
 }

@@ -85,6 +85,16 @@ func once(first, then completer) completer {
 	}
 }
 
+// once2 offers words for a second argument, and no more.
+func once2(second completer) completer {
+	return func(c *cobra.Command, args []string, prefix string) ([]string, cobra.ShellCompDirective) {
+		if len(args) != 1 {
+			return nil, noFiles
+		}
+		return second(c, args, prefix)
+	}
+}
+
 // noMore ends the arguments.
 func noMore(*cobra.Command, []string, string) ([]string, cobra.ShellCompDirective) {
 	return nil, noFiles

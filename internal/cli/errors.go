@@ -65,6 +65,9 @@ func describeError(err error, gvr schema.GroupVersionResource, namespace, name, 
 	case apierrors.IsNotFound(err) && details != nil && details.Name == "":
 		return fmt.Sprintf("the cluster at %s does not know the resource %s\nis Soma installed there? \"%s doctor\" looks", server, gvr.GroupResource(), program)
 	case apierrors.IsNotFound(err):
+		if l, known := lackIn(err, gvr, namespace, name); known && name != "" {
+			return absentText(gvr, namespace, name, program, l)
+		}
 		text := fmt.Sprintf("%s%s does not exist", what, where)
 		if hint := listHint(gvr); hint != "" {
 			text += fmt.Sprintf("\nsee what there is with \"%s %s\"", program, hint)
@@ -75,7 +78,7 @@ func describeError(err error, gvr schema.GroupVersionResource, namespace, name, 
 	case apierrors.IsUnauthorized(err):
 		return fmt.Sprintf("the cluster at %s does not accept your credentials\nsign in again, or choose another user or context of the kubeconfig", server)
 	case apierrors.IsForbidden(err):
-		return fmt.Sprintf("refused: %s\nask an administrator of the project for this right", status.Status().Message)
+		return describeRefusal(err, gvr, namespace, name, program)
 	case apierrors.IsInvalid(err) && details != nil && len(details.Causes) > 0:
 		return fmt.Sprintf("%s is not valid:\n%s", what, describeCauses(details.Causes))
 	case apierrors.IsConflict(err):
@@ -88,6 +91,18 @@ func describeError(err error, gvr schema.GroupVersionResource, namespace, name, 
 		return fmt.Sprintf("%s\n\"%s doctor\" looks for what is wrong", status.Status().Message, program)
 	}
 }
+
+// reasonOf is what the API server answered.
+func reasonOf(err error) metav1.Status {
+	var status apierrors.APIStatus
+	if errors.As(err, &status) {
+		return status.Status()
+	}
+	return metav1.Status{Message: err.Error()}
+}
+
+// unseen reports that something does not exist or may not be seen: which of the two nobody is told.
+func unseen(err error) bool { return apierrors.IsNotFound(err) || apierrors.IsForbidden(err) }
 
 func describeCauses(causes []metav1.StatusCause) string {
 	lines := make([]string, 0, len(causes))
@@ -137,8 +152,10 @@ func listHint(gvr schema.GroupVersionResource) string {
 	switch gvr {
 	case jobs, jobRecords:
 		return "ps -a"
-	case projects, clusters, quotas:
+	case projects, clusters, quotas, roles, users:
 		return singular(gvr) + " ls"
+	case grants:
+		return "acl ls"
 	default:
 		return ""
 	}

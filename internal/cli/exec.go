@@ -59,7 +59,7 @@ func (a *app) runningPod(ctx context.Context, name string, rank int32) (*v1alpha
 	if err != nil {
 		return nil, nil, err
 	}
-	found, err := a.listPods(ctx, job.Namespace, podSelector(job, 0, rank))
+	found, err := a.podsOf(ctx, job, 0, rank)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -109,3 +109,18 @@ func someArgs(subject string) cobra.PositionalArgs {
 		return nil
 	}
 }
+
+// twoArgs wants exactly two arguments, of which the subjects say what they are.
+func twoArgs(first, second string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch len(args) {
+		case 0:
+			return fmt.Errorf("%s is missing", first)
+		case 1:
+			return fmt.Errorf("%s is missing", second)
+		case 2:
+			return nil
+		}
+		return fmt.Errorf("two arguments are wanted, %s and %s, not %d", first, second, len(args))
+	}
+}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -57,13 +56,13 @@ func fieldMap(fields []field) map[string]string {
 
 func (a *app) explain(ctx context.Context, name string) ([]field, error) {
 	job, _, err := a.getJob(ctx, name)
-	if apierrors.IsNotFound(err) {
+	if unseen(err) {
 		record, historyError := a.findRecord(ctx, name)
-		if historyError != nil {
-			return nil, unknownJob(name, historyError)
-		}
-		if record == nil {
+		switch {
+		case record == nil && historyError == nil, unseen(historyError):
 			return nil, err
+		case historyError != nil:
+			return nil, unknownJob(name, historyError)
 		}
 		job = &v1alpha1.Job{ObjectMeta: record.ObjectMeta, Status: v1alpha1.JobStatus{
 			Phase: v1alpha1.JobPhase(record.Status.Phase), Reason: v1alpha1.JobReason(record.Status.Reason),

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -68,8 +67,8 @@ made anew without a gap. Lines of several replicas are marked with their rank.`,
 
 func (a *app) logs(ctx context.Context, name string, options logOptions, previous bool) error {
 	job, _, err := a.getJob(ctx, name)
-	if apierrors.IsNotFound(err) {
-		return fmt.Errorf("job %q in project %q has no object, and the output of a job goes with its object\nsee what there is with \"%s\", and its record, if there is one, with \"%s\"",
+	if unseen(err) {
+		return fmt.Errorf("job %q in project %q has no object, or none that you may see, and the output of a job goes with its object\nsee what there is with \"%s\", and its record, if there is one, with \"%s\"",
 			name, a.clients.project, a.command("ps -a"), a.command("status "+name))
 	}
 	if err != nil {
@@ -85,7 +84,7 @@ func (a *app) logs(ctx context.Context, name string, options logOptions, previou
 		return a.followLogs(ctx, job, options)
 	}
 	options.follow = false
-	found, err := a.listPods(ctx, job.Namespace, podSelector(job, options.attempt, options.rank))
+	found, err := a.podsOf(ctx, job, options.attempt, options.rank)
 	if err != nil {
 		return err
 	}

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	history "github.com/soma-platform/soma/api/history/v1alpha1"
@@ -36,13 +35,13 @@ func newStatus(a *app) *cobra.Command {
 
 func (a *app) status(ctx context.Context, name string, out *output) error {
 	job, u, err := a.getJob(ctx, name)
-	if apierrors.IsNotFound(err) {
+	if unseen(err) {
 		record, historyError := a.findRecord(ctx, name)
 		switch {
+		case record == nil && historyError == nil, unseen(historyError):
+			return err
 		case historyError != nil:
 			return unknownJob(name, historyError)
-		case record == nil:
-			return err
 		case !out.table():
 			u, err := toUnstructuredWhole(record)
 			if err != nil {

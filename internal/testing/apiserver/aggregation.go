@@ -20,19 +20,18 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/client-go/rest"
 	"k8s.io/client-go/util/cert"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/envtest"
 )
 
-// User is the configuration of a client whom the server takes for a user of that name and those groups.
-func (s *Server) User(name string, groups ...string) (*rest.Config, error) {
+// User is somebody whom the server takes for a user of that name and those groups.
+func (s *Server) User(name string, groups ...string) (*envtest.AuthenticatedUser, error) {
 	user, err := s.environment.AddUser(envtest.User{Name: name, Groups: groups}, nil)
 	if err != nil {
 		return nil, fmt.Errorf("make user %s: %w", name, err)
 	}
-	return user.Config(), nil
+	return user, nil
 }
 
 // aggregate gives the server what it needs to pass requests on to aggregated API servers: a certificate by which they know
