@@ -72,13 +72,16 @@ func (m *Membership) Update(now time.Time, users ...string) []string {
 }
 
 // OfUser are the users whose rights, or whom they are known as, depend on a user: themselves, the service accounts that they
-// answer for, and those who claim an identity of theirs.
+// answer for, who answers for them, and those who claim an identity of theirs.
 func (d *Directory) OfUser(name string) []string {
 	found := map[string]struct{}{name: {}}
 	maps.Copy(found, d.owners[name])
 	if user := d.users[name]; user != nil {
 		for _, identity := range user.Spec.Identities {
 			maps.Copy(found, d.identities[identity])
+		}
+		if user.Spec.Type == v1alpha1.UserServiceAccount {
+			found[user.Spec.Owner] = struct{}{}
 		}
 	}
 	return slices.Sorted(maps.Keys(found))

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/runtime/schema"
@@ -36,12 +37,15 @@ type asker struct {
 	ours bool
 	// readsAll: not one of ours, but who may read everything by the rights of the cluster.
 	readsAll bool
+	// tokens that they came with, by their names. What these are not made for they may not do.
+	tokens []string
 }
 
 // facts are what is decided from.
 type facts struct {
 	directory  *access.Directory
 	membership *access.Membership
+	now        time.Time
 	asker      asker
 }
 
@@ -97,12 +101,54 @@ func (f facts) sees(project string) bool {
 		f.tree().Allows(access.In(access.Project, access.Home, facts.Organization, project), access.List))
 }
 
-// tree is what who asks may do.
+// tree is what who asks may do, with what they came with.
 func (f facts) tree() *access.Tree {
 	if !f.asker.ours {
 		return &access.Tree{}
 	}
-	return f.membership.Tree(f.asker.user)
+	tree := f.membership.Tree(f.asker.user)
+	for _, id := range f.asker.tokens {
+		token := f.token(id)
+		if token == nil {
+			return &access.Tree{}
+		}
+		if len(token.Scope) > 0 {
+			tree = tree.Within(token.Scope)
+		}
+	}
+	return tree
+}
+
+// token is one of who asks, nil where it does not count any more.
+func (f facts) token(id string) *platform.Token {
+	user := f.directory.User(f.asker.user)
+	if user == nil {
+		return nil
+	}
+	for i := range user.Spec.Tokens {
+		if token := &user.Spec.Tokens[i]; token.ID == id && f.now.Before(token.ExpiresAt.Time) {
+			return token
+		}
+	}
+	return nil
+}
+
+// scope says what the tokens are for with which somebody asks, where that is less than everything.
+func (f facts) scope() string {
+	var parts []string
+	for _, id := range f.asker.tokens {
+		token := f.token(id)
+		if token == nil {
+			return fmt.Sprintf("the token %q has ended", id)
+		}
+		for _, permission := range token.Scope {
+			parts = append(parts, fmt.Sprintf("%s on %s", permission.Action, permission.URI))
+		}
+	}
+	if len(parts) == 0 {
+		return ""
+	}
+	return "the token is for nothing but " + strings.Join(parts, ", ")
 }
 
 // mayAsk reports whether who asks may know what others may do with something: who may let them.
@@ -110,8 +156,8 @@ func (f facts) mayAsk(target access.Target) bool {
 	return f.asker.readsAll || f.tree().MayPass(access.Right{Target: target, Level: access.Read})
 }
 
-// stranger is what is told to whom Soma does not know.
-func (f facts) stranger() string {
+// notice is what else is told to who asks: that Soma does not know them, or that they came with a token for less.
+func (f facts) notice() string {
 	switch {
 	case !f.asker.ours:
 		return fmt.Sprintf("Soma does not know %q: what this user may do, the cluster's own RBAC says (kubectl auth can-i)", f.asker.username)
@@ -120,7 +166,7 @@ func (f facts) stranger() string {
 	case !f.directory.Active(f.asker.user):
 		return fmt.Sprintf("user %q, or who answers for it, is disabled or being deleted, and may do nothing", f.asker.user)
 	}
-	return ""
+	return f.scope()
 }
 
 // access decides an AccessReview. What is not to be known is answered as what is not there.
@@ -133,7 +179,7 @@ func (f facts) access(spec *api.AccessReviewSpec) (api.AccessReviewStatus, error
 	status, tree := api.AccessReviewStatus{User: spec.User}, &access.Tree{}
 	switch {
 	case self:
-		status.User, status.Message, tree = f.asker.user, f.stranger(), f.tree()
+		status.User, status.Message, tree = f.asker.user, f.notice(), f.tree()
 	case q.found && f.mayAsk(q.target), f.mayAsk(access.Named(access.User, spec.User)):
 		tree = f.membership.Tree(spec.User)
 	}
@@ -234,7 +280,7 @@ func (f facts) holders(spec *api.HoldersReviewSpec) (api.HoldersReviewStatus, er
 
 // self decides a SelfReview.
 func (f facts) self() api.SelfReviewStatus {
-	status := api.SelfReviewStatus{Username: f.asker.username, Message: f.stranger()}
+	status := api.SelfReviewStatus{Username: f.asker.username, Message: f.notice()}
 	user := f.directory.User(f.asker.user)
 	if !f.asker.ours || user == nil {
 		status.Groups = f.asker.groups
@@ -243,10 +289,11 @@ func (f facts) self() api.SelfReviewStatus {
 	status.User, status.DisplayName = user.Name, user.Spec.DisplayName
 	status.Groups, status.Roles = slices.Clone(user.Status.Groups), slices.Clone(user.Spec.Roles)
 	// Of what comes by several ways, the one is told that gives most.
-	most := map[string]access.Right{}
-	for _, right := range f.tree().Rights() {
+	most, tree := map[string]access.Right{}, f.tree()
+	for _, right := range tree.Rights() {
 		uri := right.Target.String()
-		if known, found := most[uri]; !found || right.Level > known.Level {
+		right.Level = min(right.Level, tree.Level(right.Target))
+		if known, found := most[uri]; right.Level > access.None && (!found || right.Level > known.Level) {
 			most[uri] = right
 		}
 	}

@@ -60,6 +60,10 @@ func team() (users []*platform.User, grants []*platform.Grant, projects map[stri
 	gone.Spec.Disabled = new(true)
 	ci := user("ci")
 	ci.Spec.Type, ci.Spec.Owner = platform.UserServiceAccount, "bob"
+	ci.Spec.Tokens = []platform.Token{
+		{ID: "all", ExpiresAt: metav1.NewTime(noon.Add(time.Hour))}, {ID: "old", ExpiresAt: metav1.NewTime(noon)},
+		{ID: "reads", ExpiresAt: metav1.NewTime(noon.Add(time.Hour)), Scope: []platform.Permission{{URI: "job://local/default/speech", Action: "read"}}},
+	}
 	users = []*platform.User{ada, user("ann"), user("bob"), user("carol"), ci, gone}
 	to := func(user string) platform.Grantee { return platform.Grantee{User: user} }
 	grants = []*platform.Grant{
@@ -92,7 +96,7 @@ func known(t *testing.T, username string) facts {
 	m.Update(noon, d.Users()...)
 	a := asker{username: username, groups: []string{"system:authenticated"}}
 	a.user, a.ours = d.ByUsername(username)
-	return facts{d, m, a}
+	return facts{d, m, noon, a}
 }
 
 const home = "job://local/acme/vision/train"
@@ -294,6 +298,40 @@ func TestWrongQuestions(t *testing.T) {
 			var status apierrors.APIStatus
 			if !errors.As(err, &status) || !apierrors.IsInvalid(err) || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("want an error with %q, got %v", test.want, err)
+			}
+		})
+	}
+}
+
+// A token that is made for less than its account may do is told of less.
+func TestTokens(t *testing.T) {
+	tests := map[string]struct {
+		tokens  []string
+		job     platform.Action
+		secret  platform.Action
+		message string
+	}{
+		"none":                {job: "write", secret: "write"},
+		"for everything":      {tokens: []string{"all"}, job: "write", secret: "write"},
+		"for reading jobs":    {tokens: []string{"reads"}, job: "read", message: "nothing but read on job://local/default/speech"},
+		"both":                {tokens: []string{"all", "reads"}, job: "read", message: "nothing but"},
+		"one that has ended":  {tokens: []string{"old"}, message: `token "old" has ended`},
+		"one that is no more": {tokens: []string{"reads", "gone"}, message: `token "gone" has ended`},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			f := known(t, "soma:ci")
+			f.asker.tokens = test.tokens
+			for uri, want := range map[platform.Address]platform.Action{"job://local/default/speech/x": test.job, "secret://local/default/speech": test.secret} {
+				got, err := f.access(&api.AccessReviewSpec{URI: uri, Action: "read"})
+				if err != nil || got.Level != want || got.Allowed != (want != "") || !strings.Contains(got.Message, test.message) {
+					t.Errorf("%s: got %+v, %v", uri, got, err)
+				}
+			}
+			for _, right := range f.self().Rights {
+				if len(test.tokens) > 0 && test.message != "" && (right.Action == "write" || strings.HasPrefix(right.URI, "secret:")) {
+					t.Errorf("told of %+v", right)
+				}
 			}
 		})
 	}

@@ -66,7 +66,8 @@ func (r *reviews) Create(ctx context.Context, object runtime.Object, validate re
 	if !found {
 		return nil, apierrors.NewBadRequest("nobody is known to ask")
 	}
-	if err := r.answer(ctx, asker{username: info.GetName(), groups: info.GetGroups()}, object); err != nil {
+	a := asker{username: info.GetName(), groups: info.GetGroups(), tokens: info.GetExtra()[tokenExtra]}
+	if err := r.answer(ctx, a, object); err != nil {
 		return nil, err
 	}
 	if named, ok := object.(metav1.Object); ok {
@@ -75,6 +76,9 @@ func (r *reviews) Create(ctx context.Context, object runtime.Object, validate re
 	}
 	return object, nil
 }
+
+// tokenExtra is the key, in the extra fields of a user of Kubernetes, of the tokens by which the gateway knows who asks.
+const tokenExtra = platformGroup + "/token"
 
 // witness answers reviews.
 type witness struct {
@@ -134,7 +138,7 @@ func (w *witness) decide(ctx context.Context, a asker, ofOthers bool, decision f
 		}
 	}
 	var err error
-	w.rights.View(func(d *access.Directory, m *access.Membership, _ time.Time) { err = decision(facts{d, m, a}) })
+	w.rights.View(func(d *access.Directory, m *access.Membership, now time.Time) { err = decision(facts{d, m, now, a}) })
 	return err
 }
 

@@ -126,7 +126,7 @@ Exit codes: the job's own where there is one; 0 success; 1 failure; 2 wrong usag
 	add("jobs", newRun(a), newPs(a), newQueue(a), newStatus(a), newExplain(a), newLogs(a), newExec(a), newPortForward(a), newWait(a),
 		newKill(a), newSuspend(a), newResume(a), newClone(a))
 	add("platform", newProject(a), newCluster(a), newPreset(a), newQuota(a), newCapacity(a))
-	add("people", newWhoAmI(a), newShare(a), newACL(a), newCanI(a), newWhoCan(a))
+	add("people", newWhoAmI(a), newShare(a), newACL(a), newCanI(a), newWhoCan(a), newRole(a), newUser(a))
 	add("other", newDoctor(a), newVersion(a), newCompletion(a))
 	walk(root, func(c *cobra.Command) {
 		if c.HasSubCommands() {

@@ -106,7 +106,7 @@ func completeFlag(c *cobra.Command, flag string, words completer) {
 }
 
 // fileFlags are the flags whose values are files. The values of all others are not, and no file is offered for them.
-var fileFlags = map[string]bool{"kubeconfig": true, "env-file": true}
+var fileFlags = map[string]bool{"kubeconfig": true, "env-file": true, "ca-file": true}
 
 func withoutFiles(c *cobra.Command) {
 	forbid := func(f *pflag.Flag) {

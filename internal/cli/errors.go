@@ -76,7 +76,7 @@ func describeError(err error, gvr schema.GroupVersionResource, namespace, name, 
 	case apierrors.IsAlreadyExists(err):
 		return fmt.Sprintf("%s%s exists already\nchoose another name", what, where)
 	case apierrors.IsUnauthorized(err):
-		return fmt.Sprintf("the cluster at %s does not accept your credentials\nsign in again, or choose another user or context of the kubeconfig", server)
+		return fmt.Sprintf("the cluster at %s does not accept your credentials\nsign in again (\"%s login URL\"), or choose another user or context of the kubeconfig", server, program)
 	case apierrors.IsForbidden(err):
 		return describeRefusal(err, gvr, namespace, name, program)
 	case apierrors.IsInvalid(err) && details != nil && len(details.Causes) > 0:

@@ -53,8 +53,8 @@ func granteeText(to v1alpha1.Grantee) string {
 	return to.User
 }
 
-// plain is a part of a grant's name that says what it says.
-var plain = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
+// readable is a part of a grant's name that says what it says.
+var readable = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?$`)
 
 // grantName is the name of a grant, the same for the same words: bob.read.job.train, bob.project-writer. Where it cannot say
 // all, it ends with a part of a hash.
@@ -63,9 +63,9 @@ func grantName(spec *v1alpha1.GrantSpec) string {
 	exact := true
 	add := func(text string) {
 		for _, part := range strings.FieldsFunc(text, func(r rune) bool { return r == '/' || r == ':' }) {
-			if !plain.MatchString(part) {
+			if !readable.MatchString(part) {
 				exact = false
-				if part = unplain.ReplaceAllString(strings.ToLower(part), "-"); strings.Trim(part, "-") == "" {
+				if part = unreadable.ReplaceAllString(strings.ToLower(part), "-"); strings.Trim(part, "-") == "" {
 					continue
 				}
 				part = strings.Trim(part, "-")
@@ -103,8 +103,8 @@ func grantName(spec *v1alpha1.GrantSpec) string {
 	return strings.TrimRight(name[:min(len(name), maxGrantName-len(hash))], "-.") + hash
 }
 
-// unplain is what a part of a grant's name does not have.
-var unplain = regexp.MustCompile(`[^-a-z0-9]+`)
+// unreadable is what a part of a grant's name does not have.
+var unreadable = regexp.MustCompile(`[^-a-z0-9]+`)
 
 // parseUntil reads when something ends: in a while, or at a time. The zero time is never.
 func parseUntil(text string, now time.Time) (time.Time, error) {

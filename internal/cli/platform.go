@@ -13,6 +13,7 @@ import (
 	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/access"
 )
 
 // listing is the command `ls` of a kind.
@@ -24,6 +25,10 @@ type listing[T any] struct {
 	rows func(object *T, now time.Time) [][]any
 	// order puts the objects into the order in which they are shown, where that is not the API server's.
 	order func(found *unstructured.UnstructuredList)
+	// scheme, where it is given, is that of the kind's addresses: who may not list all is shown what they may see.
+	scheme access.Scheme
+	// part is how that is shown, where not as all.
+	part *listing[T]
 	// names are what -o name prints of one object, where its rows are not objects of their own.
 	names func(object *T) []string
 }
@@ -46,9 +51,18 @@ func newListing[T any](a *app, l listing[T]) *cobra.Command {
 }
 
 func (l *listing[T]) run(ctx context.Context, a *app, out *output) error {
-	found, err := a.list(ctx, l.resource, "", metav1.ListOptions{}, 0)
+	var found *unstructured.UnstructuredList
+	all, err := true, error(nil)
+	if l.scheme == "" {
+		found, err = a.list(ctx, l.resource, "", metav1.ListOptions{}, 0)
+	} else {
+		found, all, err = a.seen(ctx, l.resource, l.scheme)
+	}
 	if err != nil {
 		return err
+	}
+	if !all && l.part != nil {
+		l = l.part
 	}
 	if l.order != nil {
 		l.order(found)

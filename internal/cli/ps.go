@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -10,6 +11,9 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/cli-runtime/pkg/printers"
+
+	review "github.com/soma-platform/soma/api/access/v1alpha1"
+	"github.com/soma-platform/soma/internal/access"
 )
 
 // psFlags are the flags of `soma ps`.
@@ -234,16 +238,25 @@ func (a *app) watchJobs(ctx context.Context, f *psFlags, wanted filter, namespac
 	})
 }
 
-// whoAmI is the name by which the API server knows the user.
+// whoAmI is the name of the user: that of a user of Soma's, or the one by which the API server knows them.
 func (a *app) whoAmI(ctx context.Context) (string, error) {
-	review := &authenticationv1.SelfSubjectReview{TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "SelfSubjectReview"}}
-	u, err := a.create(ctx, selfReview, "", review, false)
+	question := &authenticationv1.SelfSubjectReview{TypeMeta: metav1.TypeMeta{APIVersion: "authentication.k8s.io/v1", Kind: "SelfSubjectReview"}}
+	u, err := a.create(ctx, selfReview, "", question, false)
 	if err != nil {
 		return "", err
 	}
 	name, _, err := unstructured.NestedString(u.Object, "status", "userInfo", "username")
 	if err == nil && name == "" {
 		err = fmt.Errorf("the cluster does not say who you are; give --owner a name")
+	}
+	if user, ours := strings.CutPrefix(name, access.UserPrefix); ours {
+		return user, err
+	}
+	if err == nil && strings.Contains(name, "#") { // by a token of an identity provider
+		answer, _, askErr := askRights[review.SelfReview](ctx, a, selfReviews, &review.SelfReview{TypeMeta: reviewType("SelfReview")})
+		if askErr == nil && answer.Status.User != "" {
+			return answer.Status.User, nil
+		}
 	}
 	return name, err
 }

@@ -9,15 +9,31 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/scheduling"
 )
 
 func newQuota(a *app) *cobra.Command {
-	c := &cobra.Command{Use: "quota", Aliases: []string{"quotas"}, Short: "See what may be used, and what is"}
+	var out output
+	c := &cobra.Command{
+		Use: "quota", Aliases: []string{"quotas"}, Short: "See what may be used, and what is",
+		Long: `See what you, the current project and the quotas above it, such as its organization's, may use at the same time, and what of it is
+used.`,
+		Example: a.examples("quota", "yours, the project's and the organization's", "quota status", "the project's, and who uses it"),
+		RunE: func(c *cobra.Command, _ []string) error {
+			if err := out.check(c); err != nil {
+				return err
+			}
+			return a.ownQuota(c, &out)
+		},
+	}
+	out.addTo(c)
+	listed := withBalance(quotaListing())
+	listed.scheme, listed.part = access.Quota, new(quotaListing())
 	c.AddCommand(
-		newListing(a, withBalance(quotaListing())),
+		newListing(a, listed),
 		newShow(a, quotas, "Show a quota, that of the current project by default, and who uses it", a.currentQuota, once(a.objectNames(quotas), noMore), func(ctx context.Context, q *v1alpha1.Quota, _ bool) error {
-			books, err := a.books(ctx)
+			books, err := a.booksIfSeen(ctx)
 			if err != nil {
 				return err
 			}
@@ -105,7 +121,11 @@ func (a *app) describeQuota(q *v1alpha1.Quota, books *scheduling.Books) error {
 		{"Each user", describeAmounts(q.Spec.PerUser)},
 	})
 	fmt.Fprintln(a.out)
-	if err := a.printBalance(q, books.Balance(q.Name)); err != nil {
+	balance := a.printQuotaUse
+	if books != nil {
+		balance = func(q *v1alpha1.Quota) error { return a.printBalance(q, books.Balance(q.Name)) }
+	}
+	if err := balance(q); err != nil {
 		return err
 	}
 	if err := a.printBudgets(q); err != nil || len(q.Status.Users) == 0 {

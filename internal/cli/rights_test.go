@@ -140,6 +140,21 @@ func (o *office) eventually(t *testing.T, code int, who, command string) {
 	}
 }
 
+// synced waits until it is known who may do what.
+func (o *office) synced(t *testing.T) {
+	t.Helper()
+	if err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 20*time.Second, true, func(context.Context) (bool, error) {
+		known := o.rights.Synced()
+		o.rights.View(func(d *access.Directory, _ *access.Membership, _ time.Time) {
+			project, found := d.Project("vision")
+			known = known && found && len(project.Quotas) == 2 && d.User("carol") != nil && d.Role("cluster-admin") != nil
+		})
+		return known, nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // compile has the cluster's own roles say what is allowed.
 func (o *office) compile(t *testing.T, pods ...string) {
 	t.Helper()
@@ -156,11 +171,7 @@ func (o *office) compile(t *testing.T, pods ...string) {
 // One job is shared, seen, and taken back, and nothing else of the project is seen meanwhile.
 func TestShareOneJob(t *testing.T) {
 	o := openOffice(t)
-	if err := wait.PollUntilContextTimeout(t.Context(), 20*time.Millisecond, 20*time.Second, true, func(context.Context) (bool, error) {
-		return o.rights.Synced(), nil
-	}); err != nil {
-		t.Fatal(err)
-	}
+	o.synced(t)
 	o.compile(t)
 	o.eventually(t, exitOK, "carol", "can-i manage job/train")
 	o.expects(t, exitFailure, "bob", "can-i read job/train", "no, missing read on job:train")
