@@ -126,8 +126,8 @@ Exit codes: the job's own where there is one; 0 success; 1 failure; 2 wrong usag
 	add("jobs", newRun(a), newPs(a), newQueue(a), newStatus(a), newExplain(a), newLogs(a), newExec(a), newPortForward(a), newWait(a),
 		newKill(a), newSuspend(a), newResume(a), newClone(a))
 	add("platform", newProject(a), newCluster(a), newPreset(a), newQuota(a), newCapacity(a))
-	add("people", newWhoAmI(a), newShare(a), newACL(a), newCanI(a), newWhoCan(a), newRole(a), newUser(a))
-	add("other", newDoctor(a), newVersion(a), newCompletion(a))
+	add("people", newLogin(a), newLogout(a), newWhoAmI(a), newShare(a), newACL(a), newCanI(a), newWhoCan(a), newRole(a), newUser(a), newServiceAccount(a))
+	add("other", newDoctor(a), newAuth(a), newVersion(a), newCompletion(a))
 	walk(root, func(c *cobra.Command) {
 		if c.HasSubCommands() {
 			c.Args, c.ValidArgsFunction = noSuchCommand, noMore

@@ -19,6 +19,8 @@ type lack struct {
 	verb    string
 	level   access.Level
 	address string
+	// question is how the command line asks for it.
+	question string
 }
 
 func (l lack) String() string { return fmt.Sprintf("%s on %s", l.level.Action(), l.address) }
@@ -49,6 +51,7 @@ func lackFor(verb, subresource string, gvr schema.GroupVersionResource, namespac
 	}
 	l := lack{verb: verb, level: level, address: target.String()}
 	if project := target.Project(); project != "" {
+		l.question = fmt.Sprintf("can-i %s %s", level.Action(), target.Relative())
 		l.address = fmt.Sprintf("%s in project %s", target.Relative(), project)
 	}
 	return l, true
@@ -84,7 +87,7 @@ func describeRefusal(err error, gvr schema.GroupVersionResource, namespace, name
 	l, known := lackIn(err, gvr, namespace, name)
 	if !known {
 		// Admission says itself what is missing.
-		return fmt.Sprintf("refused: %s\n%s", message, whoGives(namespace, ""))
+		return fmt.Sprintf("refused: %s\n%s", message, whoGives(namespace, program, ""))
 	}
 	if l.reading() && name != "" {
 		return absentText(gvr, namespace, name, program, l)
@@ -96,7 +99,7 @@ func describeRefusal(err error, gvr schema.GroupVersionResource, namespace, name
 	if namespace != "" {
 		what += fmt.Sprintf(" in project %q", namespace)
 	}
-	return fmt.Sprintf("refused: you may not %s %s: missing %s\n%s", verbText(l.verb), what, l, whoGives(namespace, l.address))
+	return fmt.Sprintf("refused: you may not %s %s: missing %s\n%s", verbText(l.verb), what, l, whoGives(namespace, program, l.question))
 }
 
 // absentText says that something does not exist, or may not be seen: nobody is told which.
@@ -127,13 +130,13 @@ func verbText(verb string) string {
 	return verb
 }
 
-// whoGives says who may be asked for a right.
-func whoGives(namespace, address string) string {
-	if namespace == "" {
+// whoGives says who may be asked for a right, and how to find out who that is.
+func whoGives(namespace, program, question string) string {
+	switch {
+	case namespace == "":
 		return "ask an administrator for this right"
-	}
-	if address == "" {
+	case question == "":
 		return fmt.Sprintf("ask who manages project %q for this right", namespace)
 	}
-	return fmt.Sprintf("ask who manages it for this right: in project %q those who have role project-manager", namespace)
+	return fmt.Sprintf("ask who manages project %q for this right; \"%s %s\" names them where you may know them", namespace, program, question)
 }

@@ -204,7 +204,7 @@ func TestShareOneJob(t *testing.T) {
 	o.expects(t, exitOK, "bob", "can-i read job/train", "yes, because read on job:train was granted")
 	o.expects(t, exitFailure, "bob", "can-i write job/train", "no, missing write on job://local/acme/vision/train; read is allowed")
 	o.expects(t, exitFailure, "bob", "kill train", "you may not change job \"train\" in project \"vision\": missing write on job:train in project vision")
-	o.expects(t, exitFailure, "bob", "ps", "missing read on job: in project vision", "ask who manages it")
+	o.expects(t, exitFailure, "bob", "ps", "missing read on job: in project vision", "ask who manages project")
 	o.expects(t, exitFailure, "bob", "logs train", "has no output yet")
 	o.same(t, "bob", "status other", "status no-such-job")
 	o.same(t, "bob", "logs other", "logs no-such-job")

@@ -1,0 +1,263 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+	"k8s.io/client-go/tools/clientcmd"
+	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
+
+	"github.com/soma-platform/soma/internal/signin"
+)
+
+// tokenCommand is the command by which kubectl asks for a token, before the gateway's address.
+var tokenCommand = []string{"auth", "token", "--gateway"}
+
+// maxCA bounds a file with a certificate authority.
+const maxCA = 1 << 20
+
+// loginFlags are the flags of `soma login`.
+type loginFlags struct {
+	device           bool
+	issuer, ca, name string
+}
+
+func newLogin(a *app) *cobra.Command {
+	f := &loginFlags{}
+	c := &cobra.Command{
+		Use: "login URL", Short: "Sign in at a gateway",
+		Long: `Sign in at a gateway, with a browser of this machine or, by --device, of any other. Afterwards this command line and kubectl use the
+cluster behind it with your rights: the kubeconfig gets a context for it, which becomes the current one.
+
+What you are is kept in a file that only you can read, and renewed for as long as your identity provider lets it.`,
+		Example: a.examples("login https://soma.example.com", "by a browser of this machine", "login https://soma.example.com --device", "by a code, on a machine without one"),
+		Args:    oneArg("the address of the gateway"), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, args []string) error { return a.login(c.Context(), args[0], f) },
+	}
+	c.Flags().BoolVar(&f.device, "device", false, "show a code to enter in a browser of another machine")
+	c.Flags().StringVar(&f.issuer, "issuer", "", "identity provider, where there are several")
+	c.Flags().StringVar(&f.ca, "ca-file", "", "file with the authority of the gateway's certificate, where this machine does not know it")
+	c.Flags().StringVar(&f.name, "name", "", "name of the kubeconfig's context (default: the gateway's host)")
+	return c
+}
+
+func (a *app) login(ctx context.Context, gateway string, f *loginFlags) error {
+	var ca []byte
+	if f.ca != "" {
+		var err error
+		if ca, err = readBounded(f.ca, maxCA); err != nil {
+			return fmt.Errorf("--ca-file: %w", err)
+		}
+	}
+	found, err := signin.Discover(ctx, gateway, ca)
+	if err != nil {
+		return err
+	}
+	issuer, err := found.Choose(f.issuer)
+	if err != nil {
+		return err
+	}
+	cache, err := signin.OpenCache("")
+	if err != nil {
+		return err
+	}
+	tokens, err := a.signIn(ctx, issuer, f.device)
+	if err != nil {
+		return err
+	}
+	// Whom the gateway does not know is not signed in.
+	who, err := signin.Who(ctx, found, tokens.ID)
+	if err != nil {
+		return err
+	}
+	if err := cache.Save(&signin.Saved{Discovery: *found, Issuer: issuer.Name, Tokens: *tokens}); err != nil {
+		return err
+	}
+	name := cmp.Or(f.name, contextName(found.Gateway))
+	if err := a.addContext(name, found); err != nil {
+		return err
+	}
+	fmt.Fprintf(a.err, "You are %s at %s. The current context is %s.\n", who.User, found.Gateway, name)
+	return nil
+}
+
+// signIn signs a person in with a browser.
+func (a *app) signIn(ctx context.Context, issuer *signin.Issuer, device bool) (*signin.Tokens, error) {
+	if device {
+		return signin.Device(ctx, issuer, func(code signin.Code) error {
+			_, err := fmt.Fprintln(a.err, codeText(code))
+			return err
+		})
+	}
+	return signin.Browser(ctx, issuer, func(address string) error {
+		fmt.Fprintf(a.err, "Sign in with your browser. Where none opens, go to\n  %s\n", address)
+		openBrowser(address)
+		return nil
+	})
+}
+
+// openBrowser opens an address where that is possible: the address was shown for where it is not.
+func openBrowser(address string) {
+	opener := []string{"xdg-open"}
+	switch runtime.GOOS {
+	case "darwin":
+		opener = []string{"open"}
+	case "windows":
+		opener = []string{"rundll32", "url.dll,FileProtocolHandler"}
+	}
+	command := exec.Command(opener[0], append(opener[1:], address)...) //nolint:gosec // the address is one that the identity provider of the gateway gave
+	if command.Start() == nil {
+		go func() { _ = command.Wait() }() // how it ends is its own affair
+	}
+}
+
+// contextName is the name of the context for a gateway: its host.
+func contextName(gateway string) string {
+	if u, err := url.Parse(gateway); err == nil && u.Host != "" {
+		return u.Host
+	}
+	return gateway
+}
+
+// addContext puts the cluster behind a gateway into the kubeconfig and makes it the current one.
+func (a *app) addContext(name string, found *signin.Discovery) error {
+	loader := a.kube.load()
+	config, err := loader.RawConfig()
+	if errors.Is(err, fs.ErrNotExist) {
+		config, err = *clientcmdapi.NewConfig(), nil
+	}
+	if err != nil {
+		return badKubeconfig(err)
+	}
+	program, err := os.Executable()
+	if err != nil {
+		return fmt.Errorf("find this program, for kubectl to ask: %w", err)
+	}
+	signin.Entry(&config, name, found, program, append(append([]string{}, tokenCommand...), found.Gateway))
+	config.CurrentContext = name
+	if err := clientcmd.ModifyConfig(loader.ConfigAccess(), config, false); err != nil {
+		return fmt.Errorf("the kubeconfig cannot be written: %w\nmake the file writable, or name another by --kubeconfig", err)
+	}
+	return nil
+}
+
+func newLogout(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "logout [URL]", Short: "Forget who is signed in at a gateway",
+		Long: `Forget who is signed in at a gateway, that of the current context by default. The context of the kubeconfig stays.
+
+Sessions of browsers go on: they are ended on the gateway's own page.`,
+		Args: cobra.MaximumNArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(_ *cobra.Command, args []string) error {
+			gateway, err := a.gateway(args)
+			if err != nil {
+				return err
+			}
+			cache, err := signin.OpenCache("")
+			if err != nil {
+				return err
+			}
+			if err := cache.Remove(gateway); err != nil {
+				return err
+			}
+			fmt.Fprintf(a.err, "You are signed out at %s.\n", gateway)
+			return nil
+		},
+	}
+}
+
+// gateway is the address that is given, or that of the current context.
+func (a *app) gateway(args []string) (string, error) {
+	if len(args) > 0 {
+		return signin.Address(args[0])
+	}
+	config, err := a.kube.load().RawConfig()
+	if err != nil {
+		return "", badKubeconfig(err)
+	}
+	if gateway := gatewayOf(&config, cmp.Or(a.kube.context, config.CurrentContext)); gateway != "" {
+		return gateway, nil
+	}
+	return "", errors.New("the current context of the kubeconfig is that of no gateway; name the gateway's address")
+}
+
+// gatewayOf is the gateway of a context that `soma login` made, empty for others.
+func gatewayOf(config *clientcmdapi.Config, name string) string {
+	at := config.Contexts[name]
+	if at == nil {
+		return ""
+	}
+	user := config.AuthInfos[at.AuthInfo]
+	if user == nil || user.Exec == nil || len(user.Exec.Args) != len(tokenCommand)+1 {
+		return ""
+	}
+	gateway, asks := strings.CutPrefix(strings.Join(user.Exec.Args, " "), strings.Join(tokenCommand, " ")+" ")
+	if !asks {
+		return ""
+	}
+	return gateway
+}
+
+func newAuth(a *app) *cobra.Command {
+	gateway := ""
+	token := &cobra.Command{
+		Use: "token", Short: "Print a token for a gateway, as kubectl asks for it",
+		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, _ []string) error {
+			var given []string
+			if gateway != "" {
+				given = []string{gateway}
+			}
+			at, err := a.gateway(given)
+			if err != nil {
+				return err
+			}
+			cache, err := signin.OpenCache("")
+			if err != nil {
+				return err
+			}
+			tokens, err := cache.Token(c.Context(), at, a.now)
+			switch {
+			case errors.Is(err, signin.ErrNotSignedIn), errors.Is(err, signin.ErrSignInAgain):
+				return fmt.Errorf("you are not signed in at %s, or no longer\nsign in with \"%s login %s\"", at, a.program, at)
+			case err != nil:
+				return err
+			}
+			return signin.WriteCredential(a.out, tokens)
+		},
+	}
+	token.Flags().StringVar(&gateway, "gateway", "", "address of the gateway (default: that of the current context)")
+	c := &cobra.Command{Use: "auth", Short: "What kubectl asks for"}
+	c.AddCommand(token)
+	return c
+}
+
+// readBounded reads a file that is not larger than expected.
+func readBounded(file string, most int64) ([]byte, error) {
+	info, err := os.Stat(file)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() || info.Size() > most {
+		return nil, fmt.Errorf("%s is no file of at most %d bytes", file, most)
+	}
+	return os.ReadFile(file) //nolint:gosec // the user names it
+}
+
+// codeText says where to enter what.
+func codeText(code signin.Code) string {
+	text := fmt.Sprintf("In a browser of any machine, go to\n  %s\nand enter the code %s", code.Address, code.Code)
+	if code.Complete != "" {
+		text += fmt.Sprintf(", or go to\n  %s", code.Complete)
+	}
+	return text
+}
