@@ -66,7 +66,7 @@ func (r *reviews) Create(ctx context.Context, object runtime.Object, validate re
 	if !found {
 		return nil, apierrors.NewBadRequest("nobody is known to ask")
 	}
-	a := asker{username: info.GetName(), groups: info.GetGroups(), tokens: info.GetExtra()[tokenExtra]}
+	a := asker{username: info.GetName(), groups: info.GetGroups(), tokens: info.GetExtra()[access.TokenExtra]}
 	if err := r.answer(ctx, a, object); err != nil {
 		return nil, err
 	}
@@ -76,9 +76,6 @@ func (r *reviews) Create(ctx context.Context, object runtime.Object, validate re
 	}
 	return object, nil
 }
-
-// tokenExtra is the key, in the extra fields of a user of Kubernetes, of the tokens by which the gateway knows who asks.
-const tokenExtra = platformGroup + "/token"
 
 // witness answers reviews.
 type witness struct {
