@@ -3,10 +3,12 @@ package cli
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -275,6 +277,18 @@ func (o *office) findsPods(t *testing.T, who string, job *v1alpha1.Job, pod stri
 		if err != nil || len(found) != 1 || found[0].Name != pod {
 			t.Errorf("attempt %d: want pod %s, got %v, %v", attempt, pod, found, err)
 		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	var seen atomic.Pointer[v1alpha1.Job]
+	seen.Store(job)
+	offered := ""
+	err := a.pollPods(ctx, &seen, logOptions{rank: -1}, func(p *corev1.Pod) {
+		offered = p.Name
+		cancel()
+	})
+	if offered != pod || !errors.Is(err, context.Canceled) {
+		t.Errorf("want pod %s to be offered, got %q, %v", pod, offered, err)
 	}
 }
 
