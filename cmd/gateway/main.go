@@ -27,6 +27,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/accessapi"
 	"github.com/soma-platform/soma/internal/authority"
 	"github.com/soma-platform/soma/internal/gateway"
 	"github.com/soma-platform/soma/internal/gateway/audit"
@@ -51,6 +52,7 @@ type options struct {
 	certFile   string
 	keyFile    string
 	namespace  string
+	accessPort int
 	firstLink  bool
 	firstName  string
 	// databaseURL is where the audit log goes.
@@ -78,6 +80,7 @@ func (o *options) bind(flags *flag.FlagSet) {
 	flags.StringVar(&o.certFile, "tls-cert-file", "/certs/tls.crt", "certificate to serve with; read again when it changes")
 	flags.StringVar(&o.keyFile, "tls-private-key-file", "/certs/tls.key", "key of the certificate")
 	flags.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace that Soma itself runs in")
+	flags.IntVar(&o.accessPort, "access-port", 0, "port on which the API server asks for the reviews of access.soma.dev; 0 for none")
 	flags.BoolVar(&o.firstLink, "first-admin-link", false, "print a link by which one person becomes the first administrator, and end")
 	flags.StringVar(&o.firstName, "first-admin-name", "", "with --first-admin-link: the name of that User; by default one made from who they are")
 }
@@ -183,6 +186,10 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 	parts.Go(func() error { return trail.Run(partsCtx) })
 	parts.Go(func() error { return kubernetes.Run(partsCtx) })
 	parts.Go(func() error { return door.Serve(partsCtx, listener, secure) })
+	if o.accessPort != 0 {
+		reviews := accessapi.Options{BindAddress: net.IPv4zero, Port: o.accessPort, CertFile: o.certFile, KeyFile: o.keyFile}
+		parts.Go(func() error { return accessapi.Run(partsCtx, reviews, rights) })
+	}
 	if asked != nil {
 		parts.Go(func() error { return gateway.ServeUntil(partsCtx, asked.listener, secure, asked.handler) })
 	}

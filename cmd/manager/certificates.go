@@ -50,7 +50,7 @@ func setupCertificates(ctx context.Context, mgr ctrl.Manager, certificate *servi
 		return fmt.Errorf("read the secret %s: %w", key, err)
 	}
 	service := func(name string) string { return fmt.Sprintf("%s.%s.svc", name, o.namespace) }
-	more := append([]string{service("soma-history"), service("soma-gateway")}, o.servingNames...)
+	more := append([]string{service("soma-history"), service("soma-gateway"), service("soma-access")}, o.servingNames...)
 	if err := mgr.Add(&outdated{client: plain, key: key, names: more}); err != nil {
 		return fmt.Errorf("look for names that the certificate lacks: %w", err)
 	}
@@ -66,6 +66,8 @@ func setupCertificates(ctx context.Context, mgr ctrl.Manager, certificate *servi
 			{Name: "soma-admission", Type: rotator.Mutating},
 			{Name: "soma-admission", Type: rotator.Validating},
 			{Name: "v1alpha1.history.soma.dev", Type: rotator.APIService},
+			// It is there where a gateway is installed.
+			{Name: "v1alpha1.access.soma.dev", Type: rotator.APIService},
 		},
 		RequireLeaderElection: o.leaderElect,
 	})
@@ -131,7 +133,7 @@ func (m plainManager) GetClient() client.Client { return m.client }
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,verbs=get;list;watch
 // +kubebuilder:rbac:groups=admissionregistration.k8s.io,resources=mutatingwebhookconfigurations;validatingwebhookconfigurations,resourceNames=soma-admission,verbs=update
 // +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,verbs=get;list;watch
-// +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,resourceNames=v1alpha1.history.soma.dev,verbs=update
+// +kubebuilder:rbac:groups=apiregistration.k8s.io,resources=apiservices,resourceNames=v1alpha1.history.soma.dev;v1alpha1.access.soma.dev,verbs=update
 // +kubebuilder:rbac:groups="",resources=secrets,namespace=soma-system,verbs=get;list;watch
 // +kubebuilder:rbac:groups="",resources=secrets,namespace=soma-system,resourceNames=soma-serving-certs,verbs=update
 

@@ -63,6 +63,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.Job{}.OpenAPIModelName():              schema_soma_platform_soma_api_v1alpha1_Job(ref),
 		apiv1alpha1.JobEnergy{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_JobEnergy(ref),
 		apiv1alpha1.JobList{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_JobList(ref),
+		apiv1alpha1.JobPages{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_JobPages(ref),
 		apiv1alpha1.JobResources{}.OpenAPIModelName():     schema_soma_platform_soma_api_v1alpha1_JobResources(ref),
 		apiv1alpha1.JobSpec{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_JobSpec(ref),
 		apiv1alpha1.JobStatus{}.OpenAPIModelName():        schema_soma_platform_soma_api_v1alpha1_JobStatus(ref),
@@ -1383,11 +1384,17 @@ func schema_soma_platform_soma_api_v1alpha1_ClusterSpec(ref common.ReferenceCall
 							Ref:         ref(apiv1alpha1.Quarantine{}.OpenAPIModelName()),
 						},
 					},
+					"jobPages": {
+						SchemaProps: spec.SchemaProps{
+							Description: "jobPages is where people see the pages that jobs serve. Without it jobs are reached from within their project alone.",
+							Ref:         ref(apiv1alpha1.JobPages{}.OpenAPIModelName()),
+						},
+					},
 				},
 			},
 		},
 		Dependencies: []string{
-			apiv1alpha1.Energy{}.OpenAPIModelName(), apiv1alpha1.KubeconfigSecret{}.OpenAPIModelName(), apiv1alpha1.Preset{}.OpenAPIModelName(), apiv1alpha1.Prices{}.OpenAPIModelName(), apiv1alpha1.Quarantine{}.OpenAPIModelName(), apiv1alpha1.Toleration{}.OpenAPIModelName(), apiv1alpha1.TopologyLevel{}.OpenAPIModelName()},
+			apiv1alpha1.Energy{}.OpenAPIModelName(), apiv1alpha1.JobPages{}.OpenAPIModelName(), apiv1alpha1.KubeconfigSecret{}.OpenAPIModelName(), apiv1alpha1.Preset{}.OpenAPIModelName(), apiv1alpha1.Prices{}.OpenAPIModelName(), apiv1alpha1.Quarantine{}.OpenAPIModelName(), apiv1alpha1.Toleration{}.OpenAPIModelName(), apiv1alpha1.TopologyLevel{}.OpenAPIModelName()},
 	}
 }
 
@@ -2285,6 +2292,13 @@ func schema_soma_platform_soma_api_v1alpha1_HTTPPort(ref common.ReferenceCallbac
 							Format:      "int32",
 						},
 					},
+					"public": {
+						SchemaProps: spec.SchemaProps{
+							Description: "public lets everybody see the page, signed in or not, where the project lets its pages be public.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
 				},
 				Required: []string{"port"},
 			},
@@ -2513,6 +2527,50 @@ func schema_soma_platform_soma_api_v1alpha1_JobList(ref common.ReferenceCallback
 		},
 		Dependencies: []string{
 			apiv1alpha1.Job{}.OpenAPIModelName(), v1.ListMeta{}.OpenAPIModelName()},
+	}
+}
+
+func schema_soma_platform_soma_api_v1alpha1_JobPages(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "JobPages is where people see the pages that jobs serve: each on a host of its own below a domain, to which an ingress controller leads that asks Soma's gateway before each request.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"domain": {
+						SchemaProps: spec.SchemaProps{
+							Description: "domain below which the hosts are, with a port where it is not that of https. It must have nothing else below it, and must not be that of the gateway: pages are made by whoever runs jobs.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"ingressClassName": {
+						SchemaProps: spec.SchemaProps{
+							Description: "ingressClassName is the class of the Ingress that each job gets; the cluster's default where it is not given.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"annotations": {
+						SchemaProps: spec.SchemaProps{
+							Description: "annotations of the Ingress. One of them has to make the ingress controller ask the gateway before each request, or pages are open to all who reach it: docs/pages.md has those for Traefik.",
+							Type:        []string{"object"},
+							AdditionalProperties: &spec.SchemaOrBool{
+								Allows: true,
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+				},
+				Required: []string{"domain", "annotations"},
+			},
+		},
 	}
 }
 
@@ -2793,7 +2851,14 @@ func schema_soma_platform_soma_api_v1alpha1_JobSpec(ref common.ReferenceCallback
 					},
 					"submittedBy": {
 						SchemaProps: spec.SchemaProps{
-							Description: "submittedBy is the user who submitted the job. It is recorded by Soma; what is given here is replaced.",
+							Description: "submittedBy is the user whose job it is. It is recorded by Soma; what is given here is replaced by who submits the job, unless it is somebody who lets them do so, by spec.delegates of their User.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"submittedThrough": {
+						SchemaProps: spec.SchemaProps{
+							Description: "submittedThrough is who submitted the job, where they did it on behalf of who submittedBy names. It is recorded by Soma; what is given here is replaced.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -2907,6 +2972,13 @@ func schema_soma_platform_soma_api_v1alpha1_JobStatus(ref common.ReferenceCallba
 					"internalHostname": {
 						SchemaProps: spec.SchemaProps{
 							Description: "internalHostname is the name under which other jobs of the project reach this one.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"url": {
+						SchemaProps: spec.SchemaProps{
+							Description: "url is where people see the page that the job serves, where the cluster has a place for it.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -3731,6 +3803,13 @@ func schema_soma_platform_soma_api_v1alpha1_ProjectSpec(ref common.ReferenceCall
 							Format:      "",
 						},
 					},
+					"publicPages": {
+						SchemaProps: spec.SchemaProps{
+							Description: "publicPages lets jobs of the project make their pages public. Without it, whoever sees one is signed in and may read the job.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
 				},
 			},
 		},
@@ -3774,7 +3853,7 @@ func schema_soma_platform_soma_api_v1alpha1_ProjectStatus(ref common.ReferenceCa
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions: Ready, Reconciling, Stalled, NamespaceReady, QuotaFound.",
+							Description: "conditions: Ready, Reconciling, Stalled, NamespaceReady, QuotaFound, AccessIncomplete.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -3892,7 +3971,7 @@ func schema_soma_platform_soma_api_v1alpha1_QueueStatus(ref common.ReferenceCall
 				Properties: map[string]spec.Schema{
 					"position": {
 						SchemaProps: spec.SchemaProps{
-							Description: "position in the order in which waiting jobs are looked at, from 1. Many jobs can start at once, and one that fits may start before one that does not.",
+							Description: "position in the order in which waiting jobs are looked at, from 1, those aside that cannot start. Many jobs can start at once, and one that fits may start before one that does not.",
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},
