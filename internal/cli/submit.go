@@ -114,6 +114,7 @@ func (f *submitFlags) printManifest(w io.Writer, object runtime.Object) error {
 	// What admission writes by itself has no place in a manifest, which others apply too.
 	unstructured.RemoveNestedField(u.Object, "metadata", "finalizers")
 	unstructured.RemoveNestedField(u.Object, "spec", "submittedBy")
+	unstructured.RemoveNestedField(u.Object, "spec", "submittedThrough")
 	return printed.object(w, u)
 }
 
