@@ -52,8 +52,8 @@ func (d *Directory) Added(before, after *v1alpha1.Role, now time.Time) []Right {
 	return added
 }
 
-// broughtBy is what a role brings, with what is relative below here: it is less than all projects where it was before, and cannot
-// be more than one where it is added.
+// broughtBy is what a role brings, with what is relative below here. It is exact: what was brought before must not look like more
+// than it was.
 func (d *Directory) broughtBy(role *v1alpha1.Role, now time.Time) []Right {
 	roles := map[string]*v1alpha1.Role{role.Name: role}
 	included := map[string]struct{}{}
