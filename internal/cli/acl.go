@@ -149,6 +149,10 @@ Who may not see the grants is shown their own rights in the project.`,
 			if len(args) > 0 {
 				about(found, at)
 			}
+			if len(found.Items) == 0 && out.table() {
+				fmt.Fprintf(a.err, "There are no grants about %s.\n", at)
+				return nil
+			}
 			return grantListing().print(a.out, found, &out, a.now())
 		},
 	}
