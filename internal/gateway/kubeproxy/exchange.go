@@ -44,7 +44,7 @@ func (x *exchange) answered(code int) {
 	}
 }
 
-// refusing are the reasons by which something was not allowed. The others are failures.
+// allowed reports whether nothing was refused. An API server that does not answer refuses nothing.
 func (x *exchange) allowed() bool {
 	return slices.Contains([]Reason{"", ReasonUpstream}, x.reason)
 }
@@ -58,6 +58,11 @@ func (x *exchange) record(code int) {
 	}
 	if !a.resource {
 		record.Path = a.path
+	}
+	if record.User == "" {
+		if _, allowed := x.proxy.strangers.allow(record.Source, record.At, 1); !allowed {
+			return
+		}
 	}
 	x.proxy.audit.Record(record)
 }

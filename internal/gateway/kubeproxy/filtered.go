@@ -30,6 +30,9 @@ func (p *Proxy) serveFiltered(x *exchange) *refusal {
 		return refuse(ReasonPath, http.StatusNotAcceptable, metav1.StatusReasonNotAcceptable,
 			"of this list you may see some, and it is shown as application/json alone")
 	}
+	if after, allowed := p.rates.allow(x.caller.User, x.began, filteredCost); !allowed {
+		return tooOften(p.limits, after)
+	}
 	values := x.request.URL.Query()
 	if values.Get("continue") != "" {
 		// None was given: where a page ends would tell of what may not be seen.
@@ -41,14 +44,6 @@ func (p *Proxy) serveFiltered(x *exchange) *refusal {
 	if bare {
 		values.Set("includeObject", string(metav1.IncludeMetadata))
 	}
-	if x.attributes.Verb == "list" {
-		select {
-		case p.lists <- struct{}{}:
-			defer func() { <-p.lists }()
-		case <-x.context.Done():
-			return p.failure(x, context.Cause(x.context))
-		}
-	}
 	response, err := p.read(x, values, accept)
 	if err != nil {
 		return p.failure(x, err)
@@ -58,7 +53,7 @@ func (p *Proxy) serveFiltered(x *exchange) *refusal {
 		return p.passFailure(x, response)
 	}
 	header := x.tap.Header()
-	for _, name := range []string{"Audit-Id", "Cache-Control", "Content-Type", "Warning"} {
+	for _, name := range []string{"Cache-Control", "Content-Type", "Warning"} {
 		if values := response.Header[name]; len(values) > 0 {
 			header[name] = values
 		}

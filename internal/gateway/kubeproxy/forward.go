@@ -127,6 +127,7 @@ func (p *Proxy) rewrite(r *httputil.ProxyRequest) {
 // modify looks at an answer before it goes to the client.
 func (p *Proxy) modify(response *http.Response) error {
 	x := exchangeOf(response.Request)
+	drop(response.Header)
 	harden(response.Header)
 	switch {
 	case response.StatusCode == http.StatusUnauthorized:
@@ -165,7 +166,7 @@ func (p *Proxy) modifyRefusal(x *exchange, response *http.Response) error {
 		x.reason, status = hidden.reason, &hidden.status
 	default:
 		// Whoever sees nothing there is not told that there is a place.
-		if target, level, known := p.requirement(a.Request); known && tree.Level(target) != access.None && !tree.Allows(target, level) {
+		if target, level, known := p.requirement(a.Request); known && p.sees(tree, a) && !tree.Allows(target, level) {
 			status.Message += fmt.Sprintf(": that needs %s on %s", level.Action(), target)
 		}
 	}

@@ -84,13 +84,14 @@ func headerBytes(header http.Header) int {
 	return size
 }
 
-// dropped are the headers of an API server that end here: the gateway's origin is the gateway's to speak for.
+// dropped are the headers of an API server that end here: the gateway's origin is the gateway's to speak for, and what a
+// request is called it has said already.
 var dropped = []string{
-	"Alt-Svc", "Clear-Site-Data", "Server", "Set-Cookie", "Set-Cookie2", "Strict-Transport-Security", "Www-Authenticate",
+	requestHeader, "Alt-Svc", "Clear-Site-Data", "Server", "Set-Cookie", "Set-Cookie2", "Strict-Transport-Security", "Www-Authenticate",
 }
 
-// harden makes an answer one that a browser neither runs nor shows as a page.
-func harden(header http.Header) {
+// drop takes out of the API server's headers those that end here.
+func drop(header http.Header) {
 	for _, name := range dropped {
 		delete(header, name)
 	}
@@ -99,6 +100,10 @@ func harden(header http.Header) {
 			delete(header, name)
 		}
 	}
+}
+
+// harden makes an answer one that a browser neither runs nor shows as a page.
+func harden(header http.Header) {
 	header.Set("X-Content-Type-Options", "nosniff")
 	header.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'; sandbox")
 }

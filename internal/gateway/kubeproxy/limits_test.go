@@ -74,7 +74,7 @@ func TestRates(t *testing.T) {
 func TestRatesForgetWhomTheyMust(t *testing.T) {
 	r := newRates(Limits{PerSecond: 1, Burst: 1})
 	for i := range 2 * rememberedUsers {
-		if _, allowed := r.allow(fmt.Sprint(i), time.Unix(0, 0)); !allowed {
+		if _, allowed := r.allow(fmt.Sprint(i), time.Unix(0, 0), 1); !allowed {
 			t.Fatal(i)
 		}
 	}

@@ -72,11 +72,11 @@ type Proxy struct {
 	pods      metadata.Interface
 	reviews   authorizationclient.AuthorizationV1Interface
 
-	rates   *rates
-	streams *streams
-	changes *changes
-	lists   chan struct{} // has a place for each filtered list that is being read
-	meters  *meters
+	rates     *rates
+	strangers *rates
+	streams   *streams
+	changes   *changes
+	meters    *meters
 }
 
 // New makes a proxy. Run it as well as serving it: that is what ends streams.
@@ -84,8 +84,7 @@ func New(o Options) (*Proxy, error) {
 	p := &Proxy{
 		prefix: o.Prefix, authenticator: o.Authenticator, authority: o.Authority, audit: o.Audit, origins: o.Origins,
 		crossOrigin: http.NewCrossOriginProtection(), limits: o.Limits, clock: o.Clock, log: o.Log,
-		rates: newRates(o.Limits), streams: newStreams(o.Limits.Streams), changes: newChanges(),
-		lists: make(chan struct{}, max(o.Limits.FilteredLists, 1)),
+		rates: newRates(o.Limits), strangers: newRates(strangers), streams: newStreams(o.Limits), changes: newChanges(),
 	}
 	for _, origin := range o.Origins {
 		if err := p.crossOrigin.AddTrustedOrigin(origin); err != nil {
@@ -108,6 +107,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{proxy: p, request: r, id: uuid.New(), began: p.clock.Now()}
 	x.tap = &tap{ResponseWriter: w, answered: x.answered}
 	defer x.end()
+	w.Header().Set(requestHeader, x.id.String())
 	if refused := p.serve(x); refused != nil {
 		x.reason = refused.reason
 		refused.write(x.tap)
@@ -134,8 +134,8 @@ func (p *Proxy) serve(x *exchange) *refusal {
 	if x.caller, err = p.authenticator.Authenticate(r); err != nil {
 		return unauthenticated(err)
 	}
-	if after, allowed := p.rates.allow(x.caller.User, x.began); !allowed {
-		return tooMany(after, "more than %v requests in a second: try again in %d s", p.limits.PerSecond, after)
+	if after, allowed := p.rates.allow(x.caller.User, x.began, 1); !allowed {
+		return tooOften(p.limits, after)
 	}
 	if refused := p.fits(x); refused != nil {
 		return refused
@@ -158,7 +158,7 @@ func (p *Proxy) fits(x *exchange) *refusal {
 			"the body has %d bytes; %d are allowed", r.ContentLength, p.limits.BodyBytes)
 	case x.caller.Via != caller.ViaCookie:
 		return nil
-	case a.upgrade != "" && !slices.Contains(p.origins, r.Header.Get("Origin")):
+	case a.upgrade != "" && (len(r.Header["Origin"]) != 1 || !slices.Contains(p.origins, r.Header["Origin"][0])):
 		return refuse(ReasonCrossSite, http.StatusForbidden, metav1.StatusReasonForbidden, "a page of another origin asks for a connection")
 	}
 	if err := p.crossOrigin.Check(r); err != nil {
@@ -192,7 +192,7 @@ func (p *Proxy) decide(x *exchange) *refusal {
 		}
 	}
 	if !p.streams.add(s) {
-		return tooMany(30, "%d streams are open already: end some first", p.limits.Streams)
+		return tooMany(30, "%d streams are open, or %d requests under way: end some first", p.limits.Streams, p.limits.Requests)
 	}
 	defer p.streams.remove(s)
 	// Whatever changed before the stream was among those that are asked about again.

@@ -66,6 +66,11 @@ func (p *Proxy) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
+			for _, s := range p.streams.of() {
+				if s.request.Verb == "watch" {
+					s.cut(errStopping)
+				}
+			}
 			return nil
 		case <-ticker.C():
 			p.recheck(ctx, p.streams.of())

@@ -67,6 +67,11 @@ func tooMany(seconds int, format string, args ...any) *refusal {
 	return r
 }
 
+// tooOften answers who asks for more than the limit over time.
+func tooOften(l Limits, seconds int) *refusal {
+	return tooMany(seconds, "more than %v requests in a second: try again in %d s", l.PerSecond, seconds)
+}
+
 // absent answers as for what does not exist.
 func absent(a *attributes) *refusal {
 	resource := schema.GroupResource{Group: a.Group, Resource: a.Resource}

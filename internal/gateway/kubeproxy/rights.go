@@ -5,6 +5,7 @@ import (
 	"strings"
 	"time"
 
+	historyv1 "github.com/soma-platform/soma/api/history/v1alpha1"
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/gateway/caller"
@@ -46,19 +47,37 @@ func (p *Proxy) inScope(c *caller.Caller, tree *access.Tree, a *attributes, f *f
 }
 
 // hidden reports whether the caller may not know of what the request names. It is so as well where it does not exist.
-func (p *Proxy) hidden(tree *access.Tree, a *attributes) bool {
-	if !ours(a) {
-		return false
+func (p *Proxy) hidden(tree *access.Tree, a *attributes) bool { return ours(a) && !p.sees(tree, a) }
+
+// sees reports whether the caller may know of what the request is about, or of the project that it would be in. In a project
+// that does not exist sees only who sees all there is.
+func (p *Proxy) sees(tree *access.Tree, a *attributes) bool {
+	look := a.Request
+	look.Verb, look.Subresource = "get", ""
+	target, level, known := p.requirement(look)
+	if known && p.placed(a) {
+		level = access.List
 	}
-	seen := a.Request
-	seen.Verb, seen.Subresource = "get", ""
-	target, _, known := p.requirement(seen)
-	return !known || tree.Level(target) < access.List
+	return known && tree.Allows(target, level)
+}
+
+// placed reports whether the project that the request is about, or lies in, exists.
+func (p *Proxy) placed(a *attributes) bool {
+	project := a.Namespace
+	if project == "" && a.Group == v1alpha1.GroupName && a.Resource == "projects" {
+		project = a.Name
+	}
+	exists := project == ""
+	if !exists {
+		p.authority.View(func(d *access.Directory, _ *access.Membership, _ time.Time) { _, exists = d.Project(project) })
+	}
+	return exists
 }
 
 // ours reports whether a request is about what rights of Soma's can be about.
 func ours(a *attributes) bool {
-	return a.resource && (a.Group == v1alpha1.GroupName || a.Group == "" && a.Namespace != "" && (a.Resource == "pods" || a.Resource == "secrets"))
+	return a.resource && (a.Group == v1alpha1.GroupName || a.Group == historyv1.GroupName ||
+		a.Group == "" && a.Namespace != "" && (a.Resource == "pods" || a.Resource == "secrets"))
 }
 
 // filter shows of a list what a user may see, where they may not see all of it.
@@ -96,7 +115,7 @@ func (p *Proxy) filterFor(c *caller.Caller, tree *access.Tree, a *attributes) *f
 	all := a.Request
 	all.Name = ""
 	target, level, known := p.requirement(all)
-	if !known || tree.Allows(target, level) || tree.Level(target) < access.List {
+	if !known || a.Namespace != "" && !p.placed(a) || tree.Allows(target, level) || tree.Level(target) < access.List {
 		return nil
 	}
 	return &filter{resource: a.Resource, group: a.Group, namespace: a.Namespace, scheme: scheme}

@@ -14,6 +14,8 @@ var (
 	errExpired = errors.New("the session or the token has ended")
 	// errChanged ends a filtered watch whose filter is another one now: who watches has to list anew.
 	errChanged = errors.New("what may be seen has changed")
+	// errStopping ends watches when the gateway stops: who watches goes on elsewhere.
+	errStopping = errors.New("the gateway stops")
 )
 
 // stream is a request under way, and all that is needed to ask again whether it is allowed. A short request is one too: it may
@@ -36,12 +38,12 @@ type streams struct {
 	mu    sync.Mutex
 	users map[string]map[*stream]struct{}
 	long  map[string]int
-	// most that a user may have.
-	most int
+	// most that a user may have of long ones, and of short ones.
+	mostLong, mostShort int
 }
 
-func newStreams(most int) *streams {
-	return &streams{users: map[string]map[*stream]struct{}{}, long: map[string]int{}, most: most}
+func newStreams(l Limits) *streams {
+	return &streams{users: map[string]map[*stream]struct{}{}, long: map[string]int{}, mostLong: l.Streams, mostShort: l.Requests}
 }
 
 // add takes a stream in, unless the user has too many.
@@ -49,10 +51,10 @@ func (s *streams) add(one *stream) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	user := one.caller.User
-	if one.request.long {
-		if s.long[user] >= s.most {
-			return false
-		}
+	switch {
+	case !one.request.long && len(s.users[user])-s.long[user] >= s.mostShort, one.request.long && s.long[user] >= s.mostLong:
+		return false
+	case one.request.long:
 		s.long[user]++
 	}
 	if s.users[user] == nil {

@@ -21,6 +21,7 @@ import (
 	"github.com/go-logr/logr"
 	"github.com/prometheus/client_golang/prometheus"
 	authenticationv1 "k8s.io/api/authentication/v1"
+	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -29,6 +30,7 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	ctrllog "sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/yaml"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
@@ -44,7 +46,12 @@ const patience = 20 * time.Second
 
 var server *apiserver.Server
 
-func TestMain(m *testing.M) { os.Exit(run(m)) }
+func TestMain(m *testing.M) {
+	if address := os.Getenv(watcherEnv); address != "" {
+		os.Exit(openWatches(address))
+	}
+	os.Exit(run(m))
+}
 
 func run(m *testing.M) int {
 	var err error
@@ -126,6 +133,7 @@ type world struct {
 	signIn    *signIn
 	audit     *records
 	front     *httptest.Server
+	marks     int
 }
 
 func newWorld(t testing.TB, prefix string, change ...func(*Options)) *world {
@@ -136,7 +144,7 @@ func newWorld(t testing.TB, prefix string, change ...func(*Options)) *world {
 	}
 	config := w.gateway()
 	w.authority = authority.New(clock.RealClock{})
-	objects, err := cache.New(config, cache.Options{Scheme: server.Scheme()})
+	objects, err := cache.New(config, cache.Options{Scheme: server.Client.Scheme()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -326,6 +334,31 @@ func (w *world) compile(known func(tree func(user string) *access.Tree) bool) {
 			}
 		}
 	}
+	w.counts(namespaces[0])
+}
+
+// counts waits until the API server knows of all roles and bindings that were made before: it learns of each kind in order.
+func (w *world) counts(namespace string) {
+	w.t.Helper()
+	w.marks++
+	name := w.name(fmt.Sprint("mark-", w.marks))
+	rules := []rbacv1.PolicyRule{{APIGroups: []string{""}, Resources: []string{name}, Verbs: []string{"get"}}}
+	for kind, namespace := range map[string]string{"ClusterRole": "", "Role": namespace} {
+		meta := metav1.ObjectMeta{Namespace: namespace, Name: name}
+		subjects := []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: name + kind}}
+		ref := rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: name}
+		if namespace == "" {
+			w.put(&rbacv1.ClusterRole{ObjectMeta: meta, Rules: rules}, &rbacv1.ClusterRoleBinding{ObjectMeta: meta, RoleRef: ref, Subjects: subjects})
+		} else {
+			w.put(&rbacv1.Role{ObjectMeta: meta, Rules: rules}, &rbacv1.RoleBinding{ObjectMeta: meta, RoleRef: ref, Subjects: subjects})
+		}
+		w.eventually("RBAC counts", func() bool {
+			review := &authorizationv1.SubjectAccessReview{Spec: authorizationv1.SubjectAccessReviewSpec{
+				User: name + kind, ResourceAttributes: &authorizationv1.ResourceAttributes{Verb: "get", Resource: name, Namespace: namespace},
+			}}
+			return server.Client.Create(w.t.Context(), review) == nil && review.Status.Allowed
+		})
+	}
 }
 
 // put makes objects, in place of those of their names.
@@ -439,3 +472,5 @@ current-context: gateway
 	command.Env = append(os.Environ(), "KUBECONFIG="+file, "HOME="+folder)
 	return command
 }
+
+func init() { ctrllog.SetLogger(logr.Discard()) }
