@@ -15,6 +15,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/tools/clientcmd"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -49,7 +50,10 @@ func TestKubectlOnARealNode(t *testing.T) {
 
 	w := newWorld(t, fmt.Sprintf("proxy%d", time.Now().Unix()%1_000_000))
 	project, alice := w.name("real"), w.user("alice")
-	w.make(&v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: project}},
+	cores, bytes, jobs := resource.MustParse("1"), resource.MustParse("1Gi"), int32(1)
+	w.make(&v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: project}, Spec: v1alpha1.QuotaSpec{
+		Nominal: v1alpha1.ResourceAmounts{CPU: &cores, Memory: &bytes, RunningJobs: &jobs},
+	}},
 		&v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: project}, Spec: v1alpha1.ProjectSpec{Quota: project}})
 	t.Cleanup(func() {
 		for _, object := range []client.Object{
