@@ -257,6 +257,10 @@ func TestWhatDoesNotFitIsInTheLog(t *testing.T) {
 	if told := l.count("Audit record that is not in the database"); told != (room-roomForUnknown)*2 {
 		t.Errorf("the last records were not written: %d are in the log", told)
 	}
+	log.Record(record("late"))
+	if told := l.count(`"late"`); told != 1 || log.Waiting() != 0 {
+		t.Errorf("what comes after the end: %d in the log, %d wait", told, log.Waiting())
+	}
 }
 
 func TestBadTextHurtsNobody(t *testing.T) {

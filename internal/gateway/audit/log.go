@@ -38,6 +38,7 @@ type Log struct {
 	mu      sync.Mutex
 	waiting []Record
 	away    bool
+	ended   bool
 }
 
 type meters struct {
@@ -85,6 +86,9 @@ func (l *Log) Record(r Record) {
 	free := room - len(l.waiting)
 	if r.User == "" {
 		free = roomForUnknown - len(l.waiting)
+	}
+	if l.ended {
+		free = 0 // nobody writes any more
 	}
 	if free > 0 {
 		l.waiting = append(l.waiting, r)
@@ -151,7 +155,7 @@ func (l *Log) last(ctx context.Context) {
 	}
 	l.mu.Lock()
 	left := l.waiting
-	l.waiting = nil
+	l.waiting, l.ended = nil, true
 	l.mu.Unlock()
 	for i := range left {
 		l.tell(&left[i])

@@ -59,6 +59,8 @@ func (x *exchange) record(code int) {
 	if !a.resource {
 		record.Path = a.path
 	}
+	x.proxy.log.V(1).Info("Request", "request", x.id.String(), "user", record.User, "verb", a.Verb, "resource", a.what(), "namespace", a.Namespace,
+		"name", a.Name, "code", code, "reason", record.Reason, "source", record.Source)
 	if record.User == "" {
 		if _, allowed := x.proxy.strangers.allow(record.Source, record.At, 1); !allowed {
 			return
