@@ -14,6 +14,7 @@ import (
 
 	"github.com/soma-platform/soma/internal/gateway/audit"
 	"github.com/soma-platform/soma/internal/gateway/caller"
+	"github.com/soma-platform/soma/internal/gateway/limit"
 )
 
 // exchange is one request and its answer.
@@ -61,10 +62,8 @@ func (x *exchange) record(code int) {
 	}
 	x.proxy.log.V(1).Info("Request", "request", x.id.String(), "user", record.User, "verb", a.Verb, "resource", a.what(), "namespace", a.Namespace,
 		"name", a.Name, "code", code, "reason", record.Reason, "source", record.Source)
-	if record.User == "" {
-		if _, allowed := x.proxy.strangers.allow(record.Source, record.At, 1); !allowed {
-			return
-		}
+	if record.User == "" && !x.proxy.strangers.Allow(limit.Remote(x.request), record.At) {
+		return
 	}
 	x.proxy.audit.Record(record)
 }

@@ -30,8 +30,8 @@ func (p *Proxy) serveFiltered(x *exchange) *refusal {
 		return refuse(ReasonPath, http.StatusNotAcceptable, metav1.StatusReasonNotAcceptable,
 			"of this list you may see some, and it is shown as application/json alone")
 	}
-	if after, allowed := p.rates.allow(x.caller.User, x.began, filteredCost); !allowed {
-		return tooOften(p.limits, after)
+	if !p.rates.AllowN(x.caller.User, x.began, filteredCost) {
+		return tooOften(p.limits, filteredCost)
 	}
 	values := x.request.URL.Query()
 	if values.Get("continue") != "" {

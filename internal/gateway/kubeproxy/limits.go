@@ -1,11 +1,9 @@
 package kubeproxy
 
 import (
-	"sync"
 	"time"
 
-	"golang.org/x/time/rate"
-	"k8s.io/utils/lru"
+	"github.com/soma-platform/soma/internal/gateway/limit"
 )
 
 // Limits bound what one user may take of the gateway.
@@ -33,39 +31,17 @@ func DefaultLimits() Limits {
 // shown.
 const filteredCost = 10
 
-// strangers are how many refusals of somebody unknown are recorded of an address over time: the audit log is no place that
-// anybody may fill. Metrics count all.
-var strangers = Limits{PerSecond: 0.2, Burst: 60}
+// Refusals of somebody unknown are recorded of an address so often over time: the audit log is no place that anybody may
+// fill. Metrics count all.
+const (
+	strangersInterval = 5 * time.Second
+	strangersBurst    = 60
+)
 
-// rememberedUsers is for how many users it is known how much they asked lately. Whoever is forgotten begins anew.
-const rememberedUsers = 10_000
-
-// rates bounds how often users ask.
-type rates struct {
-	mu        sync.Mutex
-	users     *lru.Cache
-	perSecond rate.Limit
-	burst     int
+// rates are how often users may ask.
+func (l Limits) rates() *limit.Limit {
+	return limit.New(time.Duration(float64(time.Second)/l.PerSecond), l.Burst)
 }
 
-func newRates(l Limits) *rates {
-	return &rates{users: lru.New(rememberedUsers), perSecond: rate.Limit(l.PerSecond), burst: l.Burst}
-}
-
-// allow reports whether the user may ask now for what counts for so many requests, or after how many seconds they may.
-func (r *rates) allow(user string, now time.Time, cost int) (after int, allowed bool) {
-	r.mu.Lock()
-	var limiter *rate.Limiter
-	if found, ok := r.users.Get(user); ok {
-		limiter, _ = found.(*rate.Limiter)
-	}
-	if limiter == nil {
-		limiter = rate.NewLimiter(r.perSecond, r.burst)
-		r.users.Add(user, limiter)
-	}
-	r.mu.Unlock()
-	if limiter.AllowN(now, cost) {
-		return 0, true
-	}
-	return 1 + int(float64(cost)/max(float64(r.perSecond), 1.0/60)), false
-}
+// after is in how many seconds a user may ask again for what counts for so many requests.
+func (l Limits) after(cost int) int { return 1 + int(float64(cost)/l.PerSecond) }

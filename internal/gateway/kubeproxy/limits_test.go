@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
@@ -68,18 +67,6 @@ func TestRates(t *testing.T) {
 	}
 	if code, _ := w.get(bob, "/version"); code != http.StatusOK {
 		t.Errorf("somebody else is answered %d", code)
-	}
-}
-
-func TestRatesForgetWhomTheyMust(t *testing.T) {
-	r := newRates(Limits{PerSecond: 1, Burst: 1})
-	for i := range 2 * rememberedUsers {
-		if _, allowed := r.allow(fmt.Sprint(i), time.Unix(0, 0), 1); !allowed {
-			t.Fatal(i)
-		}
-	}
-	if n := r.users.Len(); n > rememberedUsers {
-		t.Errorf("%d users are remembered", n)
 	}
 }
 

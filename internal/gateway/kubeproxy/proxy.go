@@ -29,6 +29,7 @@ import (
 	"github.com/soma-platform/soma/internal/authority"
 	"github.com/soma-platform/soma/internal/gateway/audit"
 	"github.com/soma-platform/soma/internal/gateway/caller"
+	"github.com/soma-platform/soma/internal/gateway/limit"
 )
 
 // Auditor takes what is to be remembered of requests. It must not block.
@@ -72,8 +73,8 @@ type Proxy struct {
 	pods      metadata.Interface
 	reviews   authorizationclient.AuthorizationV1Interface
 
-	rates     *rates
-	strangers *rates
+	rates     *limit.Limit
+	strangers *limit.Limit
 	streams   *streams
 	changes   *changes
 	meters    *meters
@@ -84,7 +85,7 @@ func New(o Options) (*Proxy, error) {
 	p := &Proxy{
 		prefix: o.Prefix, authenticator: o.Authenticator, authority: o.Authority, audit: o.Audit, origins: o.Origins,
 		crossOrigin: http.NewCrossOriginProtection(), limits: o.Limits, clock: o.Clock, log: o.Log,
-		rates: newRates(o.Limits), strangers: newRates(strangers), streams: newStreams(o.Limits), changes: newChanges(),
+		rates: o.Limits.rates(), strangers: limit.New(strangersInterval, strangersBurst), streams: newStreams(o.Limits), changes: newChanges(),
 	}
 	for _, origin := range o.Origins {
 		if err := p.crossOrigin.AddTrustedOrigin(origin); err != nil {
@@ -134,8 +135,8 @@ func (p *Proxy) serve(x *exchange) *refusal {
 	if x.caller, err = p.authenticator.Authenticate(r); err != nil {
 		return unauthenticated(err)
 	}
-	if after, allowed := p.rates.allow(x.caller.User, x.began, 1); !allowed {
-		return tooOften(p.limits, after)
+	if !p.rates.Allow(x.caller.User, x.began) {
+		return tooOften(p.limits, 1)
 	}
 	if refused := p.fits(x); refused != nil {
 		return refused

@@ -68,7 +68,8 @@ func tooMany(seconds int, format string, args ...any) *refusal {
 }
 
 // tooOften answers who asks for more than the limit over time.
-func tooOften(l Limits, seconds int) *refusal {
+func tooOften(l Limits, cost int) *refusal {
+	seconds := l.after(cost)
 	return tooMany(seconds, "more than %v requests in a second: try again in %d s", l.PerSecond, seconds)
 }
 
