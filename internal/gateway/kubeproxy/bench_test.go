@@ -92,7 +92,7 @@ func openWatches(address string) int {
 			return 1
 		}
 		r.Header.Set("Authorization", fmt.Sprintf("Bearer watches-u%d", i/watchesForUser))
-		response, err := (&http.Client{Transport: transport}).Do(r)
+		response, err := (&http.Client{Transport: transport}).Do(r) //nolint:bodyclose // it is held open until the process ends
 		if err != nil || response.StatusCode != http.StatusOK {
 			fmt.Fprintln(os.Stderr, "watch", i, response, err)
 			return 1

@@ -61,7 +61,7 @@ func (w *world) raw(line string, lines []string, body string) (code int, answer 
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	defer conn.Close()
+	defer func() { _ = conn.Close() }()
 	all := append([]string{line, "Host: " + host}, lines...)
 	if body != "" {
 		all = append(all, "Content-Type: application/json", fmt.Sprintf("Content-Length: %d", len(body)))

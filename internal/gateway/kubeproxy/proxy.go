@@ -109,7 +109,7 @@ func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x.tap = &tap{ResponseWriter: w, answered: x.answered}
 	defer x.end()
 	w.Header().Set(requestHeader, x.id.String())
-	if refused := p.serve(x); refused != nil {
+	if refused := p.serve(x); refused != nil { //nolint:contextcheck // the context is that of the request in the exchange
 		x.reason = refused.reason
 		refused.write(x.tap)
 	}

@@ -40,12 +40,12 @@ func TestKubectlOnARealNode(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	real, err := client.NewWithWatch(config, client.Options{Scheme: server.Client.Scheme()})
+	cluster, err := client.NewWithWatch(config, client.Options{Scheme: server.Client.Scheme()})
 	if err != nil {
 		t.Fatal(err)
 	}
 	before := server
-	server = &apiserver.Server{Config: config, Client: real}
+	server = &apiserver.Server{Config: config, Client: cluster}
 	t.Cleanup(func() { server = before })
 
 	w := newWorld(t, fmt.Sprintf("proxy%d", time.Now().Unix()%1_000_000))
@@ -60,14 +60,14 @@ func TestKubectlOnARealNode(t *testing.T) {
 			&v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: project}}, &v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: project}},
 			&v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: alice}},
 		} {
-			_ = real.Delete(context.WithoutCancel(t.Context()), object)
+			_ = cluster.Delete(context.WithoutCancel(t.Context()), object)
 		}
 	})
 	w.eventually("the project has its namespace", func() bool {
-		return real.Get(t.Context(), client.ObjectKey{Name: project}, &corev1.Namespace{}) == nil
+		return cluster.Get(t.Context(), client.ObjectKey{Name: project}, &corev1.Namespace{}) == nil
 	})
 	w.eventually("jobs are taken", func() bool {
-		return real.Create(t.Context(), &v1alpha1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: project, Name: "serve"}, Spec: v1alpha1.JobSpec{
+		return cluster.Create(t.Context(), &v1alpha1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: project, Name: "serve"}, Spec: v1alpha1.JobSpec{
 			Image: "soma.dev/busybox:1", Preset: "cpu-small", Command: []string{"sh", "-c"},
 			Args: []string{"mkdir /tmp/w && echo page > /tmp/w/index.html && httpd -p 8080 -h /tmp/w; n=0; while true; do echo line $n; n=$((n+1)); sleep 1; done"},
 		}}) == nil
@@ -77,7 +77,7 @@ func TestKubectlOnARealNode(t *testing.T) {
 	pod := ""
 	for end := time.Now().Add(2 * time.Minute); pod == "" && time.Now().Before(end); time.Sleep(200 * time.Millisecond) {
 		pods := &corev1.PodList{}
-		if err := real.List(t.Context(), pods, client.InNamespace(project)); err != nil {
+		if err := cluster.List(t.Context(), pods, client.InNamespace(project)); err != nil {
 			t.Fatal(err)
 		}
 		for i := range pods.Items {
@@ -88,7 +88,7 @@ func TestKubectlOnARealNode(t *testing.T) {
 	}
 	if pod == "" {
 		job := &v1alpha1.Job{}
-		_ = real.Get(t.Context(), client.ObjectKey{Namespace: project, Name: "serve"}, job)
+		_ = cluster.Get(t.Context(), client.ObjectKey{Namespace: project, Name: "serve"}, job)
 		t.Fatalf("the job does not run: %s %s", job.Status.Reason, job.Status.Message)
 	}
 

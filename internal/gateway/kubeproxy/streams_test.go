@@ -42,7 +42,7 @@ func (w *world) node() string {
 		if err != nil {
 			return
 		}
-		defer conn.Close()
+		defer func() { _ = conn.Close() }()
 		_, _ = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: %s\r\nX-Stream-Protocol-Version: %s\r\n\r\n",
 			r.Header.Get("Upgrade"), r.Header.Get("X-Stream-Protocol-Version"))
 		_, _ = io.Copy(conn, buffered)
@@ -87,8 +87,8 @@ func (w *world) pod(project, job, node string) string {
 	return pod.Name
 }
 
-// upgrade opens a connection of another protocol.
-func (w *world) upgrade(method, path string, lines ...string) (net.Conn, *bufio.Reader, *http.Response) {
+// upgrade opens a connection of another protocol, and tells the code of the answer.
+func (w *world) upgrade(method, path string, lines ...string) (net.Conn, *bufio.Reader, int) {
 	w.t.Helper()
 	host := w.front.Listener.Addr().String()
 	config := w.client().Transport.(*http.Transport).TLSClientConfig.Clone()
@@ -107,7 +107,10 @@ func (w *world) upgrade(method, path string, lines ...string) (net.Conn, *bufio.
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	return conn, reader, response
+	if response.StatusCode != http.StatusSwitchingProtocols {
+		_ = response.Body.Close()
+	}
+	return conn, reader, response.StatusCode
 }
 
 var spdy = []string{"Connection: Upgrade", "Upgrade: SPDY/3.1", "X-Stream-Protocol-Version: v4.channel.k8s.io"}
@@ -127,10 +130,9 @@ func TestLogsAndConnectionsStreamAndAreCut(t *testing.T) {
 	}
 	var open []<-chan struct{}
 	for _, sub := range []string{"/exec?command=sh&stdin=true&stdout=true", "/attach?stdin=true", "/portforward"} {
-		conn, reader, response := w.upgrade(http.MethodPost, base+sub, append(spdy, "Authorization: Bearer "+alice)...)
-		if response.StatusCode != http.StatusSwitchingProtocols {
-			body, _ := io.ReadAll(response.Body)
-			t.Fatalf("%s: %d %s", sub, response.StatusCode, body)
+		conn, reader, code := w.upgrade(http.MethodPost, base+sub, append(spdy, "Authorization: Bearer "+alice)...)
+		if code != http.StatusSwitchingProtocols {
+			t.Fatalf("%s is answered %d", sub, code)
 		}
 		for _, text := range []string{"hello\n", "again\n"} {
 			if _, err := io.WriteString(conn, text); err != nil {
@@ -179,9 +181,9 @@ func TestClientsThatDoNotReadAreCut(t *testing.T) {
 	w.job(project, "train")
 	pod := w.pod(project, "train", w.node())
 	w.compile(allows(access.In(access.Job, access.Home, "", project), access.Write, alice))
-	conn, _, response := w.upgrade(http.MethodPost, "/api/v1/namespaces/"+project+"/pods/"+pod+"/exec?command=sh&stdin=true", append(spdy, "Authorization: Bearer "+alice)...)
-	if response.StatusCode != http.StatusSwitchingProtocols {
-		t.Fatal(response.StatusCode)
+	conn, _, code := w.upgrade(http.MethodPost, "/api/v1/namespaces/"+project+"/pods/"+pod+"/exec?command=sh&stdin=true", append(spdy, "Authorization: Bearer "+alice)...)
+	if code != http.StatusSwitchingProtocols {
+		t.Fatal(code)
 	}
 	if err := conn.SetWriteDeadline(time.Now().Add(2 * time.Second)); err != nil {
 		t.Fatal(err)
@@ -213,13 +215,13 @@ func TestPagesOfOtherOriginsOpenNothing(t *testing.T) {
 		if origin != "" {
 			lines = append(lines, origin)
 		}
-		if _, _, response := w.upgrade(http.MethodPost, path, lines...); response.StatusCode != http.StatusForbidden {
-			t.Errorf("%q is answered %d", origin, response.StatusCode)
+		if _, _, code := w.upgrade(http.MethodPost, path, lines...); code != http.StatusForbidden {
+			t.Errorf("%q is answered %d", origin, code)
 		}
 	}
 	lines := append([]string{"Cookie: session=" + alice, "Origin: https://soma.example"}, spdy...)
-	if _, _, response := w.upgrade(http.MethodPost, path, lines...); response.StatusCode != http.StatusSwitchingProtocols {
-		t.Errorf("the gateway's own page is answered %d", response.StatusCode)
+	if _, _, code := w.upgrade(http.MethodPost, path, lines...); code != http.StatusSwitchingProtocols {
+		t.Errorf("the gateway's own page is answered %d", code)
 	}
 
 	remove := func(header, value string) int {
@@ -247,12 +249,12 @@ func TestUpgradesAreForConnectionsAlone(t *testing.T) {
 	w, project, alice, _ := work(t, "upgrades")
 	auth := "Authorization: Bearer " + alice
 	for _, path := range []string{jobsPath + project + "/jobs?watch=true", "/api", "/api/v1/namespaces/" + project + "/pods/x/log"} {
-		if _, _, response := w.upgrade(http.MethodGet, path, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13", auth); response.StatusCode != http.StatusBadRequest {
-			t.Errorf("%s: a WebSocket is answered %d", path, response.StatusCode)
+		if _, _, code := w.upgrade(http.MethodGet, path, "Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Version: 13", auth); code != http.StatusBadRequest {
+			t.Errorf("%s: a WebSocket is answered %d", path, code)
 		}
 	}
 	// What asks for HTTP/2 in this way, and is not given it, goes on without.
-	if _, _, response := w.upgrade(http.MethodGet, "/version", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA", auth); response.StatusCode != http.StatusOK {
-		t.Errorf("h2c is answered %d", response.StatusCode)
+	if _, _, code := w.upgrade(http.MethodGet, "/version", "Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABkAARAAAAAAAIAAAAA", auth); code != http.StatusOK {
+		t.Errorf("h2c is answered %d", code)
 	}
 }
