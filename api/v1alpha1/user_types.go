@@ -170,7 +170,8 @@ type UserStatus struct {
 	// +optional
 	LastSignIn *metav1.Time `json:"lastSignIn,omitempty"`
 
-	// endedSessions are the sessions that were signed out and would otherwise still count, by their identifiers.
+	// endedSessions are the sessions that were signed out and would otherwise still count, by their identifiers. `before:` with a
+	// number of seconds since 1970 ends all that were begun up to then: it takes the place of a full list.
 	// +optional
 	// +listType=set
 	// +kubebuilder:validation:MaxItems=64

@@ -36,6 +36,8 @@ type Caller struct {
 	Identity v1alpha1.Identity
 	// Session names what the caller came with among what the user has: a session, or a token. It is no secret.
 	Session string
+	// TokenID is the id of a service account's token among those of the User; empty otherwise.
+	TokenID string
 	// IssuedAt and ExpiresAt bound the time in which it counts. A token of a service account has no IssuedAt.
 	IssuedAt, ExpiresAt time.Time
 	// Scope bounds what is allowed to less than the user may. Nil is no bound.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/gateway/caller"
 	"github.com/soma-platform/soma/internal/gateway/session"
 )
@@ -19,23 +20,24 @@ type visit struct {
 	// Bind is the hash of what the browser keeps on the page's host while it signs in. It is in the code alone.
 	Bind string `json:"bind,omitempty"`
 	// The caller at the gateway; whether they still are, is asked each time.
-	User     string     `json:"user"`
-	UserUID  string     `json:"uid"`
-	Session  string     `json:"session"`
-	Via      caller.Via `json:"via"`
-	SignedIn time.Time  `json:"at"`
-	Ends     time.Time  `json:"ends"`
+	User     string            `json:"user"`
+	UserUID  string            `json:"uid"`
+	Identity v1alpha1.Identity `json:"identity"`
+	Session  string            `json:"session"`
+	Via      caller.Via        `json:"via"`
+	SignedIn time.Time         `json:"at"`
+	Ends     time.Time         `json:"ends"`
 	// Until is when the code or the cookie itself ends.
 	Until time.Time `json:"until"`
 }
 
 func (v *visit) caller() caller.Caller {
-	return caller.Caller{User: v.User, UID: v.UserUID, Session: v.Session, Via: v.Via, IssuedAt: v.SignedIn, ExpiresAt: v.Ends}
+	return caller.Caller{User: v.User, UID: v.UserUID, Identity: v.Identity, Session: v.Session, Via: v.Via, IssuedAt: v.SignedIn, ExpiresAt: v.Ends}
 }
 
 // visitOf is that of a caller who is signed in at the gateway.
 func visitOf(c caller.Caller) visit {
-	return visit{User: c.User, UserUID: c.UID, Session: c.Session, Via: c.Via, SignedIn: c.IssuedAt, Ends: c.ExpiresAt}
+	return visit{User: c.User, UserUID: c.UID, Identity: c.Identity, Session: c.Session, Via: c.Via, SignedIn: c.IssuedAt, Ends: c.ExpiresAt}
 }
 
 var errVisit = errors.New("it was not sealed for this page, or is over")

@@ -49,6 +49,9 @@ const (
 
 var purposes = []Purpose{ForSession, ForSignIn, ForPage, ForCode}
 
+// errPurpose is for a purpose that there is no key for.
+var errPurpose = errors.New("nothing is sealed for this purpose")
+
 // ErrTooLong is for what would not fit into a cookie.
 var ErrTooLong = errors.New("it does not fit into a cookie")
 
@@ -136,8 +139,11 @@ func sealer(key []byte, purpose Purpose) (cipher.AEAD, error) {
 
 // Seal makes of a text one that only the keys open, and only for the purpose.
 func (k *Keys) Seal(purpose Purpose, text []byte) (string, error) {
-	sealer := (*k.current.Load())[purpose][0]
-	sealed := sealer.Seal([]byte{version}, nil, text, []byte{version})
+	sealers := (*k.current.Load())[purpose]
+	if len(sealers) == 0 {
+		return "", errPurpose
+	}
+	sealed := sealers[0].Seal([]byte{version}, nil, text, []byte{version})
 	encoded := base64.RawURLEncoding.EncodeToString(sealed)
 	if len(encoded) > maxSealed {
 		return "", ErrTooLong

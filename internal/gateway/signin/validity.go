@@ -109,7 +109,7 @@ func ofToken(d *access.Directory, raw string) (caller.Caller, error) {
 	}
 	one := &user.Spec.Tokens[found]
 	return caller.Caller{
-		User: user.Name, UID: string(user.UID), Session: tokenName(one.Hash), ExpiresAt: one.ExpiresAt.Time,
+		User: user.Name, UID: string(user.UID), Session: tokenName(one.Hash), TokenID: one.ID, ExpiresAt: one.ExpiresAt.Time,
 		Scope: one.Scope, Via: caller.ViaToken,
 	}, nil
 }
