@@ -63,6 +63,7 @@ type Reconciler struct {
 
 	projects, platform, roles, users, grants feed
 	named                                    named
+	first                                    *first
 	// binding is held for reading from a look at rights until what follows from it is written.
 	binding sync.RWMutex
 }
@@ -72,6 +73,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	if r.Client == nil || r.Live == nil || r.Clock == nil || r.Authority == nil {
 		return errors.New("controller of access: Client, Live, Clock and Authority are required")
 	}
+	r.first = newFirst()
 	for _, kind := range []client.Object{&rbacv1.ClusterRole{}, &rbacv1.ClusterRoleBinding{}} {
 		if err := mgr.GetFieldIndexer().IndexField(context.Background(), kind, partIndex, indexPart); err != nil {
 			return fmt.Errorf("index %T: %w", kind, err)

@@ -32,9 +32,11 @@ func projectObjects(project *v1alpha1.Project, compiled access.Compiled, subject
 			kind = "Role"
 			made.namespaced = append(made.namespaced, &rbacv1.Role{ObjectMeta: meta, Rules: role.Rules})
 		}
-		made.namespaced = append(made.namespaced, &rbacv1.RoleBinding{
-			ObjectMeta: meta, RoleRef: refersTo(kind, role.Name), Subjects: subjectsOf(role, subjects),
-		})
+		for _, part := range partsOf(role, subjects) {
+			bound := meta
+			bound.Name = part.name
+			made.namespaced = append(made.namespaced, &rbacv1.RoleBinding{ObjectMeta: bound, RoleRef: refersTo(kind, role.Name), Subjects: part.subjects})
+		}
 	}
 	made.cluster = clusterObjects(meta, compiled.Cluster, subjects)
 	return made
@@ -50,28 +52,18 @@ func platformObjects(compiled []access.CompiledRole, subjects func(user string) 
 func clusterObjects(meta func(name string) metav1.ObjectMeta, compiled []access.CompiledRole, subjects func(string) []rbacv1.Subject) []client.Object {
 	var made []client.Object
 	for _, role := range compiled {
-		made = append(made,
-			&rbacv1.ClusterRole{ObjectMeta: meta(role.Name), Rules: role.Rules},
-			&rbacv1.ClusterRoleBinding{
-				ObjectMeta: meta(role.Name), RoleRef: refersTo("ClusterRole", role.Name), Subjects: subjectsOf(role, subjects),
+		made = append(made, &rbacv1.ClusterRole{ObjectMeta: meta(role.Name), Rules: role.Rules})
+		for _, part := range partsOf(role, subjects) {
+			made = append(made, &rbacv1.ClusterRoleBinding{
+				ObjectMeta: meta(part.name), RoleRef: refersTo("ClusterRole", role.Name), Subjects: part.subjects,
 			})
+		}
 	}
 	return made
 }
 
 func refersTo(kind, name string) rbacv1.RoleRef {
 	return rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: kind, Name: name}
-}
-
-func subjectsOf(role access.CompiledRole, subjects func(user string) []rbacv1.Subject) []rbacv1.Subject {
-	var all []rbacv1.Subject
-	if role.Everyone {
-		all = append(all, rbacv1.Subject{Kind: rbacv1.GroupKind, APIGroup: rbacv1.GroupName, Name: access.UsersGroup})
-	}
-	for _, user := range role.Users {
-		all = append(all, subjects(user)...)
-	}
-	return all
 }
 
 // partIndex is the index of cluster roles and their bindings by what they are made for.

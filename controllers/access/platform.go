@@ -20,6 +20,7 @@ func (r *Reconciler) reconcilePlatform(ctx context.Context, _ ctrl.Request) (ctr
 	if !r.Authority.Synced() {
 		return ctrl.Result{}, nil
 	}
+	defer r.first.looked("", r.countProjects)
 	r.binding.RLock()
 	defer r.binding.RUnlock()
 	var want []client.Object

@@ -53,6 +53,7 @@ func (r *Reconciler) reconcileProject(ctx context.Context, request ctrl.Request)
 		// It tells of every project as soon as it is.
 		return ctrl.Result{}, nil
 	}
+	defer r.first.looked(request.Name, r.countProjects)
 	project, namespace, err := r.observe(ctx, request.Name)
 	if err != nil {
 		return ctrl.Result{}, err

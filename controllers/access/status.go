@@ -12,6 +12,7 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/controller"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
@@ -29,10 +30,10 @@ import (
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=list;watch
 
 const (
-	// unsyncedInterval is how soon it is looked again whether everything is known.
-	unsyncedInterval = time.Second
 	// projectDelay is how long it takes for a project to be known for certain to who decides.
 	projectDelay = time.Second
+	// statusWorkers is how many users, and grants, are looked at at the same time.
+	statusWorkers = 2
 	// keptGrants is how long a grant that ended is kept.
 	keptGrants = 24 * time.Hour
 )
@@ -78,6 +79,7 @@ func (r *Reconciler) setUpStatus(mgr ctrl.Manager) error {
 		Named("access-user").
 		For(&v1alpha1.User{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(&r.users).
+		WithOptions(controller.Options{MaxConcurrentReconciles: statusWorkers}).
 		Complete(reconcile.Func(r.reconcileUser))
 	if err != nil {
 		return err
@@ -91,6 +93,7 @@ func (r *Reconciler) setUpStatus(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Project{}, debounce.Events(projectDelay, r.grantsIn), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		Watches(&v1alpha1.Job{}, handler.EnqueueRequestsFromMapFunc(r.grantsOf(access.Job)), builder.WithPredicates(comesOrGoes)).
 		WatchesMetadata(secrets, handler.EnqueueRequestsFromMapFunc(r.grantsOf(access.Secret)), builder.WithPredicates(comesOrGoes)).
+		WithOptions(controller.Options{MaxConcurrentReconciles: statusWorkers}).
 		Complete(reconcile.Func(r.reconcileGrant))
 }
 
@@ -164,8 +167,8 @@ func (r *Reconciler) reconcileRole(ctx context.Context, request ctrl.Request) (c
 	if err := r.Client.Get(ctx, request.NamespacedName, role); err != nil || role.DeletionTimestamp != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if !r.Authority.Synced() {
-		return ctrl.Result{RequeueAfter: unsyncedInterval}, nil
+	if err := r.known(ctx); err != nil {
+		return ctrl.Result{}, err
 	}
 	var found roleFacts
 	r.Authority.View(func(d *access.Directory, _ *access.Membership, _ time.Time) {
@@ -188,8 +191,8 @@ func (r *Reconciler) reconcileUser(ctx context.Context, request ctrl.Request) (c
 	if err := r.Client.Get(ctx, request.NamespacedName, user); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if !r.Authority.Synced() {
-		return ctrl.Result{RequeueAfter: unsyncedInterval}, nil
+	if err := r.known(ctx); err != nil {
+		return ctrl.Result{}, err
 	}
 	if user.DeletionTimestamp != nil {
 		return r.deleteUser(ctx, user)
@@ -228,8 +231,8 @@ func (r *Reconciler) reconcileGrant(ctx context.Context, request ctrl.Request) (
 	if err := r.Client.Get(ctx, request.NamespacedName, grant); err != nil || grant.DeletionTimestamp != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
-	if !r.Authority.Synced() {
-		return ctrl.Result{RequeueAfter: unsyncedInterval}, nil
+	if err := r.known(ctx); err != nil {
+		return ctrl.Result{}, err
 	}
 	now := r.Clock.Now()
 	if grant.Spec.ExpiresAt != nil && now.Sub(grant.Spec.ExpiresAt.Time) >= keptGrants {
