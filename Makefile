@@ -149,6 +149,10 @@ bench-kueue: devcluster ## Measure the scheduler side by side with Kueue's, on A
 bench-trace: ## Play a made trace of a GPU cluster to FIFO, Kueue's order, EASY backfill and Soma's engine, in simulated time (4 minutes)
 	$(GO) run ./test/performance/trace -plot docs/performance-trace.svg
 
+.PHONY: bench-access
+bench-access: devcluster ## Measure how soon what users may do is known to Kubernetes, on an API server of its own (10 minutes and more; BENCH='-users 1000' for fewer)
+	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(ALIKE) $(GO) run ./test/performance/access -budgets test/performance/access/budgets.yaml $(BENCH)
+
 .PHONY: bench-history
 bench-history: ## Measure pages out of 10 million records, in a PostgreSQL of its own (10 minutes and more, 20 GB of disk)
 	$(GO) run ./test/performance/history
