@@ -5438,7 +5438,7 @@ func schema_soma_platform_soma_api_v1alpha1_UserStatus(ref common.ReferenceCallb
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "endedSessions are the sessions that were signed out and would otherwise still count, by their identifiers.",
+							Description: "endedSessions are the sessions that were signed out and would otherwise still count, by their identifiers. `before:` with a number of seconds since 1970 ends all that were begun up to then: it takes the place of a full list.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
