@@ -49,6 +49,7 @@ import (
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch;delete;patch;update
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=clusters;projects;quotas;roles;users,verbs=get;list;watch;create;delete;patch;update
 // +kubebuilder:rbac:groups=history.soma.dev,resources=jobrecords,verbs=get;list
+// +kubebuilder:rbac:groups=access.soma.dev,resources=accessreviews;holdersreviews;selfreviews,verbs=create
 
 // workers is how many projects are compiled at the same time: most of that is waiting for the API server.
 const workers = 8

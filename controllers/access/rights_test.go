@@ -34,6 +34,10 @@ func TestManagerHasWhatItGives(t *testing.T) {
 		made = append(made, access.NamedRules(scheme, access.Manage, "one")...)
 	}
 	made = append(made, access.Everywhere(access.Manage)...)
+	// What everybody may, whoever they are.
+	for _, role := range access.NewMembership(access.NewDirectory()).CompilePlatform() {
+		made = append(made, role.Rules...)
+	}
 	for _, rule := range made {
 		if !covered(rule, has) {
 			t.Errorf("it cannot give %+v, which it has not", rule)

@@ -66,9 +66,9 @@ type writer struct {
 	failures []error
 }
 
-// apply makes the objects that are there the wanted ones. What is wanted and not there is made only where make is set. What is
+// apply makes the objects that are there the wanted ones. What is wanted and not there is made where complete is set. What is
 // too much goes, bindings before the roles that they refer to.
-func (w *writer) apply(ctx context.Context, there, wanted []client.Object, make bool) {
+func (w *writer) apply(ctx context.Context, there, wanted []client.Object, complete bool) {
 	before := map[key]client.Object{}
 	for _, object := range there {
 		before[keyOf(object)] = object
@@ -79,7 +79,7 @@ func (w *writer) apply(ctx context.Context, there, wanted []client.Object, make 
 		switch {
 		case have != nil:
 			w.fail(w.change(ctx, have, want))
-		case make:
+		case complete:
 			w.fail(w.create(ctx, want))
 		}
 	}

@@ -3,6 +3,7 @@
 package access
 
 import (
+	"bytes"
 	"os"
 	"path/filepath"
 	"testing"
@@ -90,10 +91,9 @@ func install(folder string) {
 		if filepath.Base(file) == "kustomization.yaml" {
 			continue
 		}
-		text, err := os.Open(file)
+		text, err := os.ReadFile(file)
 		Expect(err).NotTo(HaveOccurred())
-		defer text.Close()
-		for decoder := yaml.NewYAMLOrJSONDecoder(text, 4096); ; {
+		for decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), len(text)); ; {
 			object := &unstructured.Unstructured{}
 			if decoder.Decode(object) != nil {
 				break
