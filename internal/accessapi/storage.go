@@ -38,7 +38,7 @@ type reviews struct {
 }
 
 var (
-	_ rest.Creater              = &reviews{}
+	_ rest.Creater              = &reviews{} //nolint:misspell // the library's name
 	_ rest.Scoper               = &reviews{}
 	_ rest.SingularNameProvider = &reviews{}
 )

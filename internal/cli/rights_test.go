@@ -135,7 +135,7 @@ func (o *office) eventually(t *testing.T, code int, who, command string) {
 	var got int
 	var out, errOut string
 	if err := wait.PollUntilContextTimeout(t.Context(), 100*time.Millisecond, 20*time.Second, true, func(context.Context) (bool, error) {
-		got, out, errOut = o.soma(who, strings.Fields(command)...)
+		got, out, errOut = o.soma(who, strings.Fields(command)...) //nolint:contextcheck // a whole run of the program makes its own
 		return got == code, nil
 	}); err != nil {
 		t.Fatalf("%s: soma %s: want exit code %d, got %d: %s%s", who, command, code, got, out, errOut)
