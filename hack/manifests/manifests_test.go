@@ -129,7 +129,7 @@ func TestChartValues(t *testing.T) {
 			values:      gateway,
 			wantObjects: []string{"/v1, Kind=Secret soma-system/soma-gateway", "/v1, Kind=ConfigMap soma-system/soma-gateway"},
 		},
-		"a gateway without an address": {values: map[string]any{"gateway": map[string]any{"enabled": true}}, wantError: "externalURL"},
+		"a gateway without an address":  {values: map[string]any{"gateway": map[string]any{"enabled": true}}, wantError: "externalURL"},
 		"a value that does not exist":   {values: map[string]any{"replicaCount": 3}, wantError: "replicaCount"},
 		"a negative number of replicas": {values: map[string]any{"manager": map[string]any{"replicas": -1}}, wantError: "replicas"},
 		"a database that is no address": {values: map[string]any{"database": map[string]any{"url": "localhost"}}, wantError: "url"},
