@@ -194,7 +194,12 @@ func (w *world) serve(t *testing.T, listener net.Listener, c *config.Config) *ga
 	go func() {
 		done <- g.Serve(ctx, listener, &tls.Config{Certificates: []tls.Certificate{certificate}, MinVersion: tls.VersionTLS12})
 	}()
-	t.Cleanup(func() { cancel(); <-done })
+	t.Cleanup(func() {
+		cancel()
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	})
 	w.choose(listener.Addr().String())
 	return g
 }

@@ -58,14 +58,14 @@ func (c *Cache) path(gateway string) string {
 // Load is what is kept for a gateway: ErrNotSignedIn where that is nothing.
 func (c *Cache) Load(gateway string) (*Saved, error) {
 	path := c.path(gateway)
-	file, err := os.Open(path)
+	file, err := os.Open(path) //nolint:gosec // its name is a hash, in the folder of the user
 	switch {
 	case errors.Is(err, os.ErrNotExist):
 		return nil, ErrNotSignedIn
 	case err != nil:
 		return nil, fmt.Errorf("read the sign-in: %w", err)
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // it was only read from
 	text, err := io.ReadAll(io.LimitReader(file, maxSaved))
 	if err != nil {
 		return nil, fmt.Errorf("read the sign-in: %w", err)
@@ -150,7 +150,7 @@ func (c *Cache) lock(ctx context.Context, gateway string) (func(), error) {
 	ticker := time.NewTicker(lockInterval)
 	defer ticker.Stop()
 	for {
-		file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+		file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600) //nolint:gosec // as above
 		if err == nil {
 			_ = file.Close()
 			return func() { _ = os.Remove(path) }, nil

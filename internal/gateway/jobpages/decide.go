@@ -12,8 +12,8 @@ import (
 type answer int
 
 const (
-	// refuse is the answer where nothing else is: what is not known is not allowed.
-	refuse answer = iota
+	// The zero answer refuses: what is not known is not allowed.
+	_ answer = iota
 	// allow lets the request through to the job.
 	allow
 	// signIn sends a browser to the gateway to sign in.

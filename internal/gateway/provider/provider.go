@@ -164,7 +164,7 @@ func (p *Provider) SignInURL(redirect, state, nonce, verifier string) (string, e
 
 // Exchange gets the tokens for the code that a browser came back with.
 func (p *Provider) Exchange(ctx context.Context, redirect, code, nonce, verifier string) (Tokens, error) {
-	flow, err := p.oauth(redirect)
+	flow, err := p.oauth(redirect) //nolint:contextcheck // what is found out of a provider is for all who ask
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -185,7 +185,7 @@ func (p *Provider) Exchange(ctx context.Context, redirect, code, nonce, verifier
 // Refresh asks whether the person is still who they were. It returns an error of ErrUnreachable where there is no answer, and
 // any other where the answer is no.
 func (p *Provider) Refresh(ctx context.Context, refresh string) (Tokens, error) {
-	flow, err := p.oauth("")
+	flow, err := p.oauth("") //nolint:contextcheck // what is found out of a provider is for all who ask
 	if err != nil {
 		return Tokens{}, err
 	}
@@ -230,7 +230,7 @@ func (p *Provider) Verify(ctx context.Context, raw, client string) (Claims, erro
 	} else if err := claims.check(p.Issuer.URL, client, p.now()); err != nil {
 		return Claims{}, err
 	}
-	discovered, err := p.discover()
+	discovered, err := p.discover() //nolint:contextcheck // what is found out of a provider is for all who ask
 	if err != nil {
 		return Claims{}, err
 	}

@@ -71,11 +71,11 @@ func ReadKeys(path string) (*Keys, error) {
 
 // Reload takes the keys that a file has by now. What is wrong with it leaves the keys as they are.
 func (k *Keys) Reload(path string) error {
-	file, err := os.Open(path)
+	file, err := os.Open(path) //nolint:gosec // a file that who starts the gateway names
 	if err != nil {
 		return fmt.Errorf("read the keys of sessions: %w", err)
 	}
-	defer file.Close()
+	defer file.Close() //nolint:errcheck // it was only read from
 	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
 	if err != nil {
 		return fmt.Errorf("read the keys of sessions: %w", err)
@@ -143,7 +143,7 @@ func (k *Keys) Seal(purpose Purpose, text []byte) (string, error) {
 	if len(sealers) == 0 {
 		return "", errPurpose
 	}
-	sealed := sealers[0].Seal([]byte{version}, nil, text, []byte{version})
+	sealed := sealers[0].Seal([]byte{version}, nil, text, []byte{version}) //nolint:gosec // the cipher makes a random nonce itself
 	encoded := base64.RawURLEncoding.EncodeToString(sealed)
 	if len(encoded) > maxSealed {
 		return "", ErrTooLong

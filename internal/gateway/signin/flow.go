@@ -54,6 +54,7 @@ func (s *Service) start(w http.ResponseWriter, r *http.Request) {
 	if flow.First = query.Get("token"); len(flow.First) > 2*firstBytes {
 		flow.First = ""
 	}
+	//nolint:contextcheck // what is found out of a provider is for all who ask
 	to, err := issuer.SignInURL(s.redirectURI(), flow.State, flow.Nonce, flow.Verifier)
 	if err != nil {
 		s.log.Error(err, "an identity provider cannot be asked", "issuer", issuer.Issuer.URL)
@@ -65,7 +66,7 @@ func (s *Service) start(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, http.StatusBadRequest, "The sign-in could not be begun", "Begin again at the sign-in page.")
 		return
 	}
-	http.Redirect(w, r, to, http.StatusSeeOther)
+	http.Redirect(w, r, to, http.StatusSeeOther) //nolint:gosec // the address is the identity provider's own
 }
 
 // callback is where an identity provider sends a browser back to.

@@ -184,6 +184,6 @@ func freePort(t testing.TB) int {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer listener.Close()
+	defer listener.Close() //nolint:errcheck // nothing was accepted
 	return listener.Addr().(*net.TCPAddr).Port
 }

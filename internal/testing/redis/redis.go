@@ -91,7 +91,7 @@ func (s *Server) Down() error {
 	if err := s.command.Process.Kill(); err != nil {
 		return fmt.Errorf("stop redis-server: %w", err)
 	}
-	<-s.exited // it was killed
+	<-s.exited //nolint:errcheck // it was killed
 	s.command = nil
 	return nil
 }
