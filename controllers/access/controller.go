@@ -51,8 +51,8 @@ import (
 // +kubebuilder:rbac:groups=history.soma.dev,resources=jobrecords,verbs=get;list
 // +kubebuilder:rbac:groups=access.soma.dev,resources=accessreviews;holdersreviews;selfreviews,verbs=create
 
-// workers is how many projects are compiled at the same time: most of that is waiting for the API server.
-const workers = 8
+// workers is how many projects are bound at the same time: most of that is waiting for the API server.
+const workers = 32
 
 // Reconciler keeps RBAC as users, roles and grants say. All fields are required.
 type Reconciler struct {
