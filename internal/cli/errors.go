@@ -87,10 +87,16 @@ func describeError(err error, gvr schema.GroupVersionResource, namespace, name, 
 		return fmt.Sprintf("Soma's manager does not answer, so nothing can be submitted or changed now: %s\nwhat runs is not affected; try again in a moment, or ask an administrator to look at namespace soma-system", shorten(status.Status().Message, 300))
 	case apierrors.IsServiceUnavailable(err) && gvr == jobRecords:
 		return fmt.Sprintf("the history does not answer: %s\nwhat runs is not affected; try again later", status.Status().Message)
+	case admissionRefused.MatchString(status.Status().Message):
+		// Admission says itself what is wrong and where.
+		return "refused: " + admissionRefused.ReplaceAllString(status.Status().Message, "")
 	default:
 		return fmt.Sprintf("%s\n\"%s doctor\" looks for what is wrong", status.Status().Message, program)
 	}
 }
+
+// admissionRefused is how the API server introduces what admission said.
+var admissionRefused = regexp.MustCompile(`^admission webhook "[^"]+" denied the request: `)
 
 // reasonOf is what the API server answered.
 func reasonOf(err error) metav1.Status {

@@ -41,6 +41,10 @@ func TestDescribeError(t *testing.T) {
 		"no manager": {apierrors.NewInternalError(errors.New(`failed calling webhook "jobs.platform.soma.dev": no endpoints`)), []string{"manager does not answer", "no endpoints", "try again"}},
 		"changed":    {apierrors.NewConflict(jobs.GroupResource(), "train", errors.New("old")), []string{"changed by somebody else", "try again"}},
 	}
+	admitted := apierrors.NewBadRequest(`admission webhook "grants.platform.soma.dev" denied the request: spec.uri: there is no job "train"`)
+	if got := describeError(admitted, jobs, "vision", "train", "soma", "https://cluster"); got != `refused: spec.uri: there is no job "train"` {
+		t.Errorf("what admission says becomes %q", got)
+	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			got := describeError(tt.err, jobs, "vision", "train", "soma", "https://cluster")
