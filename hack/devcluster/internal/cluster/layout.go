@@ -90,5 +90,5 @@ func writeFile(path, text string, mode os.FileMode) error {
 	if old, err := os.ReadFile(filepath.Clean(path)); err == nil && string(old) == text {
 		return nil
 	}
-	return os.WriteFile(path, []byte(text), mode)
+	return os.WriteFile(path, []byte(text), mode) //nolint:gosec // the folder of the cluster, which who starts it names
 }
