@@ -17,7 +17,10 @@ func TestPeople(t *testing.T) {
 	o.synced(t)
 	o.compile(t)
 
-	o.eventually(t, exitOK, "ada", "role ls")
+	// The API server learns of each binding by itself.
+	for _, who := range []string{"ada", "bob", "carol"} {
+		o.eventually(t, exitOK, who, "role ls")
+	}
 	o.expects(t, exitOK, "ada", "role ls", "project-manager", "project-writer")
 	o.expects(t, exitOK, "ada", "role get project-writer -o name", "role.platform.soma.dev/project-writer")
 	o.expects(t, exitOK, "ada", "role describe project-manager", "project-manager: Says who works", "write  on project:", "\n  project-writer: Works", "\n    project-reader: Looks", "      list   on secret:")
