@@ -125,6 +125,8 @@ test-fuzz: ## Look for a world in which the scheduler's engine breaks a promise 
 test-e2e: ## Run the end-to-end suite against KUBECONFIG, by default the development cluster (FOCUS=regexp for a part)
 	hack/shells
 	hack/with-cluster $(GO) test -timeout 30m -count 1 ./test/e2e/... $(if $(FOCUS),-ginkgo.focus '$(FOCUS)')
+	if [ -z '$(FOCUS)' ] && [ -x $(SOMA_DEV_DIR)/bin/kube-apiserver ]; then \
+	  KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin hack/with-cluster sh -c 'SOMA_TEST_CLUSTER=$$KUBECONFIG $(GO) test -count 1 ./internal/gateway/kubeproxy -run RealNode'; fi
 
 .PHONY: test-e2e-kind
 test-e2e-kind: ## Run the end-to-end suite in a new kind cluster (needs Docker and kind)

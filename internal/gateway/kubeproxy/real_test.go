@@ -69,7 +69,7 @@ func TestKubectlOnARealNode(t *testing.T) {
 	w.eventually("jobs are taken", func() bool {
 		return cluster.Create(t.Context(), &v1alpha1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: project, Name: "serve"}, Spec: v1alpha1.JobSpec{
 			Image: "soma.dev/busybox:1", Preset: "cpu-small", Command: []string{"sh", "-c"},
-			Args: []string{"mkdir /tmp/w && echo page > /tmp/w/index.html && httpd -p 8080 -h /tmp/w; n=0; while true; do echo line $n; n=$((n+1)); sleep 1; done"},
+			Args: []string{"mkdir /tmp/www && echo page > /tmp/www/index.html && httpd -p 8080 -h /tmp/www; n=0; while true; do echo line $n; n=$((n+1)); sleep 1; done"},
 		}}) == nil
 	})
 	grants := w.writer(project, alice)
