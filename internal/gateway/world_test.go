@@ -200,6 +200,8 @@ func (w *world) serve(t *testing.T, listener net.Listener, c *config.Config) *ga
 			t.Error(err)
 		}
 	})
+	// Before it is ready nobody is known to it.
+	eventually(t, "users are known", follows.Synced)
 	w.choose(listener.Addr().String())
 	return g
 }
