@@ -82,7 +82,7 @@ func (f facts) checkIdentities(p *problems, before, after *user) {
 		if slices.Contains(before.Spec.Identities, identity) {
 			continue
 		}
-		for _, other := range f.directory.Claims(identity) {
+		for _, other := range f.directory.Claimants(identity) {
 			if other == after.Name {
 				continue
 			}

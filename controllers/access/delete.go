@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -118,13 +117,7 @@ func (r *Reconciler) bindings(ctx context.Context, user *v1alpha1.User) ([]strin
 		return nil, err
 	}
 	is := func(subject rbacv1.Subject) bool {
-		if subject.Kind != rbacv1.UserKind {
-			return false
-		}
-		if name, ours := strings.CutPrefix(subject.Name, access.UserPrefix); ours {
-			return name == user.Name
-		}
-		return false
+		return subject.Kind == rbacv1.UserKind && subject.Name == access.UserPrefix+user.Name
 	}
 	var bound []string
 	for _, object := range all {

@@ -377,14 +377,3 @@ func (d *Directory) projectsOf(rights []Right) []string {
 	}
 	return slices.Sorted(maps.Keys(found))
 }
-
-// WhoCan are the names of the users who may do something at a time, in order.
-func (d *Directory) WhoCan(target Target, level Level, now time.Time) []string {
-	var who []string
-	for _, name := range d.Users() {
-		if d.Tree(name, now).Allows(target, level) {
-			who = append(who, name)
-		}
-	}
-	return who
-}

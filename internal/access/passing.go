@@ -1,7 +1,6 @@
 package access
 
 import (
-	"maps"
 	"slices"
 	"time"
 
@@ -32,35 +31,6 @@ func (d *Directory) HeldBy(user *v1alpha1.User) []Right {
 	var rights []Right
 	for _, held := range user.Spec.Roles {
 		rights = append(rights, d.expand(held.Role, scope{organization: held.Organization}, Why{User: user.Name, Organization: held.Organization})...)
-	}
-	return rights
-}
-
-// CarriedBy are the rights that a role as it is given here, and those that it includes, can bring to whoever holds it
-// somewhere. What is relative may be brought to any project, so that it counts for all of them.
-func (d *Directory) CarriedBy(role *v1alpha1.Role) []Right {
-	var rights []Right
-	included := map[string]struct{}{}
-	for _, name := range role.Spec.Includes {
-		d.include(name, included)
-	}
-	carry := func(name string, permissions []v1alpha1.Permission) {
-		for _, permission := range permissions {
-			target, relative, err := Parse(string(permission.URI))
-			if err != nil {
-				continue
-			}
-			if relative {
-				target = Root(target.Scheme)
-			}
-			rights = append(rights, Right{Target: target, Level: LevelOf(permission.Action), Why: Why{Roles: []string{name}}})
-		}
-	}
-	carry(role.Name, role.Spec.Grants)
-	for _, name := range slices.Sorted(maps.Keys(included)) {
-		if name != role.Name {
-			carry(name, d.roles[name].Spec.Grants)
-		}
 	}
 	return rights
 }

@@ -124,16 +124,6 @@ func (d *Directory) Controls(user *v1alpha1.User, now time.Time) []Right {
 	return rights
 }
 
-// Claims are the names of the users who say that an identity is theirs, in order.
-func (d *Directory) Claims(identity v1alpha1.Identity) []string {
-	var names []string
-	for name := range d.identities[identity] {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
-
 // Services is how many service accounts a user answers for.
 func (d *Directory) Services(user string) int { return len(d.owners[user]) }
 

@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"golang.org/x/text/unicode/norm"
+	"k8s.io/apimachinery/pkg/util/validation"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -152,7 +153,7 @@ func Parse(address string) (target Target, relative bool, err error) {
 			return Target{}, false, errAddress(address, "%w", err)
 		}
 		// What names something of ours has the form of a name in Kubernetes.
-		if absolute && (i < inProject || !lies) && !isLabel(segment) {
+		if absolute && (i < inProject || !lies) && len(validation.IsDNS1123Label(segment)) > 0 {
 			return Target{}, false, errAddress(address, "%q is no name of a %s: names have lower-case letters, digits and '-'", segment, namedAt(target.Scheme, i))
 		}
 	}
@@ -194,20 +195,6 @@ func segmentError(segment string) error {
 // forbidden is what no segment has: what has a meaning of its own elsewhere, and what a person does not see.
 func forbidden(r rune) bool {
 	return strings.ContainsRune(`%?#*\`, r) || r == ' ' || !unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r)
-}
-
-// isLabel reports whether a text is a DNS label in lower case, as names of ours are.
-func isLabel(text string) bool {
-	if len(text) > 63 || text == "" || text[0] == '-' || text[len(text)-1] == '-' {
-		return false
-	}
-	for i := range len(text) {
-		c := text[i]
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return false
-		}
-	}
-	return true
 }
 
 // scope is where a role is held: everywhere, in an organization or in a project.

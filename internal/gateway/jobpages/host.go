@@ -1,6 +1,10 @@
 package jobpages
 
-import "strings"
+import (
+	"strings"
+
+	"k8s.io/apimachinery/pkg/util/validation"
+)
 
 // maxHost is the longest name of a host, with a port.
 const maxHost = 253 + len(":65535")
@@ -12,14 +16,8 @@ func label(host, domain string) (string, bool) {
 		return "", false
 	}
 	label, below := strings.CutSuffix(host, "."+domain)
-	if !below || label == "" || len(label) > 63 || label[0] == '-' || label[len(label)-1] == '-' {
+	if !below || len(validation.IsDNS1123Label(label)) > 0 {
 		return "", false
-	}
-	for i := range len(label) {
-		c := label[i]
-		if (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '-' {
-			return "", false
-		}
 	}
 	return label, true
 }
