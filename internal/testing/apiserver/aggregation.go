@@ -8,10 +8,8 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
-	"errors"
 	"fmt"
 	"math/big"
-	"net"
 	"os"
 	"path/filepath"
 	"time"
@@ -120,17 +118,4 @@ func (s *Server) Aggregate(ctx context.Context, version schema.GroupVersion, por
 		}
 	}
 	return nil
-}
-
-// FreePort is one of this machine on which nothing listens.
-func FreePort() (int, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	address, ok := listener.Addr().(*net.TCPAddr)
-	if err := listener.Close(); err != nil || !ok {
-		return 0, errors.Join(fmt.Errorf("no port at %s", listener.Addr()), err)
-	}
-	return address.Port, nil
 }

@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/soma-platform/soma/internal/testing/freeport"
 )
 
 // Person is somebody who can sign in.
@@ -57,7 +59,11 @@ type Options struct {
 // development cluster.
 func Start(t testing.TB, o Options) *Provider {
 	t.Helper()
-	address := net.JoinHostPort("127.0.0.1", fmt.Sprint(freePort(t)))
+	port, err := freeport.Find()
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := net.JoinHostPort("127.0.0.1", fmt.Sprint(port))
 	p := &Provider{Issuer: "https://" + address + "/dex", Certificates: MakeCertificates(t), People: o.People}
 	lifetime := ""
 	if o.TokenLifetime > 0 {
@@ -176,14 +182,4 @@ func (p *Provider) SignIn(client *http.Client, address string, person Person) (*
 		return nil, err
 	}
 	return client.PostForm(to.String(), url.Values{"login": {person.Email}, "password": {person.Password}})
-}
-
-func freePort(t testing.TB) int {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close() //nolint:errcheck // nothing was accepted
-	return listener.Addr().(*net.TCPAddr).Port
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/soma-platform/soma/internal/accessapi"
 	"github.com/soma-platform/soma/internal/authority"
 	"github.com/soma-platform/soma/internal/testing/apiserver"
+	"github.com/soma-platform/soma/internal/testing/freeport"
 )
 
 // BuiltIn are the roles that come with Soma, read from the repository's folder.
@@ -64,7 +65,7 @@ func Rights(ctx context.Context, server *apiserver.Server, folder string) (right
 		return nil, nil, err
 	}
 	options := accessapi.Options{BindAddress: net.IPv4(127, 0, 0, 1)}
-	if options.Port, err = apiserver.FreePort(); err != nil {
+	if options.Port, err = freeport.Find(); err != nil {
 		return nil, nil, err
 	}
 	certificate, key, err := cert.GenerateSelfSignedCertKey("localhost", []net.IP{options.BindAddress}, nil)

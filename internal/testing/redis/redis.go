@@ -14,6 +14,8 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"k8s.io/apimachinery/pkg/util/wait"
+
+	"github.com/soma-platform/soma/internal/testing/freeport"
 )
 
 // Server is a Redis that runs for a test.
@@ -29,19 +31,15 @@ type Server struct {
 
 // Start makes and starts a server. Stop it with Close.
 func Start(ctx context.Context) (*Server, error) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := freeport.Find()
 	if err != nil {
-		return nil, fmt.Errorf("find a free port: %w", err)
-	}
-	address := listener.Addr().(*net.TCPAddr) //nolint:errcheck,forcetypeassert // it is one of TCP
-	if err := listener.Close(); err != nil {
-		return nil, fmt.Errorf("find a free port: %w", err)
+		return nil, err
 	}
 	folder, err := os.MkdirTemp("", "soma-redis-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder: %w", err)
 	}
-	s := &Server{Address: address.String(), port: address.Port, folder: folder}
+	s := &Server{Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), port: port, folder: folder}
 	if err := s.Up(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}

@@ -9,7 +9,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
@@ -75,36 +77,12 @@ func ExpectHealth() {
 
 func items(list client.ObjectList) []check.Object {
 	var all []check.Object
-	switch list := list.(type) {
-	case *v1alpha1.ProjectList:
-		for i := range list.Items {
-			all = append(all, &list.Items[i])
-		}
-	case *v1alpha1.QuotaList:
-		for i := range list.Items {
-			all = append(all, &list.Items[i])
-		}
-	case *v1alpha1.ClusterList:
-		for i := range list.Items {
-			all = append(all, &list.Items[i])
-		}
-	case *v1alpha1.JobList:
-		for i := range list.Items {
-			all = append(all, &list.Items[i])
-		}
-	case *v1alpha1.UserList:
-		for i := range list.Items {
-			all = append(all, &list.Items[i])
-		}
-	case *v1alpha1.RoleList:
-		for i := range list.Items {
-			all = append(all, &list.Items[i])
-		}
-	case *v1alpha1.GrantList:
-		for i := range list.Items {
-			all = append(all, &list.Items[i])
-		}
-	}
+	Expect(meta.EachListItem(list, func(item runtime.Object) error {
+		object, ok := item.(check.Object)
+		Expect(ok).To(BeTrue(), "%T has no conditions", item)
+		all = append(all, object)
+		return nil
+	})).To(Succeed())
 	return all
 }
 
