@@ -24,8 +24,8 @@ DEVCLUSTER := $(SOMA_DEV_DIR)/bin/devcluster --root $(CURDIR) --dir $(SOMA_DEV_D
 
 # The modules of the repository: the product's, and those that only build and test it.
 MODULES := . hack/devcluster hack/dex hack/images hack/manifests
-# Kueue's scheduler takes minutes to compile: it is held tidy, and compiled by `make bench-kueue` alone.
-MEASURED := test/performance/kueue
+# What takes minutes to compile is held tidy alone: Kueue's scheduler is compiled by `make bench-kueue`, Traefik for the development cluster.
+MEASURED := test/performance/kueue hack/traefik
 
 ##@ The development cluster
 
