@@ -24,8 +24,9 @@ DEVCLUSTER := $(SOMA_DEV_DIR)/bin/devcluster --root $(CURDIR) --dir $(SOMA_DEV_D
 
 # The modules of the repository: the product's, and those that only build and test it.
 MODULES := . hack/devcluster hack/dex hack/images hack/manifests
-# What takes minutes to compile is held tidy alone: Kueue's scheduler is compiled by `make bench-kueue`, Traefik for the development cluster.
-MEASURED := test/performance/kueue hack/traefik
+# What takes minutes to compile is held tidy alone: programs that Soma is measured against are compiled by `make bench-kueue` and
+# `make bench-gateway`, Traefik for the development cluster.
+MEASURED := test/performance/kueue test/performance/oauth2proxy hack/traefik
 
 ##@ The development cluster
 
@@ -154,6 +155,12 @@ bench-trace: ## Play a made trace of a GPU cluster to FIFO, Kueue's order, EASY 
 .PHONY: bench-access
 bench-access: devcluster ## Measure how soon what users may do is known to Kubernetes, on an API server of its own (10 minutes and more; BENCH='-users 1000' for fewer)
 	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(ALIKE) $(GO) run ./test/performance/access -budgets test/performance/access/budgets.yaml $(BENCH)
+
+.PHONY: bench-gateway
+bench-gateway: build devcluster ## Measure the gateway, side by side with oauth2-proxy and with the way without it (10 minutes; BENCH='-parts proxy' for a part)
+	$(STATIC) $(GO) -C test/performance/oauth2proxy build -trimpath -buildvcs=false -o $(CURDIR)/bin/oauth2-proxy github.com/oauth2-proxy/oauth2-proxy/v7
+	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(ALIKE) $(GO) run ./test/performance/gateway -gateway bin/gateway -oauth2-proxy bin/oauth2-proxy \
+	  -budgets test/performance/gateway/budgets.yaml $(BENCH)
 
 .PHONY: bench-history
 bench-history: ## Measure pages out of 10 million records, in a PostgreSQL of its own (10 minutes and more, 20 GB of disk)

@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"math/big"
 	"net"
 	"os"
@@ -28,7 +29,14 @@ type Certificates struct {
 // MakeCertificates makes some.
 func MakeCertificates(t testing.TB) Certificates {
 	t.Helper()
-	folder := t.TempDir()
+	c, err := makeCertificates(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func makeCertificates(folder string) (Certificates, error) {
 	c := Certificates{
 		CAFile: filepath.Join(folder, "ca.crt"), CertificateFile: filepath.Join(folder, "tls.crt"), KeyFile: filepath.Join(folder, "tls.key"),
 		Pool: x509.NewCertPool(),
@@ -42,41 +50,31 @@ func MakeCertificates(t testing.TB) Certificates {
 		KeyUsage: x509.KeyUsageDigitalSignature, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
 	}
-	authorityKey, leafKey := newKey(t), newKey(t)
-	c.CA = write(t, c.CAFile, "CERTIFICATE", sign(t, authority, authority, &authorityKey.PublicKey, authorityKey))
-	write(t, c.CertificateFile, "CERTIFICATE", sign(t, leaf, authority, &leafKey.PublicKey, authorityKey))
-	der, err := x509.MarshalPKCS8PrivateKey(leafKey)
+	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		t.Fatal(err)
+		return c, err
 	}
-	write(t, c.KeyFile, "PRIVATE KEY", der)
+	leafKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		return c, err
+	}
+	authorityDER, err := x509.CreateCertificate(rand.Reader, authority, authority, &authorityKey.PublicKey, authorityKey)
+	if err != nil {
+		return c, err
+	}
+	leafDER, err := x509.CreateCertificate(rand.Reader, leaf, authority, &leafKey.PublicKey, authorityKey)
+	if err != nil {
+		return c, err
+	}
+	keyDER, err := x509.MarshalPKCS8PrivateKey(leafKey)
+	if err != nil {
+		return c, err
+	}
+	c.CA = pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: authorityDER})
 	c.Pool.AppendCertsFromPEM(c.CA)
-	return c
-}
-
-func newKey(t testing.TB) *ecdsa.PrivateKey {
-	t.Helper()
-	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return key
-}
-
-func sign(t testing.TB, certificate, parent *x509.Certificate, public *ecdsa.PublicKey, key *ecdsa.PrivateKey) []byte {
-	t.Helper()
-	der, err := x509.CreateCertificate(rand.Reader, certificate, parent, public, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der
-}
-
-func write(t testing.TB, path, kind string, der []byte) []byte {
-	t.Helper()
-	text := pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
-	if err := os.WriteFile(path, text, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return text
+	return c, errors.Join(
+		os.WriteFile(c.CAFile, c.CA, 0o600),
+		os.WriteFile(c.CertificateFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: leafDER}), 0o600),
+		os.WriteFile(c.KeyFile, pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: keyDER}), 0o600),
+	)
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/tls"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"html"
 	"io"
@@ -45,6 +46,7 @@ type Provider struct {
 
 	settings string
 	process  *exec.Cmd
+	ended    chan struct{}
 }
 
 // Options say what it knows.
@@ -59,12 +61,26 @@ type Options struct {
 // development cluster.
 func Start(t testing.TB, o Options) *Provider {
 	t.Helper()
-	port, err := freeport.Find()
+	p, err := Launch(t.TempDir(), o)
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+// Launch is Start for what is no test: with a folder for its files, and until Close.
+func Launch(folder string, o Options) (*Provider, error) {
+	port, err := freeport.Find()
+	if err != nil {
+		return nil, err
+	}
+	certificates, err := makeCertificates(folder)
+	if err != nil {
+		return nil, err
+	}
 	address := net.JoinHostPort("127.0.0.1", fmt.Sprint(port))
-	p := &Provider{Issuer: "https://" + address + "/dex", Certificates: MakeCertificates(t), People: o.People}
+	p := &Provider{Issuer: "https://" + address + "/dex", Certificates: certificates, People: o.People, settings: filepath.Join(folder, "dex.json")}
 	lifetime := ""
 	if o.TokenLifetime > 0 {
 		lifetime = o.TokenLifetime.String()
@@ -74,14 +90,12 @@ func Start(t testing.TB, o Options) *Provider {
 		"Clients": o.Clients, "People": o.People, "TokenLifetime": lifetime,
 	})
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	p.settings = filepath.Join(t.TempDir(), "dex.json")
 	if err := os.WriteFile(p.settings, text, 0o600); err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
-	p.Run(t)
-	return p
+	return p, p.run()
 }
 
 // Program finds the program.
@@ -100,35 +114,38 @@ func Program() (string, error) {
 // Run starts it again after Stop. It has forgotten everything that is not in its settings, its keys as well.
 func (p *Provider) Run(t testing.TB) {
 	t.Helper()
+	if err := p.run(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func (p *Provider) run() error {
 	program, err := Program()
 	if err != nil {
-		t.Fatal(err)
+		return err
 	}
 	var said bytes.Buffer
-	p.process = exec.Command(program, "-config", p.settings)
-	p.process.Stdout, p.process.Stderr = &said, &said
-	p.process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
-	if err := p.process.Start(); err != nil {
-		t.Fatal(err)
+	process := exec.Command(program, "-config", p.settings)
+	process.Stdout, process.Stderr = &said, &said
+	process.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	if err := process.Start(); err != nil {
+		return fmt.Errorf("start dex: %w", err)
 	}
-	ended := make(chan struct{})
-	process := p.process
-	go func() { _ = process.Wait(); close(ended) }()
-	t.Cleanup(func() { _ = process.Process.Kill(); <-ended })
+	p.process, p.ended = process, make(chan struct{})
+	go func(ended chan struct{}) { _ = process.Wait(); close(ended) }(p.ended)
 	client := &http.Client{Timeout: time.Second, Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: p.Pool}}}
 	for deadline := time.Now().Add(time.Minute); ; {
 		response, err := client.Get(p.Issuer + "/.well-known/openid-configuration")
 		if err == nil {
-			_ = response.Body.Close()
-			return
+			return response.Body.Close()
 		}
 		select {
-		case <-ended:
-			t.Fatalf("dex ended: %s", said.String())
+		case <-p.ended:
+			return fmt.Errorf("dex ended: %s", said.String())
 		case <-time.After(20 * time.Millisecond):
 		}
 		if time.Now().After(deadline) {
-			t.Fatalf("dex does not answer: %v", err)
+			return errors.Join(fmt.Errorf("dex does not answer: %w", err), p.Close())
 		}
 	}
 }
@@ -136,16 +153,19 @@ func (p *Provider) Run(t testing.TB) {
 // Stop ends it: nobody answers at its address.
 func (p *Provider) Stop(t testing.TB) {
 	t.Helper()
-	if err := p.process.Process.Kill(); err != nil {
+	if err := p.Close(); err != nil {
 		t.Fatal(err)
 	}
-	for {
-		conn, err := net.DialTimeout("tcp", strings.TrimPrefix(strings.TrimSuffix(p.Issuer, "/dex"), "https://"), time.Second)
-		if err != nil {
-			return
-		}
-		_ = conn.Close()
+}
+
+// Close is Stop for what is no test. It can be called again.
+func (p *Provider) Close() error {
+	err := p.process.Process.Kill()
+	<-p.ended
+	if errors.Is(err, os.ErrProcessDone) {
+		return nil
 	}
+	return err
 }
 
 // Subject is the subject of a person in its tokens.

@@ -1,22 +1,15 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"path/filepath"
 	"sync"
 
-	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/testing/manager"
 )
 
 const (
@@ -67,23 +60,12 @@ func (b *bench) newGrant(user, n int) *v1alpha1.Grant {
 
 // load makes what is installed, and the users, projects and grants.
 func (b *bench) load(ctx context.Context) error {
-	if err := b.server.Client.Create(ctx, &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: systemNamespace}}); err != nil {
+	if err := manager.InstallAccess(ctx, b.server); err != nil {
 		return err
-	}
-	for _, folder := range []string{"rbac", "access"} {
-		objects, err := b.installed(folder)
-		if err != nil {
-			return err
-		}
-		for _, object := range objects {
-			if err := b.server.Client.Create(ctx, object); err != nil {
-				return fmt.Errorf("make %s: %w", object.GetName(), err)
-			}
-		}
 	}
 	b.say("Users, projects and grants are made.")
 	return errors.Join(
-		b.each(b.projects, func(i int) error { return b.makeProject(ctx, i) }),
+		b.each(b.projects, func(i int) error { return manager.MakeProject(ctx, b.server.Client, b.newProject(i)) }),
 		b.each(b.users, func(i int) error {
 			if err := b.server.Client.Create(ctx, b.newUser(i)); err != nil {
 				return err
@@ -96,24 +78,6 @@ func (b *bench) load(ctx context.Context) error {
 			return nil
 		}),
 	)
-}
-
-// makeProject makes a project and, in place of its controller, its namespace.
-func (b *bench) makeProject(ctx context.Context, i int) error {
-	project := b.newProject(i)
-	if err := b.server.Client.Create(ctx, project); err != nil {
-		return err
-	}
-	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{
-		Name:            project.Name,
-		OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(project, v1alpha1.GroupVersion.WithKind("Project"))},
-	}}
-	if err := b.server.Client.Create(ctx, namespace); err != nil {
-		return err
-	}
-	before := project.DeepCopy()
-	project.Status.Namespace = &v1alpha1.ProjectNamespace{Name: namespace.Name, UID: string(namespace.UID)}
-	return b.server.Client.Status().Patch(ctx, project, client.MergeFrom(before))
 }
 
 // each calls a function for so many numbers, some side by side, and gives up at the first error.
@@ -140,32 +104,4 @@ func (b *bench) each(count int, do func(i int) error) error {
 		}
 	}
 	return nil
-}
-
-// installed are the objects of a folder of what is installed.
-func (b *bench) installed(folder string) ([]client.Object, error) {
-	files, err := filepath.Glob(b.config(folder, "*.yaml"))
-	if err != nil {
-		return nil, err
-	}
-	var objects []client.Object
-	for _, file := range files {
-		if filepath.Base(file) == "kustomization.yaml" {
-			continue
-		}
-		text, err := os.ReadFile(file) //nolint:gosec // a file of this repository
-		if err != nil {
-			return nil, err
-		}
-		for decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), len(text)); ; {
-			object := &unstructured.Unstructured{}
-			if err := decoder.Decode(object); errors.Is(err, io.EOF) {
-				break
-			} else if err != nil {
-				return nil, fmt.Errorf("read %s: %w", file, err)
-			}
-			objects = append(objects, object)
-		}
-	}
-	return objects, nil
 }

@@ -10,7 +10,6 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 	"time"
 
@@ -23,7 +22,7 @@ import (
 
 // bench is the flags, and what every measurement uses.
 type bench struct {
-	root, budgets   string
+	budgets         string
 	users, projects int
 	// memberships is in how many projects a user may do something by a grant.
 	memberships, changes int
@@ -39,7 +38,6 @@ func main() {
 	defer stop()
 	ctrl.SetLogger(logr.Discard())
 	b := &bench{began: time.Now()}
-	flag.StringVar(&b.root, "root", ".", "folder of the repository")
 	flag.IntVar(&b.users, "users", 10_000, "users")
 	flag.IntVar(&b.projects, "projects", 1_000, "projects")
 	flag.IntVar(&b.memberships, "memberships", 3, "projects in which each user has a role")
@@ -84,9 +82,4 @@ func (b *bench) say(format string, args ...any) {
 
 func (b *bench) figure(name string, value float64, unit, detail string) {
 	b.Report(report.Figure{Name: name, Column: report.Soma, Value: value, Unit: unit, Detail: detail})
-}
-
-// config is a file of what is installed.
-func (b *bench) config(parts ...string) string {
-	return filepath.Join(append([]string{b.root, "config"}, parts...)...)
 }

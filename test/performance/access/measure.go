@@ -4,66 +4,30 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"time"
 
 	authorizationv1 "k8s.io/api/authorization/v1"
-	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/client-go/rest"
-	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
-	"github.com/soma-platform/soma/controllers"
-	"github.com/soma-platform/soma/controllers/access"
 	rights "github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/authority"
 	"github.com/soma-platform/soma/internal/testing/heap"
-	"github.com/soma-platform/soma/internal/workload"
+	"github.com/soma-platform/soma/internal/testing/manager"
+	"github.com/soma-platform/soma/test/performance/report"
 )
 
 const (
-	systemNamespace = "soma-system"
-	poll            = 100 * time.Millisecond
+	poll = 100 * time.Millisecond
 	// sampled is how many rights are asked for once all is bound.
 	sampled = 500
 )
 
-// controllersOf makes a manager of the controllers of access, with the rights of Soma's manager.
-func (b *bench) controllersOf(ctx context.Context) (ctrl.Manager, *authority.Authority, error) {
-	api := rest.CopyConfig(b.server.Config)
-	api.Impersonate = rest.ImpersonationConfig{
-		UserName: "system:serviceaccount:" + systemNamespace + ":soma-manager", Groups: []string{"system:serviceaccounts", "system:authenticated"},
-	}
-	api.QPS, api.Burst = 500, 1000 // as cmd/manager has it
-	mgr, err := ctrl.NewManager(api, ctrl.Options{
-		Scheme: b.server.Scheme(), Metrics: metricsserver.Options{BindAddress: "0"}, Cache: controllers.Cache(),
-		Client: client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
-	})
-	if err != nil {
-		return nil, nil, err
-	}
-	for name, values := range workload.PodIndexes {
-		if err := mgr.GetFieldIndexer().IndexField(ctx, &corev1.Pod{}, name, func(o client.Object) []string { return values(o) }); err != nil {
-			return nil, nil, err
-		}
-	}
-	who, err := authority.ForManager(ctx, mgr, clock.RealClock{})
-	if err != nil {
-		return nil, nil, err
-	}
-	reconciler := &access.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: clock.RealClock{}, Authority: who}
-	return mgr, who, reconciler.SetupWithManager(mgr) //nolint:contextcheck // that is how controllers are set up
-}
-
 func (b *bench) measure(ctx context.Context) (err error) {
 	ctx, stop := context.WithCancel(ctx)
-	mgr, who, err := b.controllersOf(ctx)
+	mgr, who, err := manager.Access(ctx, b.server)
 	if err != nil {
 		stop()
 		return err
@@ -169,8 +133,7 @@ func (b *bench) sample(ctx context.Context, who *authority.Authority) error {
 			return fmt.Errorf("the API server lets %s look at the jobs of %s: %t; Soma: %t", userName(user), projectName(project), may, want)
 		}
 	}
-	slices.Sort(times)
-	b.figure("one SubjectAccessReview, p50", quantile(times, 0.5), "ms", "")
+	b.figure("one SubjectAccessReview, p50", report.Quantile(times, 0.5), "ms", "")
 	return nil
 }
 
@@ -220,9 +183,8 @@ func (b *bench) change(ctx context.Context) error {
 		if len(times) == 0 {
 			return errors.New("nothing was changed: everybody may do everything")
 		}
-		slices.Sort(times)
-		b.figure(name+" is known to the API server, p50", quantile(times, 0.5), "ms", fmt.Sprintf("from the request on, of %d, while the status of users and grants is written", len(times)))
-		b.figure(name+" is known to the API server, p99", quantile(times, 0.99), "ms", "")
+		b.figure(name+" is known to the API server, p50", report.Quantile(times, 0.5), "ms", fmt.Sprintf("from the request on, of %d, while the status of users and grants is written", len(times)))
+		b.figure(name+" is known to the API server, p99", report.Quantile(times, 0.99), "ms", "")
 	}
 	return nil
 }

@@ -2,14 +2,13 @@ package main
 
 import (
 	"fmt"
-	"slices"
 	"time"
-
-	"k8s.io/apimachinery/pkg/runtime"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/testing/heap"
+	"github.com/soma-platform/soma/internal/testing/people"
+	"github.com/soma-platform/soma/test/performance/report"
 )
 
 // inMemory measures what is decided alone, without an API server: all from nothing, and after one change.
@@ -50,28 +49,20 @@ func (b *bench) inMemory() {
 		m.CompilePlatform()
 		times = append(times, float64(time.Since(began).Microseconds())/1000)
 	}
-	slices.Sort(times)
-	b.figure("one change is compiled, p50", quantile(times, 0.5), "ms", "in memory; all projects of the user, and the platform")
-	b.figure("one change is compiled, p99", quantile(times, 0.99), "ms", "in memory")
+	b.figure("one change is compiled, p50", report.Quantile(times, 0.5), "ms", "in memory; all projects of the user, and the platform")
+	b.figure("one change is compiled, p99", report.Quantile(times, 0.99), "ms", "in memory")
 }
 
 // roles puts the roles that come with Soma into a directory.
 func (b *bench) roles(d *access.Directory) {
-	objects, err := b.installed("access")
+	objects, err := people.BuiltIn(".")
 	if err != nil {
 		b.say("%v", err)
 		return
 	}
 	for _, object := range objects {
-		if content, ok := object.(runtime.Unstructured); ok {
-			role := &v1alpha1.Role{}
-			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(content.UnstructuredContent(), role); err == nil {
-				d.SetRole(role.Name, role)
-			}
+		if role, ok := object.(*v1alpha1.Role); ok {
+			d.SetRole(role.Name, role)
 		}
 	}
-}
-
-func quantile(sorted []float64, q float64) float64 {
-	return sorted[min(int(float64(len(sorted))*q), len(sorted)-1)]
 }

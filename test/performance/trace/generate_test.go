@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/soma-platform/soma/test/performance/report"
 )
 
 // The trace has the statistics that it is made from, as far as a sample can.
@@ -33,7 +35,7 @@ func TestTheTraceIsLikeThePublishedOnes(t *testing.T) {
 			t.Errorf("%s is %.2f, want about %.2f", what, got, want)
 		}
 	}
-	expect("the median run time", quantile(runs, 0.5), medianRun.Seconds(), 0.05)
+	expect("the median run time", report.Quantile(runs, 0.5), medianRun.Seconds(), 0.05)
 	expect("the mean size", mean(sizes), 3.7, 0.05)
 	expect("the part of GPU time of jobs of 8 GPUs and more", mean(large)*float64(len(large))/mean(sizes), 0.6, 0.1)
 	if used < len(trace)/2 {

@@ -2,9 +2,10 @@ package main
 
 import (
 	"cmp"
-	"math"
 	"slices"
 	"time"
+
+	"github.com/soma-platform/soma/test/performance/report"
 )
 
 // measures tell how well a trace was played.
@@ -52,8 +53,8 @@ func measure(s *schedule, c shape) measures {
 		m.bound = max(m.bound, float64(wait)/(float64(j.ahead+1)*float64(longestSpan)))
 		m.makespan = max(m.makespan, j.ended().Hours())
 	}
-	m.mean, m.p99, m.longest = mean(waits), quantile(waits, 0.99), quantile(waits, 1)
-	m.large, m.longestLarge = mean(larges), quantile(larges, 1)
+	m.mean, m.p99, m.longest = mean(waits), report.Quantile(waits, 0.99), report.Quantile(waits, 1)
+	m.large, m.longestLarge = mean(larges), report.Quantile(larges, 1)
 	m.submitting = whileSubmitting(s, c)
 	m.loaded, m.own = overTime(s, c)
 	if s.idle.loaded > 0 {
@@ -68,15 +69,6 @@ func mean(values []float64) float64 {
 		sum += v / float64(len(values))
 	}
 	return sum
-}
-
-// quantile of values, by the nearest rank: a value that was measured.
-func quantile(values []float64, q float64) float64 {
-	if len(values) == 0 {
-		return 0
-	}
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[max(int(math.Ceil(q*float64(len(sorted))))-1, 0)]
 }
 
 func whileSubmitting(s *schedule, c shape) float64 {
@@ -139,5 +131,5 @@ func overTime(s *schedule, c shape) (loaded, own float64) {
 	for queue, lasted := range waited {
 		parts = append(parts, heldWhile[queue]/(lasted*float64(c.own())))
 	}
-	return loaded, quantile(parts, 0)
+	return loaded, report.Quantile(parts, 0)
 }
