@@ -2,6 +2,7 @@ package access
 
 import (
 	"slices"
+	"strings"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -44,10 +45,32 @@ type Tree struct {
 	limit *Tree
 }
 
-// node is a place in the hierarchy: what is allowed there and below, and what more is allowed further down.
+// node is a place in the hierarchy: what is allowed there and below, and what more is allowed further down. Most have one place
+// below them: a list in the order of names takes a tenth of what a map would.
 type node struct {
 	level Level
-	below map[string]*node
+	below []branch
+}
+
+// branch is a segment that leads to a place.
+type branch struct {
+	segment string
+	to      *node
+}
+
+// find is the place that a segment leads to, and where in the list it is or would be.
+func (n *node) find(segment string) (to *node, at int) {
+	at, found := slices.BinarySearchFunc(n.below, segment, func(b branch, segment string) int { return strings.Compare(b.segment, segment) })
+	if found {
+		to = n.below[at].to
+	}
+	return to, at
+}
+
+// next is the place that a segment leads to, nil where nothing is allowed there or below.
+func (n *node) next(segment string) *node {
+	to, _ := n.find(segment)
+	return to
 }
 
 // NewTree makes the tree of rights.
@@ -66,13 +89,10 @@ func (t *Tree) add(target Target, level Level) {
 		t.schemes[target.Scheme] = at
 	}
 	for _, segment := range target.path {
-		next := at.below[segment]
+		next, i := at.find(segment)
 		if next == nil {
 			next = &node{}
-			if at.below == nil {
-				at.below = map[string]*node{}
-			}
-			at.below[segment] = next
+			at.below = slices.Insert(at.below, i, branch{segment: segment, to: next})
 		}
 		at = next
 	}
@@ -111,9 +131,9 @@ func (t *Tree) level(target Target) Level {
 		return max(level, root.visible())
 	}
 	// Below a scheme there may be a branch for every cluster beside that of the one: they are gone through together.
-	branches := [2]*node{root.below[target.path[0]]}
+	branches := [2]*node{root.next(target.path[0])}
 	if target.path[0] != anyCluster && slices.Contains(InProjects, target.Scheme) {
-		branches[1] = root.below[anyCluster]
+		branches[1] = root.next(anyCluster)
 	}
 	for _, branch := range branches {
 		reached = branch
@@ -122,7 +142,7 @@ func (t *Tree) level(target Target) Level {
 				break
 			}
 			level = max(level, reached.level)
-			reached = reached.below[segment]
+			reached = reached.next(segment)
 		}
 		if reached != nil {
 			level = max(level, reached.level, reached.visible())
@@ -186,10 +206,10 @@ func (t *Tree) Below(target Target) map[string]Level {
 	found := map[string]Level{}
 	base := t.Level(target)
 	for _, at := range t.reach(target) {
-		for name := range at.below {
-			child := Target{Scheme: target.Scheme, path: append(slices.Clone(target.path), name)}
+		for _, branch := range at.below {
+			child := Target{Scheme: target.Scheme, path: append(slices.Clone(target.path), branch.segment)}
 			if level := t.Level(child); level > max(base, List) || level > base && base < List {
-				found[name] = level
+				found[branch.segment] = level
 			}
 		}
 	}
@@ -205,9 +225,9 @@ func (t *Tree) reach(target Target) []*node {
 	if len(target.path) == 0 {
 		return []*node{root}
 	}
-	starts := []*node{root.below[target.path[0]]}
+	starts := []*node{root.next(target.path[0])}
 	if target.path[0] != anyCluster && slices.Contains(InProjects, target.Scheme) {
-		starts = append(starts, root.below[anyCluster])
+		starts = append(starts, root.next(anyCluster))
 	}
 	var nodes []*node
 	for _, at := range starts {
@@ -215,7 +235,7 @@ func (t *Tree) reach(target Target) []*node {
 			if at == nil {
 				break
 			}
-			at = at.below[segment]
+			at = at.next(segment)
 		}
 		if at != nil {
 			nodes = append(nodes, at)
@@ -244,8 +264,8 @@ func (t *Tree) Most(target Target) Level {
 
 func (n *node) most() Level {
 	most := n.level
-	for _, child := range n.below {
-		most = max(most, child.most())
+	for _, branch := range n.below {
+		most = max(most, branch.to.most())
 	}
 	return most
 }
