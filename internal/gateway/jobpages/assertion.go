@@ -11,6 +11,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
+	"k8s.io/utils/lru"
 )
 
 const (
@@ -21,6 +22,8 @@ const (
 
 	assertionType     = "soma-assertion+jwt"
 	assertionLifetime = time.Minute
+	// maxAssertions bounds how many are kept in mind, a few hundred bytes each.
+	maxAssertions = 8192
 )
 
 // Signer signs assertions.
@@ -28,6 +31,16 @@ type Signer struct {
 	issuer string
 	signer jose.Signer
 	keys   []byte
+	// signed are assertions that may be given again: a page is many requests, and to sign is most of what each would take.
+	signed *lru.Cache
+}
+
+// about is whom an assertion is about and for.
+type about struct{ user, jobUID string }
+
+type assertion struct {
+	text string
+	at   time.Time
 }
 
 // NewSigner makes a signer of a key, for the gateway at an address.
@@ -47,11 +60,17 @@ func NewSigner(issuer string, key ed25519.PrivateKey) (*Signer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("write the keys of assertions: %w", err)
 	}
-	return &Signer{issuer: issuer, signer: signer, keys: keys}, nil
+	return &Signer{issuer: issuer, signer: signer, keys: keys, signed: lru.New(maxAssertions)}, nil
 }
 
-// Sign says to the job of a UID that a user asks. It counts for a minute.
+// Sign says to the job of a UID that a user asks. It counts for a minute from when it was signed, half of it at least.
 func (s *Signer) Sign(user, jobUID string, now time.Time) (string, error) {
+	key := about{user, jobUID}
+	if found, there := s.signed.Get(key); there {
+		if a, ok := found.(assertion); ok && !now.Before(a.at) && now.Sub(a.at) < assertionLifetime/2 {
+			return a.text, nil
+		}
+	}
 	text, err := jwt.Signed(s.signer).Claims(jwt.Claims{
 		Issuer: s.issuer, Subject: user, Audience: jwt.Audience{jobUID},
 		IssuedAt: jwt.NewNumericDate(now), Expiry: jwt.NewNumericDate(now.Add(assertionLifetime)),
@@ -59,6 +78,7 @@ func (s *Signer) Sign(user, jobUID string, now time.Time) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("sign an assertion: %w", err)
 	}
+	s.signed.Add(key, assertion{text, now})
 	return text, nil
 }
 

@@ -226,6 +226,34 @@ func TestSignInOnAPage(t *testing.T) {
 	}
 }
 
+// An assertion is signed once for many requests, but never given when less than half of its time is left, nor to another.
+func TestAssertionsAreKept(t *testing.T) {
+	w := newWorld(t)
+	sign := func(user, uid string, after time.Duration) string {
+		t.Helper()
+		text, err := w.Signer.Sign(user, uid, noon.Add(after))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	first := sign("bob", "uid-1", 0)
+	if again := sign("bob", "uid-1", assertionLifetime/2-time.Nanosecond); again != first {
+		t.Error("it is signed for each request")
+	}
+	for name, other := range map[string]string{
+		"another user": sign("eve", "uid-1", 0), "another job": sign("bob", "uid-2", 0), "before it": sign("bob", "uid-1", -time.Minute),
+	} {
+		if other == first {
+			t.Errorf("%s gets the same", name)
+		}
+	}
+	first = sign("bob", "uid-1", 0)
+	if late := sign("bob", "uid-1", assertionLifetime/2); late == first {
+		t.Error("it is given in the second half of its time")
+	}
+}
+
 // A right that ended, a session that ended and another job of the name end the visit at the next request.
 func TestVisitsEnd(t *testing.T) {
 	ends := map[string]struct {
