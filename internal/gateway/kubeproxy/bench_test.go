@@ -161,11 +161,11 @@ func BenchmarkWatches(b *testing.B) {
 		if line, err := bufio.NewReader(out).ReadString('\n'); err != nil {
 			b.Fatal(line, err)
 		}
-		if open := w.proxy.streams.open(); open != watches {
+		if open := w.proxy.streams.Count(); open != watches {
 			b.Fatalf("%d watches are open", open)
 		}
 		began := time.Now()
-		w.proxy.recheck(b.Context(), w.proxy.streams.of())
+		w.proxy.recheck(b.Context(), w.proxy.streams.Of())
 		b.ReportMetric(float64(time.Since(began).Microseconds())/1000, "recheck-ms")
 		b.ReportMetric(float64(heap.Live()-heapBefore)/(1<<20), "heap-MiB")
 		after := resident(b)

@@ -1,13 +1,11 @@
 package kubeproxy
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"net"
 	"net/http"
 	"slices"
-	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -15,6 +13,7 @@ import (
 	"github.com/soma-platform/soma/internal/gateway/audit"
 	"github.com/soma-platform/soma/internal/gateway/caller"
 	"github.com/soma-platform/soma/internal/gateway/limit"
+	"github.com/soma-platform/soma/internal/gateway/stream"
 )
 
 // exchange is one request and its answer.
@@ -24,10 +23,10 @@ type exchange struct {
 	context    context.Context // of the request, until it is cut or takes too long
 	id         uuid.UUID
 	began      time.Time
-	tap        *tap
+	tap        *stream.Tap
 	caller     caller.Caller
 	attributes attributes
-	stream     *stream
+	stream     *ongoing
 	// as is the user for whom the API server is asked; empty is the gateway itself.
 	as string
 	// reason is why the request is refused, if it is.
@@ -70,7 +69,7 @@ func (x *exchange) record(code int) {
 
 // end takes note of how the exchange ended.
 func (x *exchange) end() {
-	x.tap.finish()
+	x.tap.Finish()
 	x.proxy.meters.ended(x)
 	if x.stream == nil {
 		return
@@ -94,80 +93,4 @@ func source(r *http.Request) string {
 		return ""
 	}
 	return host
-}
-
-// tap sees what is answered, and can end an answer that nobody reads.
-type tap struct {
-	http.ResponseWriter
-	answered func(code int)
-
-	mu       sync.Mutex
-	begun    bool
-	finished bool
-	hijacked net.Conn
-}
-
-// Unwrap lets http.ResponseController find what the writer can do.
-func (t *tap) Unwrap() http.ResponseWriter { return t.ResponseWriter }
-
-func (t *tap) begin(code int) {
-	if code >= 100 && code < 200 && code != http.StatusSwitchingProtocols {
-		return
-	}
-	t.mu.Lock()
-	first := !t.begun
-	t.begun = true
-	t.mu.Unlock()
-	if first {
-		t.answered(code)
-	}
-}
-
-// WriteHeader begins the answer.
-func (t *tap) WriteHeader(code int) {
-	t.begin(code)
-	t.ResponseWriter.WriteHeader(code)
-}
-
-// Write goes on with the answer.
-func (t *tap) Write(data []byte) (int, error) {
-	t.begin(http.StatusOK)
-	return t.ResponseWriter.Write(data)
-}
-
-// FlushError sends what was written.
-func (t *tap) FlushError() error { return http.NewResponseController(t.ResponseWriter).Flush() }
-
-// Hijack gives the connection to whoever goes on with another protocol.
-func (t *tap) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	conn, buffered, err := http.NewResponseController(t.ResponseWriter).Hijack()
-	if err != nil {
-		return nil, nil, err
-	}
-	t.mu.Lock()
-	t.hijacked = conn
-	t.mu.Unlock()
-	t.begin(http.StatusSwitchingProtocols)
-	return conn, buffered, nil
-}
-
-// sever ends the answer wherever it is, also where it waits for a client that does not read.
-func (t *tap) sever() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	switch {
-	case t.finished:
-	case t.hijacked != nil:
-		_ = t.hijacked.Close() // it may be closed already
-	default:
-		// A writer without deadlines is not one of net/http: nothing would wait on it.
-		_ = http.NewResponseController(t.ResponseWriter).SetWriteDeadline(time.Unix(1, 0))
-	}
-}
-
-// finish keeps what comes too late from the connection, which may be about something else by then.
-func (t *tap) finish() {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	t.finished = true
 }

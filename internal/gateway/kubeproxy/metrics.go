@@ -37,7 +37,7 @@ func newMeters(p *Proxy) *meters {
 		open: prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "soma_gateway_open_streams",
 			Help: "Watches, logs and connections that are open.",
-		}, func() float64 { return float64(p.streams.open()) }),
+		}, func() float64 { return float64(p.streams.Count()) }),
 	}
 }
 

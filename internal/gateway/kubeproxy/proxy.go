@@ -30,6 +30,7 @@ import (
 	"github.com/soma-platform/soma/internal/gateway/audit"
 	"github.com/soma-platform/soma/internal/gateway/caller"
 	"github.com/soma-platform/soma/internal/gateway/limit"
+	"github.com/soma-platform/soma/internal/gateway/stream"
 )
 
 // Auditor takes what is to be remembered of requests. It must not block.
@@ -75,7 +76,7 @@ type Proxy struct {
 
 	rates     *limit.Limit
 	strangers *limit.Limit
-	streams   *streams
+	streams   *stream.Open[*ongoing]
 	changes   *changes
 	meters    *meters
 }
@@ -85,7 +86,7 @@ func New(o Options) (*Proxy, error) {
 	p := &Proxy{
 		prefix: o.Prefix, authenticator: o.Authenticator, authority: o.Authority, audit: o.Audit, origins: o.Origins,
 		crossOrigin: http.NewCrossOriginProtection(), limits: o.Limits, clock: o.Clock, log: o.Log,
-		rates: o.Limits.rates(), strangers: limit.New(strangersInterval, strangersBurst), streams: newStreams(o.Limits), changes: newChanges(),
+		rates: o.Limits.rates(), strangers: limit.New(strangersInterval, strangersBurst), streams: stream.NewOpen[*ongoing](o.Limits.Streams, o.Limits.Requests), changes: newChanges(),
 	}
 	for _, origin := range o.Origins {
 		if err := p.crossOrigin.AddTrustedOrigin(origin); err != nil {
@@ -106,7 +107,7 @@ func New(o Options) (*Proxy, error) {
 // ServeHTTP answers one request.
 func (p *Proxy) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := &exchange{proxy: p, request: r, id: uuid.New(), began: p.clock.Now()}
-	x.tap = &tap{ResponseWriter: w, answered: x.answered}
+	x.tap = &stream.Tap{ResponseWriter: w, Answered: x.answered}
 	defer x.end()
 	w.Header().Set(requestHeader, x.id.String())
 	if refused := p.serve(x); refused != nil { //nolint:contextcheck // the context is that of the request in the exchange
@@ -180,7 +181,7 @@ func (p *Proxy) decide(x *exchange) *refusal {
 		return refused
 	}
 	target, level, known := p.requirement(a.Request)
-	s := &stream{caller: *c, request: *a, opened: x.began, byTree: known && tree.Allows(target, level), filter: f}
+	s := &ongoing{caller: *c, request: *a, opened: x.began, byTree: known && tree.Allows(target, level), filter: f}
 	if f != nil {
 		s.sight = sight(tree, f.scheme)
 	}
@@ -189,13 +190,13 @@ func (p *Proxy) decide(x *exchange) *refusal {
 	s.cut = func(cause error) {
 		cancel(cause)
 		if !errors.Is(cause, errChanged) {
-			x.tap.sever()
+			x.tap.Sever()
 		}
 	}
-	if !p.streams.add(s) {
+	if !p.streams.Add(s) {
 		return tooMany(30, "%d streams are open, or %d requests under way: end some first", p.limits.Streams, p.limits.Requests)
 	}
-	defer p.streams.remove(s)
+	defer p.streams.Remove(s)
 	// Whatever changed before the stream was among those that are asked about again.
 	if !p.authenticator.StillValid(*c) {
 		return unauthenticated(caller.ErrRefused)

@@ -198,7 +198,7 @@ func TestRightsThatSomaDoesNotKnowAreAskedOfTheAPIServer(t *testing.T) {
 		return code == http.StatusOK
 	})
 	_, ended = w.stream(w.request(http.MethodGet, alice, path, nil))
-	w.proxy.recheck(t.Context(), w.proxy.streams.of())
+	w.proxy.recheck(t.Context(), w.proxy.streams.Of())
 	select {
 	case <-ended:
 		t.Fatal("a watch that the API server allows was cut")

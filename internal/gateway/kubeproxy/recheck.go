@@ -66,17 +66,17 @@ func (p *Proxy) Run(ctx context.Context) error {
 	for {
 		select {
 		case <-ctx.Done():
-			for _, s := range p.streams.of() {
+			for _, s := range p.streams.Of() {
 				if s.request.Verb == "watch" {
 					s.cut(errStopping)
 				}
 			}
 			return nil
 		case <-ticker.C():
-			p.recheck(ctx, p.streams.of())
+			p.recheck(ctx, p.streams.Of())
 		case <-p.changes.wake:
 			if users := p.changes.take(); len(users) > 0 {
-				p.recheck(ctx, p.streams.of(users...))
+				p.recheck(ctx, p.streams.Of(users...))
 			}
 		}
 	}
@@ -84,10 +84,10 @@ func (p *Proxy) Run(ctx context.Context) error {
 
 // recheck cuts those of the streams that are allowed no longer. What cannot be found out goes on: nothing new begins without
 // an answer.
-func (p *Proxy) recheck(ctx context.Context, open []*stream) {
+func (p *Proxy) recheck(ctx context.Context, open []*ongoing) {
 	now := p.clock.Now()
 	trees := map[string]*access.Tree{}
-	var unsure []*stream
+	var unsure []*ongoing
 	for _, s := range open {
 		if !s.caller.ExpiresAt.IsZero() && !now.Before(s.caller.ExpiresAt) {
 			s.cut(errExpired)
@@ -115,11 +115,11 @@ func (p *Proxy) recheck(ctx context.Context, open []*stream) {
 }
 
 // askAbout cuts those of the streams that the API server no longer allows.
-func (p *Proxy) askAbout(ctx context.Context, unsure []*stream) {
+func (p *Proxy) askAbout(ctx context.Context, unsure []*ongoing) {
 	var group errgroup.Group
 	group.SetLimit(askers)
 	// The same question of one user is put once.
-	same := map[string][]*stream{}
+	same := map[string][]*ongoing{}
 	for _, s := range unsure {
 		key := s.caller.User + " " + s.request.key()
 		same[key] = append(same[key], s)
@@ -143,7 +143,7 @@ func (p *Proxy) askAbout(ctx context.Context, unsure []*stream) {
 }
 
 // allowedByServer asks the API server whether it allows the user what the stream does.
-func (p *Proxy) allowedByServer(ctx context.Context, s *stream) (bool, error) {
+func (p *Proxy) allowedByServer(ctx context.Context, s *ongoing) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, askPatience)
 	defer cancel()
 	spec := authorizationv1.SubjectAccessReviewSpec{

@@ -164,7 +164,7 @@ const (
 
 // judge decides, from what is known here, what becomes of a stream whose caller still is who they were. It is by the tree
 // where the tree allowed it, and by the API server where that did.
-func (p *Proxy) judge(s *stream, tree *access.Tree) (verdict, error) {
+func (p *Proxy) judge(s *ongoing, tree *access.Tree) (verdict, error) {
 	if s.filter != nil {
 		if now := sight(tree, s.filter.scheme); now != s.sight {
 			return cut, errChanged

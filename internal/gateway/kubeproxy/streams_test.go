@@ -149,16 +149,16 @@ func TestLogsAndConnectionsStreamAndAreCut(t *testing.T) {
 		}()
 		open = append(open, ended)
 	}
-	if count := w.proxy.streams.open(); count != 4 {
+	if count := w.proxy.streams.Count(); count != 4 {
 		t.Errorf("%d streams are open", count)
 	}
-	w.proxy.recheck(t.Context(), w.proxy.streams.of())
+	w.proxy.recheck(t.Context(), w.proxy.streams.Of())
 	w.remove(grants[0])
 	w.within("logs", 5*time.Second, logs)
 	for _, ended := range open {
 		w.within("a connection", 5*time.Second, ended)
 	}
-	w.eventually("nothing is open", func() bool { return w.proxy.streams.open() == 0 })
+	w.eventually("nothing is open", func() bool { return w.proxy.streams.Count() == 0 })
 	w.eventually("the cuts are recorded", func() bool {
 		return len(w.audit.find(func(r audit.Record) bool { return r.Reason == string(ReasonRevoked) && !r.Allowed && r.User == alice })) == 4
 	})
@@ -195,8 +195,8 @@ func TestClientsThatDoNotReadAreCut(t *testing.T) {
 		}
 	}
 	w.signIn.end(alice)
-	w.proxy.recheck(t.Context(), w.proxy.streams.of(alice))
-	w.eventually("nothing is open", func() bool { return w.proxy.streams.open() == 0 })
+	w.proxy.recheck(t.Context(), w.proxy.streams.Of(alice))
+	w.eventually("nothing is open", func() bool { return w.proxy.streams.Count() == 0 })
 }
 
 func TestPagesOfOtherOriginsOpenNothing(t *testing.T) {
