@@ -23,13 +23,13 @@ var noon = time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
 // synced is an authority that knows that there is nobody.
 func synced(t *testing.T) *authority.Authority {
 	t.Helper()
-	a := authority.New(clocktesting.NewFakePassiveClock(noon))
+	a := authority.New(clocktesting.NewFakeClock(noon))
 	knows := make(chan struct{})
 	var once sync.Once
 	a.Listen(func(authority.Change) { once.Do(func() { close(knows) }) })
 	ctx, stop := context.WithCancel(t.Context())
 	ended := make(chan error, 1)
-	go func() { ended <- a.Start(ctx, nil, nil) }()
+	go func() { ended <- a.Start(ctx, nil) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-ended; err != nil {

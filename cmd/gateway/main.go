@@ -38,12 +38,8 @@ import (
 	"github.com/soma-platform/soma/internal/platform/version"
 )
 
-const (
-	// expiryInterval is how often it is looked which grants have ended.
-	expiryInterval = 5 * time.Second
-	// requestTime bounds one request to the API server that the gateway makes for itself.
-	requestTime = 20 * time.Second
-)
+// requestTime bounds one request to the API server that the gateway makes for itself.
+const requestTime = 20 * time.Second
 
 // options are the flags.
 type options struct {
@@ -176,12 +172,10 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 		return fmt.Errorf("listen: %w", err)
 	}
 	secure := &tls.Config{GetCertificate: certificate.GetCertificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
-	ticker := time.NewTicker(expiryInterval)
-	defer ticker.Stop()
 
 	parts, partsCtx := errgroup.WithContext(ctx)
 	parts.Go(func() error { return objects.Start(partsCtx) })
-	parts.Go(func() error { return rights.Start(partsCtx, synced, ticker.C) })
+	parts.Go(func() error { return rights.Start(partsCtx, synced) })
 	parts.Go(func() error { return certificate.Start(partsCtx) })
 	parts.Go(func() error { return trail.Run(partsCtx) })
 	parts.Go(func() error { return kubernetes.Run(partsCtx) })
@@ -191,7 +185,9 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 		parts.Go(func() error { return accessapi.Run(partsCtx, reviews, rights) })
 	}
 	if asked != nil {
-		parts.Go(func() error { return gateway.ServeUntil(partsCtx, asked.listener, secure, asked.handler) })
+		parts.Go(func() error {
+			return gateway.ServeUntil(partsCtx, asked.listener, secure, door.WhenReady(asked.handler))
+		})
 	}
 	return parts.Wait()
 }

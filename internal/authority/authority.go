@@ -19,8 +19,12 @@ import (
 	"github.com/soma-platform/soma/internal/access"
 )
 
-// maxQuotaDepth bounds how far up the tree of quotas is gone: one that leads in a circle ends.
-const maxQuotaDepth = 16
+const (
+	// maxQuotaDepth bounds how far up the tree of quotas is gone: one that leads in a circle ends.
+	maxQuotaDepth = 16
+	// tickInterval is how late it may be noticed that a grant ended.
+	tickInterval = 200 * time.Millisecond
+)
 
 // Change is what may have changed of rights.
 type Change struct {
@@ -36,7 +40,7 @@ type Change struct {
 
 // Authority answers who may do what. It is safe for concurrent use, and answers nothing but no until it is synced.
 type Authority struct {
-	clock clock.PassiveClock
+	clock clock.WithTicker
 
 	mu         sync.RWMutex
 	directory  *access.Directory
@@ -44,6 +48,8 @@ type Authority struct {
 	quotas     map[string]string // the parent of a quota
 	projects   map[string]*v1alpha1.Project
 	synced     bool
+	// revision counts the changes of what anybody may do: 0 while nothing is known.
+	revision uint32
 	// next is when the next grant ends, or before: zero where none does.
 	next time.Time
 
@@ -52,7 +58,7 @@ type Authority struct {
 }
 
 // New makes an authority that knows nobody yet.
-func New(clk clock.PassiveClock) *Authority {
+func New(clk clock.WithTicker) *Authority {
 	d := access.NewDirectory()
 	return &Authority{
 		clock: clk, directory: d, membership: access.NewMembership(d),
@@ -110,7 +116,14 @@ func (a *Authority) Follow(ctx context.Context, objects cache.Informers) ([]tool
 
 // Start waits until everything is known, finds what everybody may do, and from then on answers. Whatever ends is taken note
 // of when it does. It returns when the context ends.
-func (a *Authority) Start(ctx context.Context, synced []toolscache.InformerSynced, tick <-chan time.Time) error {
+func (a *Authority) Start(ctx context.Context, synced []toolscache.InformerSynced) error {
+	ticker := a.clock.NewTicker(tickInterval)
+	defer ticker.Stop()
+	return a.run(ctx, synced, ticker.C())
+}
+
+// run is Start, with what makes it look at the clock.
+func (a *Authority) run(ctx context.Context, synced []toolscache.InformerSynced, tick <-chan time.Time) error {
 	if !toolscache.WaitForCacheSync(ctx.Done(), synced...) {
 		return nil
 	}
@@ -118,6 +131,7 @@ func (a *Authority) Start(ctx context.Context, synced []toolscache.InformerSynce
 	last := a.clock.Now()
 	a.mu.Lock()
 	a.synced = true
+	a.revision++
 	change := a.update(a.directory.Users())
 	// Where nobody may do anything any more, that is news as well.
 	change.Projects, change.Platform = a.directory.Projects(), true
@@ -175,6 +189,17 @@ func (a *Authority) Tree(user string) *access.Tree {
 	return a.membership.Tree(user)
 }
 
+// Rights is what a user may do now, and the revision of what is known that this is from: it grows with every change of what
+// anybody may do, and is 0 before the authority is synced.
+func (a *Authority) Rights(user string) (tree *access.Tree, revision uint32) {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	if !a.synced {
+		return &access.Tree{}, 0
+	}
+	return a.membership.Tree(user), a.revision
+}
+
 // View lets a function look at everything, while nothing changes. It must not keep any of it.
 func (a *Authority) View(look func(d *access.Directory, m *access.Membership, now time.Time)) {
 	a.mu.RLock()
@@ -189,6 +214,7 @@ func (a *Authority) update(users []string) Change {
 	}
 	slices.Sort(users)
 	users = slices.Compact(users)
+	a.revision++
 	return Change{Users: users, Projects: a.membership.Update(a.clock.Now(), users...), Platform: true}
 }
 

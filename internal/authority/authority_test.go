@@ -48,7 +48,7 @@ func start(t *testing.T, objects ...metav1.Object) *world {
 		t.Fatal("it answers before it knows everything")
 	}
 	ctx, stop := context.WithCancel(t.Context())
-	go func() { w.ended <- w.Start(ctx, []toolscache.InformerSynced{func() bool { return true }}, w.tick) }()
+	go func() { w.ended <- w.run(ctx, []toolscache.InformerSynced{func() bool { return true }}, w.tick) }()
 	t.Cleanup(func() {
 		stop()
 		if err := <-w.ended; err != nil {
@@ -256,5 +256,59 @@ func TestGrantEnds(t *testing.T) {
 	w.set(longer)
 	if !w.Tree("eve").Allows(jobs("vision"), access.Read) {
 		t.Error("a grant that lasts longer now does not count")
+	}
+}
+
+// Of two answers about a user the one of the later revision is the newer one.
+func TestRevisions(t *testing.T) {
+	w := start(t, company()...)
+	before, first := w.Rights("bob")
+	if first == 0 || !before.Allows(jobs("vision"), access.Read) {
+		t.Fatalf("revision %d", first)
+	}
+	carol := user("carol")
+	carol.Status.Groups, carol.Status.LastSignIn = []string{"ml"}, &metav1.Time{Time: noon}
+	w.set(carol)
+	if _, same := w.Rights("bob"); same != first {
+		t.Errorf("what changes nobody's rights makes revision %d of %d", same, first)
+	}
+	w.setGrant("to-bob", "vision", nil)
+	if after, second := w.Rights("bob"); second <= first || after.Allows(jobs("vision"), access.List) {
+		t.Errorf("after revision %d it is %d", first, second)
+	}
+	if tree, revision := New(w.clock).Rights("bob"); revision != 0 || tree.Allows(jobs("vision"), access.List) {
+		t.Errorf("before anything is known it is revision %d", revision)
+	}
+}
+
+// By its own clock it notices what ends.
+func TestLooksAtTheClockItself(t *testing.T) {
+	clock := clocktesting.NewFakeClock(noon)
+	a := New(clock)
+	ended := make(chan []string, 1)
+	a.Listen(func(c Change) {
+		if !c.Platform {
+			ended <- c.Users
+		}
+	})
+	for _, object := range append(company(), grant("to-dave", v1alpha1.Grantee{User: "dave"}, &metav1.Time{Time: noon.Add(time.Second)})) {
+		(&world{Authority: a}).set(object)
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	known := make(chan error, 1)
+	go func() {
+		known <- a.Start(ctx, []toolscache.InformerSynced{func() bool { return clock.HasWaiters() }})
+	}()
+	for !a.Synced() {
+		select {
+		case err := <-known:
+			t.Fatal(err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	clock.Step(time.Second)
+	if users := <-ended; !reflect.DeepEqual(users, []string{"dave"}) {
+		t.Errorf("told of %v", users)
 	}
 }

@@ -3,7 +3,6 @@ package authority
 import (
 	"context"
 	"fmt"
-	"time"
 
 	toolscache "k8s.io/client-go/tools/cache"
 	"k8s.io/utils/clock"
@@ -12,9 +11,6 @@ import (
 
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=users;roles;grants;projects;quotas,verbs=get;list;watch
 
-// tickInterval is how late it may be noticed that a grant ended.
-const tickInterval = 200 * time.Millisecond
-
 // ForManager makes an authority that follows the manager's cache from the manager's start on, whether or not the manager leads.
 func ForManager(ctx context.Context, mgr manager.Manager, clk clock.WithTicker) (*Authority, error) {
 	a := New(clk)
@@ -22,7 +18,7 @@ func ForManager(ctx context.Context, mgr manager.Manager, clk clock.WithTicker) 
 	if err != nil {
 		return nil, err
 	}
-	if err := mgr.Add(&follower{authority: a, clock: clk, synced: synced}); err != nil {
+	if err := mgr.Add(&follower{authority: a, synced: synced}); err != nil {
 		return nil, fmt.Errorf("add the authority to the manager: %w", err)
 	}
 	return a, nil
@@ -31,7 +27,6 @@ func ForManager(ctx context.Context, mgr manager.Manager, clk clock.WithTicker) 
 // follower runs an authority in a manager.
 type follower struct {
 	authority *Authority
-	clock     clock.WithTicker
 	synced    []toolscache.InformerSynced
 }
 
@@ -40,7 +35,5 @@ func (f *follower) NeedLeaderElection() bool { return false }
 
 // Start follows until the context ends.
 func (f *follower) Start(ctx context.Context) error {
-	ticker := f.clock.NewTicker(tickInterval)
-	defer ticker.Stop()
-	return f.authority.Start(ctx, f.synced, ticker.C())
+	return f.authority.Start(ctx, f.synced)
 }

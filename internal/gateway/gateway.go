@@ -83,7 +83,7 @@ func (g *Gateway) Mount(pattern string, handler http.Handler) { g.mux.Handle(pat
 
 // Handler is the gateway as a handler.
 func (g *Gateway) Handler() http.Handler {
-	return g.signin.Renew(sameOrigin(g.options.Config.Origin(), http.NewCrossOriginProtection().Handler(g.mux)))
+	return g.WhenReady(g.signin.Renew(sameOrigin(g.options.Config.Origin(), http.NewCrossOriginProtection().Handler(g.mux))))
 }
 
 func (g *Gateway) ready(w http.ResponseWriter, _ *http.Request) {

@@ -92,7 +92,7 @@ func withServer(m *testing.M) (code int, err error) {
 		return 0, err
 	}
 	go func() { _ = known.Start(ctx) }()
-	go func() { _ = follows.Start(ctx, synced, nil) }()
+	go func() { _ = follows.Start(ctx, synced) }()
 	return m.Run(), nil
 }
 

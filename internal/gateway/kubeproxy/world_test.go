@@ -167,7 +167,7 @@ func newWorld(t testing.TB, prefix string, change ...func(*Options)) *world {
 	}
 	var running sync.WaitGroup
 	running.Go(func() { _ = objects.Start(ctx) })
-	running.Go(func() { _ = w.authority.Start(ctx, synced, nil) })
+	running.Go(func() { _ = w.authority.Start(ctx, synced) })
 	running.Go(func() { _ = w.proxy.Run(ctx) })
 	w.front = httptest.NewUnstartedServer(w.proxy)
 	w.front.EnableHTTP2 = true

@@ -81,13 +81,11 @@ func Rights(ctx context.Context, server *apiserver.Server, folder string) (right
 	if err := server.Aggregate(ctx, api.GroupVersion, options.Port); err != nil {
 		return nil, nil, err
 	}
-	tick := time.NewTicker(100 * time.Millisecond)
 	ended := make(chan error, 3)
 	go func() { ended <- objects.Start(ctx) }()
-	go func() { ended <- rights.Start(ctx, synced, tick.C) }()
+	go func() { ended <- rights.Start(ctx, synced) }()
 	go func() { ended <- accessapi.Run(ctx, options, rights) }()
 	return rights, func() error {
-		defer tick.Stop()
 		return errors.Join(<-ended, <-ended, <-ended)
 	}, nil
 }
