@@ -490,6 +490,20 @@ func TestWaitingPage(t *testing.T) {
 	}
 }
 
+// The proxy takes whoever may see the page there, whatever they asked for.
+func TestNotThere(t *testing.T) {
+	w := newWorld(t)
+	for method, want := range map[string]string{http.MethodGet: `http-equiv="refresh" content="5"`, http.MethodPost: `{"message":"The job runs`} {
+		r := httptest.NewRequest(method, "/.soma/not-there", nil)
+		r.Header.Set("Sec-Fetch-Mode", "navigate")
+		answer := httptest.NewRecorder()
+		w.mux.ServeHTTP(answer, r)
+		if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") != "5" || !strings.Contains(answer.Body.String(), want) {
+			t.Errorf("%s: %d %s", method, answer.Code, answer.Body)
+		}
+	}
+}
+
 func BenchmarkAuth(b *testing.B) {
 	w := newWorld(b)
 	visit := visitOf(caller.Caller{User: "bob", UID: "uid-of-bob", Session: "s", Via: caller.ViaCookie, IssuedAt: noon, ExpiresAt: noon.Add(time.Hour)})

@@ -24,6 +24,8 @@ const (
 	// it comes back with it.
 	enterPath = "/job-pages/enter"
 	ownPath   = "/.soma/"
+	// notTherePath is where the proxy takes who may see a page to which no Ingress leads, or not yet.
+	notTherePath = ownPath + "not-there"
 
 	// minProxyToken is the least length of the proxy's token.
 	minProxyToken = 32
@@ -100,6 +102,7 @@ func (s *Service) Routes(mux Mux) {
 	mux.Mount("GET "+enterPath, http.HandlerFunc(s.enter))
 	mux.Mount("GET "+ownPath+"enter", http.HandlerFunc(s.comeBack))
 	mux.Mount(ownPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { s.say(w, http.StatusNotFound, true, absentMessage) }))
+	mux.Mount(notTherePath, http.HandlerFunc(s.notThere))
 	mux.Mount("GET "+KeysPath, s.Signer)
 }
 
