@@ -50,7 +50,7 @@ func setupCertificates(ctx context.Context, mgr ctrl.Manager, certificate *servi
 		return fmt.Errorf("read the secret %s: %w", key, err)
 	}
 	service := func(name string) string { return fmt.Sprintf("%s.%s.svc", name, o.namespace) }
-	more := append([]string{service("soma-history"), service("soma-gateway"), service("soma-access")}, o.servingNames...)
+	more := append([]string{service("soma-history"), service("soma-gateway"), service("soma-gateway-pages"), service("soma-access")}, o.servingNames...)
 	if err := mgr.Add(&outdated{client: plain, key: key, names: more}); err != nil {
 		return fmt.Errorf("look for names that the certificate lacks: %w", err)
 	}

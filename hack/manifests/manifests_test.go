@@ -110,6 +110,43 @@ func TestChartInstallsGatewayAlike(t *testing.T) {
 	}
 }
 
+// pages are values with which the chart installs what leads to the pages of jobs.
+func pages(domain string) map[string]any {
+	front := maps.Clone(gateway["gateway"].(map[string]any))
+	front["jobPages"] = map[string]any{"domain": domain, "proxyToken": strings.Repeat("t", 32)}
+	return map[string]any{"gateway": front}
+}
+
+// TestChartInstallsJobPagesAlike compares what the chart installs for the pages of jobs with config/job-pages.
+func TestChartInstallsJobPagesAlike(t *testing.T) {
+	got, err := helm(t, pages("jobs.example.org"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, object := range kustomize(t, "job-pages") {
+		want := strings.ReplaceAll(text(t, object.Object), "/TOKEN", "/"+strings.Repeat("t", 32))
+		if got[name] == nil {
+			t.Errorf("the chart lacks %s", name)
+			continue
+		}
+		if diff := cmp.Diff(want, text(t, withoutHelm(got[name].Object))); diff != "" {
+			t.Errorf("%s differs (-config/job-pages, +chart; `make generate` copies what they share):\n%s", name, diff)
+		}
+	}
+	config := text(t, got["/v1, Kind=ConfigMap soma-system/soma-gateway"].Object)
+	if !strings.Contains(config, "domain: jobs.example.org") || !strings.Contains(config, "proxyTokenFile: /etc/soma/secrets/pages-proxy-token") {
+		t.Errorf("the configuration is %s", config)
+	}
+
+	other, err := helm(t, pages("pages.example.net:8443"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if routes := text(t, other["traefik.io/v1alpha1, Kind=IngressRoute soma-system/job-pages"].Object); strings.Count(routes, `\.pages\.example\.net$`) != 3 || strings.Contains(routes, "jobs") && strings.Contains(routes, "example.org") {
+		t.Errorf("the routes of another domain are %s", routes)
+	}
+}
+
 func TestChartValues(t *testing.T) {
 	tests := map[string]struct {
 		values    map[string]any
@@ -129,6 +166,11 @@ func TestChartValues(t *testing.T) {
 			values:      gateway,
 			wantObjects: []string{"/v1, Kind=Secret soma-system/soma-gateway", "/v1, Kind=ConfigMap soma-system/soma-gateway"},
 		},
+		"pages of jobs": {
+			values:      pages("jobs.example.org"),
+			wantObjects: []string{"traefik.io/v1alpha1, Kind=Middleware soma-system/job-pages"},
+		},
+		"pages below no domain":         {values: pages("https://jobs.example.org"), wantError: "domain"},
 		"a gateway without an address":  {values: map[string]any{"gateway": map[string]any{"enabled": true}}, wantError: "externalURL"},
 		"a value that does not exist":   {values: map[string]any{"replicaCount": 3}, wantError: "replicaCount"},
 		"a negative number of replicas": {values: map[string]any{"manager": map[string]any{"replicas": -1}}, wantError: "replicas"},
@@ -159,10 +201,10 @@ func TestManifestsAreValid(t *testing.T) {
 		}
 	}
 	decoder := serializer.NewCodecFactory(known, serializer.EnableStrict).UniversalDeserializer()
-	for _, folder := range []string{"default", "gateway", "cert-manager", "prometheus", "argocd"} {
+	for _, folder := range []string{"default", "gateway", "job-pages", "cert-manager", "prometheus", "argocd"} {
 		for name, object := range kustomize(t, folder) {
 			switch object.GroupVersionKind().Group {
-			case "monitoring.coreos.com", "cert-manager.io", "platform.soma.dev":
+			case "monitoring.coreos.com", "cert-manager.io", "traefik.io", "platform.soma.dev":
 				continue
 			}
 			if _, _, err := decoder.Decode([]byte(text(t, object.Object)), nil, nil); err != nil {

@@ -25,12 +25,14 @@ soma.object renders an object from files/ with the release's labels. Takes a dic
 {{- end }}
 
 {{/*
-soma.files renders all objects of the files that a pattern matches, in the release's namespace.
+soma.files renders all objects of the files that a pattern matches, in the release's namespace. In their text, values take the
+place of what they are the values of.
 */}}
 {{- define "soma.files" }}
 {{- $root := .root }}
 {{- range $path, $_ := $root.Files.Glob .pattern }}
 {{- $text := $root.Files.Get $path | replace "namespace: soma-system" (printf "namespace: %s" $root.Release.Namespace) | replace ".soma-system.svc" (printf ".%s.svc" $root.Release.Namespace) }}
+{{- range $name, $value := $.values }}{{ $text = replace $name $value $text }}{{ end }}
 {{- range splitList "\n---\n" (trimPrefix "---\n" $text) }}
 {{- include "soma.object" (dict "root" $root "object" (fromYaml .)) }}
 {{- end }}
