@@ -68,6 +68,8 @@ type settings struct {
 	tag string
 	// bin is the directory of Soma's own binaries.
 	bin string
+	// traefik is the directory of the module that pins Traefik.
+	traefik string
 }
 
 // catalog lists every image. To add one, add it here.
@@ -78,6 +80,7 @@ func catalog(s settings) []image {
 		program("manager", s),
 		program("history", s),
 		program("gateway", s),
+		traefik(s),
 		sklearn(),
 	}
 }

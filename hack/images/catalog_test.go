@@ -21,6 +21,7 @@ func TestCatalog(t *testing.T) {
 	}
 	for _, want := range []string{
 		"soma.dev/pause:1", "soma.dev/busybox:1", "soma.dev/sklearn:1", "soma.dev/manager:dev", "soma.dev/history:dev", "soma.dev/gateway:dev",
+		"soma.dev/traefik:1",
 	} {
 		if !references[want] {
 			t.Errorf("%s is not in the catalogue", want)

@@ -31,21 +31,40 @@ func pause() image {
 			if err := os.WriteFile(main, code, 0o600); err != nil {
 				return nil, err
 			}
-			target := filepath.Join(work, "pause")
-			build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
-				"-ldflags=-s -w -buildid=", "-o", target, main)
-			build.Dir = work
-			build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH, "GOWORK=off", "GOFLAGS=")
-			if out, err := build.CombinedOutput(); err != nil {
-				return nil, fmt.Errorf("building pause: %w\n%s", err, out)
-			}
-			binary, err := os.ReadFile(target) //nolint:gosec // our own scratch file
+			binary, err := compile(ctx, work, work, main)
 			if err != nil {
 				return nil, err
 			}
-			return []entry{file("pause", 0o755, binary)}, nil
+			return []entry{binary.as("pause")}, nil
 		},
 	}
+}
+
+// binary is a program that was compiled.
+type binary struct {
+	path string
+	size int64
+}
+
+// as is the program as a file of an image.
+func (b binary) as(name string) entry {
+	return entry{name: name, mode: 0o755, size: b.size, open: func() (io.ReadCloser, error) { return os.Open(b.path) }}
+}
+
+// compile compiles a static program, in the module of a directory, into work.
+func compile(ctx context.Context, work, dir, pkg string) (binary, error) {
+	target := filepath.Join(work, "program")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", target, pkg) //nolint:gosec // named in the catalogue
+	build.Dir = dir
+	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH, "GOWORK=off", "GOFLAGS=")
+	if out, err := build.CombinedOutput(); err != nil {
+		return binary{}, fmt.Errorf("compile %s: %w\n%s", pkg, err, out)
+	}
+	info, err := os.Stat(target)
+	if err != nil {
+		return binary{}, err
+	}
+	return binary{path: target, size: info.Size()}, nil
 }
 
 // busybox is a shell and the usual small tools, for tests and for looking around.
@@ -98,6 +117,12 @@ func busyboxTree(binary []byte, applets []string) []entry {
 	return tree
 }
 
+// Who programs of ours run as.
+var (
+	nonrootPasswd = file("etc/passwd", 0o644, []byte("nonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"))
+	nonrootGroup  = file("etc/group", 0o644, []byte("nonroot:x:65532:\n"))
+)
+
 // program is the image of one of Soma's own programs: its static binary and nothing else.
 func program(name string, s settings) image {
 	path := filepath.Join(s.bin, name)
@@ -121,8 +146,7 @@ func program(name string, s settings) image {
 			}
 			return []entry{
 				{name: name, mode: 0o755, size: info.Size(), open: open},
-				file("etc/passwd", 0o644, []byte("nonroot:x:65532:65532:nonroot:/:/sbin/nologin\n")),
-				file("etc/group", 0o644, []byte("nonroot:x:65532:\n")),
+				nonrootPasswd, nonrootGroup,
 			}, nil
 		},
 	}
