@@ -24,7 +24,7 @@ type credentials struct {
 	ca, frontProxyCA                            *pki.Authority
 	serviceAccounts                             pki.Pair
 	etcd, apiServer, kubeletClient, frontClient pki.Pair
-	kubeletServer, dex                          pki.Pair
+	kubeletServer, dex, pages                   pki.Pair
 	// kubeconfigs, by the name of the part.
 	kubeconfigs map[string]string
 }
@@ -60,6 +60,8 @@ func (c *Cluster) makeCredentials() (credentials, error) {
 		{&creds.kubeletClient, creds.ca, pki.Leaf{Name: "apiserver-kubelet-client", CommonName: "kube-apiserver-kubelet-client", Organization: "system:masters"}},
 		{&creds.frontClient, creds.frontProxyCA, pki.Leaf{Name: "front-proxy-client", CommonName: "front-proxy-client"}},
 		{&creds.dex, creds.ca, pki.Leaf{Name: "dex", CommonName: "dex", Names: []string{"localhost"}, IPs: []net.IP{local}}},
+		// Traefik's, for the hosts of jobs' pages.
+		{&creds.pages, creds.ca, pki.Leaf{Name: "pages", CommonName: "pages", Names: []string{"*." + pagesHost}}},
 		{&creds.kubeletServer, creds.ca, pki.Leaf{Name: "kubelet-server", CommonName: "system:node:" + nodeName, Names: []string{nodeName}, IPs: []net.IP{node, local}}},
 	} {
 		if *wanted.into, err = wanted.by.Issue(wanted.leaf); err != nil {

@@ -36,6 +36,12 @@ func (c *Cluster) issuerURL() string { return fmt.Sprintf("https://localhost:%d/
 
 func (c *Cluster) gatewayURL() string { return fmt.Sprintf("https://localhost:%d", c.Ports.Gateway) }
 
+// pagesHost is the domain below which the hosts of jobs' pages are: browsers look for all below localhost on the loopback.
+const pagesHost = "jobs.localhost"
+
+// pagesDomain is the same with the port.
+func (c *Cluster) pagesDomain() string { return fmt.Sprintf("%s:%d", pagesHost, c.Ports.Pages) }
+
 // caFile has the certificate authorities of the cluster and of Soma, for programs of this machine.
 func (c *Cluster) caFile() string { return c.path("ca.crt") }
 

@@ -80,6 +80,10 @@ func (c *Cluster) writeEnv() error {
 			// Where pods find what is on this machine's loopback, and where the forwarder looks for the gateway's service.
 			[2]string{"SOMA_NODE_ADDRESS", nodeAddress},
 			[2]string{"SOMA_GATEWAY_ADDRESS", gatewayAddress},
+			// The same of Traefik's, and below which domain the pages of jobs are.
+			[2]string{"SOMA_PAGES_ADDRESS", pagesAddress},
+			[2]string{"SOMA_PAGES_DOMAIN", c.pagesDomain()},
+			[2]string{"SOMA_PAGES_HTTP_PORT", strconv.Itoa(c.Ports.PagesHTTP)},
 		)
 	} else {
 		// Where hack/deploy/dev-without-node lets Soma's own processes listen.

@@ -16,6 +16,7 @@ const (
 	serviceCIDR    = "10.96.0.0/16"
 	serviceAddress = "10.96.0.1"
 	gatewayAddress = "10.96.0.2"
+	pagesAddress   = "10.96.0.3"
 	bridgeName     = "soma0"
 )
 

@@ -86,9 +86,18 @@ func (c *Cluster) publish(ctx context.Context) error {
 	for _, port := range published {
 		args = append(args, "--port="+strconv.Itoa(port))
 	}
-	// The gateway is pods behind a service, which is there later.
-	args = append(args, fmt.Sprintf("--to=%d=%s", c.Ports.Gateway, net.JoinHostPort(gatewayAddress, "443")))
-	published = append(published, c.Ports.Gateway)
+	// The gateway, and Traefik before the pages of jobs, are pods behind services, which are there later.
+	for _, service := range []struct {
+		port    int
+		address string
+	}{
+		{c.Ports.Gateway, net.JoinHostPort(gatewayAddress, "443")},
+		{c.Ports.Pages, net.JoinHostPort(pagesAddress, "443")},
+		{c.Ports.PagesHTTP, net.JoinHostPort(pagesAddress, "80")},
+	} {
+		args = append(args, fmt.Sprintf("--to=%d=%s", service.port, service.address))
+		published = append(published, service.port)
+	}
 	return c.startOutside(ctx, process.Spec{Name: "forward", Path: c.bin("devcluster"), Args: args}, func(ctx context.Context) error {
 		var dialer net.Dialer
 		for _, port := range published {

@@ -43,12 +43,15 @@ type portSet struct {
 	// Gateway is where Soma's gateway is found, and Dex the identity provider at which people sign in.
 	Gateway int `json:"gateway"`
 	Dex     int `json:"dex"`
+	// Pages is where the pages of jobs are found, and PagesHTTP where whoever forgets the s is sent there.
+	Pages     int `json:"pages"`
+	PagesHTTP int `json:"pagesHTTP"`
 }
 
 func (p *portSet) all() []*int {
 	return []*int{
 		&p.APIServer, &p.Etcd, &p.EtcdPeer, &p.ControllerManager, &p.Scheduler, &p.Kwok, &p.Postgres, &p.Redis,
-		&p.Webhook, &p.History, &p.Probes, &p.Gateway, &p.Dex,
+		&p.Webhook, &p.History, &p.Probes, &p.Gateway, &p.Dex, &p.Pages, &p.PagesHTTP,
 	}
 }
 
@@ -80,7 +83,7 @@ func loadState(layout Layout, rooted, running bool, nodes int) (state, error) {
 		err = s.Ports.choose(layout, s.Ports.all())
 	} else {
 		// Those that there were not yet when the cluster was started.
-		err = s.Ports.choose(layout, []*int{&s.Ports.Gateway, &s.Ports.Dex})
+		err = s.Ports.choose(layout, []*int{&s.Ports.Gateway, &s.Ports.Dex, &s.Ports.Pages, &s.Ports.PagesHTTP})
 	}
 	if err != nil {
 		return s, err
