@@ -242,9 +242,10 @@ func TestMembershipFollowsChanges(t *testing.T) {
 					concerned = append(concerned, d.OfGrant(g)...)
 				}
 			case 3:
-				concerned = m.OfProject("vision", "acme")
-				d.SetProject("vision", &ProjectFacts{Organization: "default"})
-				concerned = append(concerned, m.OfProject("vision", "default")...)
+				name := rapid.SampledFrom([]string{"vision", "new"}).Draw(rt, "project")
+				concerned = m.OfProject(name, "acme")
+				d.SetProject(name, &ProjectFacts{Organization: "default"})
+				concerned = append(concerned, m.OfProject(name, "default")...)
 			}
 			m.Update(noon, concerned...)
 		}

@@ -173,8 +173,11 @@ func (d *Directory) including(name string) map[string]struct{} {
 }
 
 // OfProject are the users whose rights depend on a project: who may do something in it, and who hold roles in its
-// organization or everywhere.
+// organization or everywhere; all, where what everybody may do lies in projects.
 func (m *Membership) OfProject(name, organization string) []string {
+	if slices.ContainsFunc(m.directory.ofEveryone(), func(r Right) bool { return slices.Contains(InProjects, r.Target.Scheme) }) {
+		return m.directory.Users()
+	}
 	found := maps.Clone(m.members[name])
 	if found == nil {
 		found = map[string]struct{}{}
