@@ -37,7 +37,8 @@ var notOutside = struct{ v4, v6 []string }{
 
 // networkPolicy is the policy of a project's namespace, where Soma itself runs in the namespace system. A project is a tenant, so:
 //
-//   - in come only the project's own pods, and Soma, which asks jobs for what they serve;
+//   - in come only the project's own pods, Soma, which asks jobs for what they serve, and the proxy before their pages, which a
+//     label of its namespace tells;
 //   - out go connections to the project's own pods; to the outside world, because jobs fetch packages, data and models;
 //     and to any DNS server, since clusters run theirs as pods, on the nodes or at link-local addresses alike;
 //   - so neither other projects' pods nor the services of the site, nor the cluster's own API server, can be reached. Who
@@ -50,11 +51,12 @@ func networkPolicy(system string) networkingv1.NetworkPolicySpec {
 	soma := networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{
 		MatchLabels: map[string]string{corev1.LabelMetadataName: system},
 	}}
+	proxy := networkingv1.NetworkPolicyPeer{NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{v1alpha1.LabelProxy: "true"}}}
 	udp, tcp, dns := corev1.ProtocolUDP, corev1.ProtocolTCP, intstr.FromInt32(dnsPort)
 	return networkingv1.NetworkPolicySpec{
 		PodSelector: everyPod,
 		PolicyTypes: []networkingv1.PolicyType{networkingv1.PolicyTypeIngress, networkingv1.PolicyTypeEgress},
-		Ingress:     []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{samePeer, soma}}},
+		Ingress:     []networkingv1.NetworkPolicyIngressRule{{From: []networkingv1.NetworkPolicyPeer{samePeer, soma, proxy}}},
 		Egress: []networkingv1.NetworkPolicyEgressRule{
 			{To: []networkingv1.NetworkPolicyPeer{samePeer}},
 			{Ports: []networkingv1.NetworkPolicyPort{{Protocol: &udp, Port: &dns}, {Protocol: &tcp, Port: &dns}}},
