@@ -8,7 +8,6 @@ import (
 	"flag"
 	"fmt"
 	"net"
-	"net/http"
 	"os"
 	"time"
 
@@ -163,7 +162,7 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 		return err
 	}
 	door.Mount(signin.KubernetesPath+"/", kubernetes)
-	asked, err := mountPages(ctx, c, door, objects, rights, log.WithName("job-pages"))
+	pages, err := mountPages(ctx, c, door, objects, rights, log.WithName("job-pages"))
 	if err != nil {
 		return err
 	}
@@ -184,22 +183,21 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 		reviews := accessapi.Options{BindAddress: net.IPv4zero, Port: o.accessPort, CertFile: o.certFile, KeyFile: o.keyFile}
 		parts.Go(func() error { return accessapi.Run(partsCtx, reviews, rights) })
 	}
-	if asked != nil {
-		parts.Go(func() error {
-			return gateway.ServeUntil(partsCtx, asked.listener, secure, door.WhenReady(asked.handler))
-		})
+	if pages != nil {
+		parts.Go(func() error { return pages.Run(partsCtx) })
+		parts.Go(func() error { return gateway.ServeUntil(partsCtx, pages.asked, secure, door.WhenReady(pages.Auth())) })
 	}
 	return parts.Wait()
 }
 
-// pages is where the proxy asks that leads to the pages of jobs.
-type pages struct {
-	listener net.Listener
-	handler  http.Handler
+// jobPages are the pages of jobs, and where the proxy asks that leads to them.
+type jobPages struct {
+	*jobpages.Service
+	asked net.Listener
 }
 
 // mountPages makes the gateway let people see the pages of jobs, if it is to.
-func mountPages(ctx context.Context, c *config.Config, door *gateway.Gateway, objects cache.Cache, rights *authority.Authority, log logr.Logger) (*pages, error) {
+func mountPages(ctx context.Context, c *config.Config, door *gateway.Gateway, objects cache.Cache, rights *authority.Authority, log logr.Logger) (*jobPages, error) {
 	if c.JobPages == nil {
 		return nil, nil
 	}
@@ -221,15 +219,17 @@ func mountPages(ctx context.Context, c *config.Config, door *gateway.Gateway, ob
 	}
 	service, err := jobpages.New(jobpages.Options{
 		Domain: c.JobPages.Domain, Gateway: c.ExternalURL, SignInPath: signin.SignInPath, ProxyToken: token,
-		Authenticator: door.Authenticator(), Rights: rights, Pages: index, Keys: door.Keys(), Signer: signer, Clock: clock.RealClock{}, Log: log,
+		Authenticator: door.Authenticator(), Rights: rights, Pages: index, Keys: door.Keys(), Signer: signer,
+		ClusterDomain: c.JobPages.ClusterDomain, Dial: jobpages.Dialer(), Clock: clock.RealClock{}, Log: log,
 	})
 	if err != nil {
 		return nil, err
 	}
 	service.Routes(door)
+	door.MountPages(service)
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.JobPages.BindAddress)
 	if err != nil {
 		return nil, fmt.Errorf("listen for the proxy of job pages: %w", err)
 	}
-	return &pages{listener: listener, handler: service.Auth()}, nil
+	return &jobPages{Service: service, asked: listener}, nil
 }

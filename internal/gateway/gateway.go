@@ -50,6 +50,14 @@ type Gateway struct {
 	keys    *session.Keys
 	signin  *signin.Service
 	mux     *http.ServeMux
+	// pages answers what comes by the hosts of pages, if there are any.
+	pages Pages
+}
+
+// Pages answers what comes by hosts that are not the gateway's own.
+type Pages interface {
+	Has(host string) bool
+	Handler() http.Handler
 }
 
 // New makes a gateway. Whatever is behind it is mounted before it serves.
@@ -81,9 +89,28 @@ func (g *Gateway) Keys() *session.Keys { return g.keys }
 // Mount puts a handler where a pattern of http.ServeMux says, for callers of whom it asks the Authenticator.
 func (g *Gateway) Mount(pattern string, handler http.Handler) { g.mux.Handle(pattern, handler) }
 
+// MountPages has pages answer what comes by their hosts. It reaches nothing else of the gateway, and nothing else reaches them.
+func (g *Gateway) MountPages(pages Pages) { g.pages = pages }
+
 // Handler is the gateway as a handler.
 func (g *Gateway) Handler() http.Handler {
-	return g.WhenReady(g.signin.Renew(sameOrigin(g.options.Config.Origin(), http.NewCrossOriginProtection().Handler(g.mux))))
+	own := g.signin.Renew(sameOrigin(g.options.Config.Origin(), http.NewCrossOriginProtection().Handler(g.mux)))
+	if g.pages == nil {
+		return g.WhenReady(own)
+	}
+	return g.WhenReady(byHost(g.pages, own))
+}
+
+// byHost decides by the host alone, before anything else is looked at.
+func byHost(pages Pages, own http.Handler) http.Handler {
+	handler := pages.Handler()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if pages.Has(r.Host) {
+			handler.ServeHTTP(w, r)
+			return
+		}
+		own.ServeHTTP(w, r)
+	})
 }
 
 func (g *Gateway) ready(w http.ResponseWriter, _ *http.Request) {

@@ -2,6 +2,7 @@
 package config
 
 import (
+	"cmp"
 	"crypto/ed25519"
 	"crypto/x509"
 	"encoding/base64"
@@ -16,6 +17,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/util/validation"
 	"sigs.k8s.io/yaml"
 )
 
@@ -31,7 +33,8 @@ const (
 	defaultIdle     = 2 * time.Hour
 	minLifetime     = time.Minute
 
-	defaultPagesAddress = ":8444"
+	defaultPagesAddress  = ":8444"
+	defaultClusterDomain = "cluster.local"
 )
 
 // Config says how people sign in.
@@ -67,6 +70,8 @@ type JobPages struct {
 	ProxyTokenFile string `json:"proxyTokenFile"`
 	// AssertionKeyFile has the key with which jobs are told who asks: 32 bytes in base64, the seed of a key of Ed25519.
 	AssertionKeyFile string `json:"assertionKeyFile"`
+	// ClusterDomain is what the names of Services of the cluster end with. "cluster.local" by default.
+	ClusterDomain string `json:"clusterDomain,omitempty"`
 }
 
 // Issuer is one identity provider that speaks OpenID Connect.
@@ -150,8 +155,9 @@ func Parse(text []byte) (*Config, error) {
 	for i := range c.Issuers {
 		c.Issuers[i].complete()
 	}
-	if c.JobPages != nil && c.JobPages.BindAddress == "" {
-		c.JobPages.BindAddress = defaultPagesAddress
+	if c.JobPages != nil {
+		c.JobPages.BindAddress = cmp.Or(c.JobPages.BindAddress, defaultPagesAddress)
+		c.JobPages.ClusterDomain = cmp.Or(c.JobPages.ClusterDomain, defaultClusterDomain)
 	}
 	return &c, c.validate()
 }
@@ -188,6 +194,9 @@ func (c *Config) validate() error {
 	}
 	if p := c.JobPages; p != nil && (p.Domain == "" || p.ProxyTokenFile == "" || p.AssertionKeyFile == "") {
 		wrong = append(wrong, errors.New("jobPages must have a domain, a proxyTokenFile and an assertionKeyFile"))
+	}
+	if p := c.JobPages; p != nil && len(validation.IsDNS1123Subdomain(p.ClusterDomain)) > 0 {
+		wrong = append(wrong, fmt.Errorf("jobPages.clusterDomain %q must be what names of Services end with, cluster.local for instance", p.ClusterDomain))
 	}
 	names, urls := map[string]bool{}, map[string]bool{}
 	for i := range c.Issuers {

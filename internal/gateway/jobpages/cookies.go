@@ -31,14 +31,14 @@ func cookie(name, value string, lifetime time.Duration) *http.Cookie {
 	}
 }
 
-// foreign are the cookies of a request that are not ours, to be sent to the job: what a job's own page has set.
+// foreign are the cookies of a request that are not ours, to be sent to the job: what a job's own page has set. What names one
+// of ours anywhere is left out: where a name begins and ends, programs do not agree.
 func foreign(lines []string) string {
 	var kept []string
 	for _, line := range lines {
 		for part := range strings.SplitSeq(line, ";") {
 			part = strings.TrimSpace(part)
-			name, _, _ := strings.Cut(part, "=")
-			if part != "" && !strings.HasPrefix(strings.ToLower(strings.TrimSpace(name)), ownPrefix) {
+			if part != "" && !strings.Contains(strings.ToLower(part), ownPrefix) {
 				kept = append(kept, part)
 			}
 		}

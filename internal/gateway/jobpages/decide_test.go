@@ -99,11 +99,12 @@ func TestLabel(t *testing.T) {
 
 func TestForeign(t *testing.T) {
 	tests := map[string][]string{
-		"":                     {"__Host-soma-page=x"},
-		"a=1":                  {"a=1"},
-		"a=1; b=2":             {"a=1; __Host-soma-page=x; b=2"},
-		"a=1; c=__Host-soma=y": {"a=1", "__host-SOMA=x;  c=__Host-soma=y ;__Host-soma-page-sign-in=z"},
-		"flag":                 {"flag; ; __Host-soma"},
+		"":         {"__Host-soma-page=x"},
+		"a=1":      {"a=1"},
+		"a=1; b=2": {"a=1; __Host-soma-page=x; b=2"},
+		"a=1; c=y": {"a=1", "__host-SOMA=x;  c=y ;__Host-soma-page-sign-in=z"},
+		"b=2":      {"=__Host-soma=x; a=1, __Host-soma-page=y; b=2; c=\"__host-soma=z\""},
+		"flag":     {"flag; ; __Host-soma"},
 	}
 	for want, lines := range tests {
 		if got := foreign(lines); got != want {

@@ -17,9 +17,9 @@ import (
 const maxTo = 512
 
 // sendToSignIn sends a browser to the gateway. What it keeps on the page's host binds to it what it will come back with.
-func (s *Service) sendToSignIn(w http.ResponseWriter, r *http.Request, request asked) {
+func (s *Service) sendToSignIn(w http.ResponseWriter, request asked) {
 	bind := rand.Text()
-	to := back(r.Header.Get(forwardedURI))
+	to := back(request.uri)
 	if len(to) > maxTo {
 		to = "/"
 	}

@@ -1,10 +1,12 @@
 package jobpages
 
 import (
+	"context"
 	"crypto/ed25519"
 	"encoding/json"
 	"fmt"
 	"maps"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -84,9 +86,18 @@ type world struct {
 	who    *signedIn
 	rights rights
 	page   *Page
-	clock  *clocktesting.FakePassiveClock
+	clock  *clocktesting.FakeClock
 	mux    *http.ServeMux
 	key    ed25519.PublicKey
+	// job is where the page's job listens, and dialled where it was looked for.
+	job     string
+	dialled []string
+}
+
+// dial leads every Service to the one job.
+func (w *world) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	w.dialled = append(w.dialled, address)
+	return (&net.Dialer{}).DialContext(ctx, network, w.job)
 }
 
 func newWorld(t testing.TB) *world {
@@ -105,11 +116,12 @@ func newWorld(t testing.TB) *world {
 	}
 	w := &world{
 		keys: keys, who: &signedIn{ended: map[string]bool{}}, rights: rights{"bob": may(access.Read)}, page: page(nil),
-		clock: clocktesting.NewFakePassiveClock(noon), mux: http.NewServeMux(), key: public,
+		clock: clocktesting.NewFakeClock(noon), mux: http.NewServeMux(), key: public,
 	}
 	w.Service, err = New(Options{
 		Domain: domain, Gateway: gatewayURL, SignInPath: "/sign-in", ProxyToken: proxyToken, Authenticator: w.who, Rights: w.rights,
-		Pages: pages{"train--vision": w.page}, Keys: keys, Signer: signer, Clock: w.clock, Log: logr.Discard(),
+		Pages: pages{"train--vision": w.page}, Keys: keys, Signer: signer, ClusterDomain: "cluster.local",
+		Dial: w.dial, Clock: w.clock, Log: logr.Discard(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -139,7 +151,11 @@ func (w *world) get(address string, cookies ...*http.Cookie) *http.Response {
 		r.AddCookie(cookie)
 	}
 	answer := httptest.NewRecorder()
-	w.mux.ServeHTTP(answer, r)
+	if w.Has(r.Host) {
+		w.Handler().ServeHTTP(answer, r)
+	} else {
+		w.mux.ServeHTTP(answer, r)
+	}
 	return answer.Result()
 }
 
@@ -497,7 +513,7 @@ func TestNotThere(t *testing.T) {
 		r := httptest.NewRequest(method, "/.soma/not-there", nil)
 		r.Header.Set("Sec-Fetch-Mode", "navigate")
 		answer := httptest.NewRecorder()
-		w.mux.ServeHTTP(answer, r)
+		w.Handler().ServeHTTP(answer, r)
 		if answer.Code != http.StatusServiceUnavailable || answer.Header().Get("Retry-After") != "5" || !strings.Contains(answer.Body.String(), want) {
 			t.Errorf("%s: %d %s", method, answer.Code, answer.Body)
 		}

@@ -1,6 +1,7 @@
 package jobpages
 
 import (
+	"net/http"
 	"strings"
 
 	"k8s.io/apimachinery/pkg/util/validation"
@@ -20,4 +21,30 @@ func label(host, domain string) (string, bool) {
 		return "", false
 	}
 	return label, true
+}
+
+// Has reports whether a host is that of a page, or could be meant to be one: the domain itself, and whatever is below it in any
+// spelling. What comes by such a host reaches pages alone, and they alone are reached by it.
+func (s *Service) Has(host string) bool {
+	domain, _, _ := strings.Cut(s.Domain, ":")
+	name, _, _ := strings.Cut(strings.ToLower(host), ":")
+	name = strings.TrimRight(name, ".")
+	return name == domain || strings.HasSuffix(name, "."+domain)
+}
+
+// Handler answers what comes to the gateway by a host of pages: where a browser comes back from signing in, and requests that
+// the proxy leaves to the gateway because they can stay open.
+func (s *Service) Handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch path := r.URL.Path; {
+		case path == ownPath+"enter" && r.Method == http.MethodGet:
+			s.comeBack(w, r)
+		case path == notTherePath:
+			s.notThere(w, r)
+		case strings.HasPrefix(path, ownPath):
+			s.say(w, http.StatusNotFound, true, absentMessage)
+		default:
+			s.through(w, r)
+		}
+	})
 }

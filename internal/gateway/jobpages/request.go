@@ -1,6 +1,7 @@
 package jobpages
 
 import (
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,6 +13,7 @@ const (
 	forwardedHost   = "X-Forwarded-Host"
 	forwardedMethod = "X-Forwarded-Method"
 	forwardedURI    = "X-Forwarded-Uri"
+	forwardedFor    = "X-Forwarded-For"
 )
 
 // maxURI bounds where a browser is sent back to; it goes into an address again.
@@ -19,8 +21,10 @@ const maxURI = 2048
 
 // asked is the request of the client, as far as the answer depends on it.
 type asked struct {
-	host, method string
-	header       http.Header
+	host, method, uri string
+	header            http.Header
+	// source is to whom it is reckoned if it comes with a token that nobody can have given.
+	source string
 }
 
 // readAsked takes from the proxy's question the request that it is about. It reports false where the proxy says it twice or
@@ -30,7 +34,19 @@ func readAsked(r *http.Request) (asked, bool) {
 	if len(host) != 1 || len(method) != 1 || host[0] == "" || method[0] == "" {
 		return asked{}, false
 	}
-	return asked{host: host[0], method: method[0], header: r.Header}, true
+	a := asked{host: host[0], method: method[0], uri: r.Header.Get(forwardedURI), header: r.Header}
+	// The last of them is from the proxy itself, whatever the client said before.
+	if clients := r.Header[forwardedFor]; len(clients) > 0 {
+		last := clients[len(clients)-1]
+		a.source = net.JoinHostPort(strings.TrimSpace(last[strings.LastIndexByte(last, ',')+1:]), "0")
+	}
+	return a, true
+}
+
+// askedHere is a request of a client that comes to the gateway itself. Who sends it stands behind the proxy: what comes for one
+// page is reckoned together.
+func askedHere(r *http.Request) asked {
+	return asked{host: r.Host, method: r.Method, uri: r.RequestURI, header: r.Header, source: r.Host}
 }
 
 // upgrades reports whether the client wants another protocol on its connection, a WebSocket for instance. The proxy may have

@@ -70,9 +70,11 @@ func (s *Service) show(w http.ResponseWriter, status int, browser bool, m messag
 }
 
 // refuse answers a request that does not reach the job.
-func (s *Service) refuse(w http.ResponseWriter, request asked, page *Page, answered answer) {
-	browser := request.navigation()
-	switch answered {
+func (s *Service) refuse(w http.ResponseWriter, j judged) {
+	browser := j.request.navigation()
+	switch j.answer {
+	case signIn:
+		s.sendToSignIn(w, j.request)
 	case unauthorized:
 		w.Header().Set("WWW-Authenticate", `Bearer realm="soma"`)
 		s.say(w, http.StatusUnauthorized, browser, "Sign in, or send a token in Authorization: Bearer.")
@@ -80,7 +82,7 @@ func (s *Service) refuse(w http.ResponseWriter, request asked, page *Page, answe
 		s.say(w, http.StatusNotFound, browser, absentMessage)
 	case waiting:
 		w.Header().Set("Retry-After", strconv.Itoa(retrySeconds))
-		s.show(w, http.StatusServiceUnavailable, browser, waitingFor(page.Job))
+		s.show(w, http.StatusServiceUnavailable, browser, waitingFor(j.page.Job))
 	case crossSite:
 		s.say(w, http.StatusForbidden, browser, "What another site's page begins is refused.")
 	default:

@@ -5,6 +5,8 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
+	"net/http/httputil"
+	"net/url"
 	"strings"
 	"time"
 
@@ -15,6 +17,7 @@ import (
 	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/gateway/caller"
 	"github.com/soma-platform/soma/internal/gateway/session"
+	"github.com/soma-platform/soma/internal/gateway/stream"
 )
 
 const (
@@ -39,6 +42,9 @@ type Page struct {
 	// AllowsPublic is whether pages in its project can be public.
 	AllowsPublic bool
 }
+
+// name is that of the job, for people.
+func (p *Page) name() string { return p.Job.Namespace + "/" + p.Job.Name }
 
 // Pages finds pages, from memory.
 type Pages interface {
@@ -65,14 +71,20 @@ type Options struct {
 	Pages         Pages
 	Keys          *session.Keys
 	Signer        *Signer
-	Clock         clock.PassiveClock
-	Log           logr.Logger
+	// ClusterDomain is what the names of Services end with.
+	ClusterDomain string
+	// Dial reaches the Service of a job by its name; Dialer makes one.
+	Dial  Dial
+	Clock clock.WithTicker
+	Log   logr.Logger
 }
 
 // Service lets people see the pages of jobs.
 type Service struct {
 	Options
-	token [sha256.Size]byte
+	token   [sha256.Size]byte
+	reverse *httputil.ReverseProxy
+	open    *stream.Open[*visitor]
 }
 
 // New makes the service.
@@ -82,14 +94,17 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("job pages: the domain is missing, or not in lower case")
 	case len(o.ProxyToken) < minProxyToken:
 		return nil, errors.New("job pages: the proxy's token has fewer than 32 characters")
-	case o.Authenticator == nil || o.Rights == nil || o.Pages == nil || o.Keys == nil || o.Signer == nil || o.Clock == nil:
+	case o.ClusterDomain == "" || o.Authenticator == nil || o.Rights == nil || o.Pages == nil || o.Keys == nil || o.Signer == nil || o.Dial == nil || o.Clock == nil:
 		return nil, errors.New("job pages: something that is required is missing")
 	}
+	s := &Service{Options: o, token: sha256.Sum256([]byte(o.ProxyToken)), open: stream.NewOpen[*visitor](maxOpen, maxOpen)}
 	// What a browser is sent to must not lie below the domain of pages, or a page could be taken for the gateway.
-	if strings.HasSuffix(o.Gateway, "."+o.Domain) {
-		return nil, errors.New("job pages: the gateway's own host lies below the domain of pages")
+	gateway, err := url.Parse(o.Gateway)
+	if err != nil || s.Has(gateway.Host) {
+		return nil, errors.New("job pages: the gateway's own host is, or lies below, the domain of pages")
 	}
-	return &Service{Options: o, token: sha256.Sum256([]byte(o.ProxyToken))}, nil
+	s.reverse = s.newReverse()
+	return s, nil
 }
 
 // Mux takes handlers where patterns of http.ServeMux say.
@@ -97,12 +112,9 @@ type Mux interface {
 	Mount(pattern string, handler http.Handler)
 }
 
-// Routes mounts what browsers and jobs reach.
+// Routes mounts what browsers and jobs reach on the gateway's own host.
 func (s *Service) Routes(mux Mux) {
 	mux.Mount("GET "+enterPath, http.HandlerFunc(s.enter))
-	mux.Mount("GET "+ownPath+"enter", http.HandlerFunc(s.comeBack))
-	mux.Mount(ownPath, http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { s.say(w, http.StatusNotFound, true, absentMessage) }))
-	mux.Mount(notTherePath, http.HandlerFunc(s.notThere))
 	mux.Mount("GET "+KeysPath, s.Signer)
 }
 
@@ -115,47 +127,54 @@ func (s *Service) Auth() http.Handler {
 			http.Error(w, "only the proxy may ask", http.StatusForbidden)
 			return
 		}
-		s.answer(w, r)
+		s.tell(w, r)
 	})
 }
 
-// answer finds all on which the answer depends, decides and answers.
-func (s *Service) answer(w http.ResponseWriter, r *http.Request) {
-	request, ok := readAsked(r)
-	if !ok {
-		http.Error(w, "the proxy does not say once what it asks for", http.StatusForbidden)
-		return
-	}
-	now := s.Clock.Now()
-	q := question{
-		Navigation: request.navigation(), Safe: safe(request.method) && !request.upgrades(), SameOrigin: request.sameOrigin(),
-	}
+// judged is a request and what becomes of it.
+type judged struct {
+	request asked
+	answer  answer
+	page    *Page
+	// who asks, if that is known.
+	who   caller.Caller
+	known bool
+}
+
+// judge finds all on which the answer depends, and decides.
+func (s *Service) judge(request asked, now time.Time) judged {
+	j := judged{request: request}
 	if name, ours := label(request.host, s.Domain); ours {
 		if page, there := s.Pages.ByLabel(name); there {
-			q.Page = &page
+			j.page = &page
 		}
 	}
-	who, found := s.find(request, q.Page, now)
-	if q.Known = found; found {
-		q.ByCookie = who.Via == caller.ViaCookie
-		if q.Tree = s.Rights.Tree(who.User); who.Scope != nil {
-			q.Tree = q.Tree.Within(who.Scope)
-		}
+	j.who, j.known = s.find(request, j.page, now)
+	j.answer = decide(question{
+		Page: j.page, Known: j.known, Tree: s.tree(j.who, j.known), ByCookie: j.known && j.who.Via == caller.ViaCookie,
+		Navigation: request.navigation(), Safe: safe(request.method) && !request.upgrades(), SameOrigin: request.sameOrigin(),
+	})
+	return j
+}
+
+// tree is what a caller may do now.
+func (s *Service) tree(who caller.Caller, known bool) *access.Tree {
+	if !known {
+		return nil
 	}
-	switch answered := decide(q); answered {
-	case allow:
-		s.allow(w, request, q.Page.Job, who, found, now)
-	case signIn:
-		s.sendToSignIn(w, r, request)
-	default:
-		s.refuse(w, request, q.Page, answered)
+	tree := s.Rights.Tree(who.User)
+	if who.Scope != nil {
+		tree = tree.Within(who.Scope)
 	}
+	return tree
 }
 
 // find is who asks: by a token where one is given, and otherwise by the cookie of the page's host.
 func (s *Service) find(request asked, page *Page, now time.Time) (caller.Caller, bool) {
 	if len(request.header["Authorization"]) > 0 {
-		bare := &http.Request{Method: http.MethodGet, Header: http.Header{"Authorization": request.header["Authorization"]}}
+		bare := &http.Request{
+			Method: http.MethodGet, Header: http.Header{"Authorization": request.header["Authorization"]}, RemoteAddr: request.source,
+		}
 		who, err := s.Authenticator.Authenticate(bare)
 		return who, err == nil
 	}
@@ -168,20 +187,40 @@ func (s *Service) find(request asked, page *Page, now time.Time) (caller.Caller,
 	return who, true
 }
 
-// allow lets the request through. What the job is not to see is replaced, and what it is to know is added: the proxy takes over
-// these headers of ours, and takes out of the request those of them that we leave out.
-func (s *Service) allow(w http.ResponseWriter, request asked, job *v1alpha1.Job, who caller.Caller, known bool, now time.Time) {
-	if known {
-		assertion, err := s.Signer.Sign(who.User, string(job.UID), now)
-		if err != nil {
-			s.Log.Error(err, "a request for a job's page is refused", "job", job.Namespace+"/"+job.Name)
-			http.Error(w, "the request could not be let through", http.StatusInternalServerError)
-			return
-		}
+// tell answers the proxy, who asks for a request.
+func (s *Service) tell(w http.ResponseWriter, r *http.Request) {
+	request, ok := readAsked(r)
+	if !ok {
+		http.Error(w, "the proxy does not say once what it asks for", http.StatusForbidden)
+		return
+	}
+	now := s.Clock.Now()
+	j := s.judge(request, now)
+	if j.answer != allow {
+		s.refuse(w, j)
+		return
+	}
+	assertion, err := s.assertion(j, now)
+	if err != nil {
+		s.Log.Error(err, "a request for a job's page is refused", "job", j.page.name())
+		http.Error(w, "the request could not be let through", http.StatusInternalServerError)
+		return
+	}
+	// What the job is not to see is replaced, and what it is to know is added: the proxy takes over these headers of ours, and
+	// takes out of the request those of them that we leave out.
+	if assertion != "" {
 		w.Header().Set(AssertionHeader, assertion)
 	}
 	if rest := foreign(request.header["Cookie"]); rest != "" {
 		w.Header().Set("Cookie", rest)
 	}
 	w.WriteHeader(http.StatusOK)
+}
+
+// assertion says to the job who asks; it is empty where nobody knows.
+func (s *Service) assertion(j judged, now time.Time) (string, error) {
+	if !j.known {
+		return "", nil
+	}
+	return s.Signer.Sign(j.who.User, string(j.page.Job.UID), now)
 }
