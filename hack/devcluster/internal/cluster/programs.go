@@ -30,13 +30,14 @@ var (
 var (
 	gcc     = debian.Program{Glob: "/usr/bin/gcc", Package: "gcc", Why: "the tests' race detector is linked by a C compiler"}
 	headers = debian.Program{Glob: "/usr/include/stdlib.h", Package: "libc6-dev", Why: "the C compiler needs the headers of the C library"}
+	caddy   = debian.Program{Glob: "/usr/bin/caddy", Package: "caddy", Service: "caddy", Why: "pages of jobs are tested behind a second proxy"}
 )
 
 // programs are the ones needed: without root there is no node with real containers.
 func programs(rooted bool) []debian.Program {
 	needed := []debian.Program{postgresServer, psql, redisServer}
 	if rooted {
-		needed = append(needed, containerd, ctr, runc, cniPTP, iptables, conntrack, mount, slirp, gcc, headers)
+		needed = append(needed, containerd, ctr, runc, cniPTP, iptables, conntrack, mount, slirp, gcc, headers, caddy)
 	}
 	return needed
 }
