@@ -181,7 +181,9 @@ func (p *Proxy) decide(x *exchange) *refusal {
 		return refused
 	}
 	target, level, known := p.requirement(a.Request)
-	s := &ongoing{caller: *c, request: *a, opened: x.began, byTree: known && tree.Allows(target, level), filter: f}
+	s := &ongoing{
+		caller: *c, request: *a, opened: x.began, byTree: known && tree.Allows(target, level), filter: f, begun: x.tap.Begun,
+	}
 	if f != nil {
 		s.sight = sight(tree, f.scheme)
 	}

@@ -222,3 +222,38 @@ func TestTheGatewaysOwnCookiesAreKept(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatIsRefusedAnywayIsNotCut(t *testing.T) {
+	asked, answer := make(chan struct{}), make(chan struct{})
+	w := newWorld(t, "late", func(o *Options) {
+		o.Config.Wrap(func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				if strings.HasSuffix(r.URL.Path, "/configmaps/late") {
+					close(asked)
+					<-answer
+				}
+				return next.RoundTrip(r)
+			})
+		})
+	})
+	alice := w.user("alice")
+	w.eventually("alice is known", func() bool { return w.authority.Tree(alice).Allows(access.Named(access.User, alice), access.Read) })
+	request := w.request(http.MethodGet, alice, "/api/v1/namespaces/default/configmaps/late", nil)
+	code := make(chan int, 1)
+	go func() {
+		response, err := w.client().Do(request)
+		if err != nil {
+			t.Error(err)
+			code <- 0
+			return
+		}
+		_ = response.Body.Close()
+		code <- response.StatusCode
+	}()
+	<-asked
+	w.proxy.recheck(t.Context(), w.proxy.streams.of(alice))
+	close(answer)
+	if got := <-code; got != http.StatusForbidden {
+		t.Errorf("a request that is refused is answered %d", got)
+	}
+}

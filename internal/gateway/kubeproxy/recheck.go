@@ -107,7 +107,10 @@ func (p *Proxy) recheck(ctx context.Context, open []*ongoing) {
 		case cut:
 			s.cut(cause)
 		case ask:
-			unsure = append(unsure, s)
+			// What is not answered yet, the API server is about to decide itself.
+			if s.begun() {
+				unsure = append(unsure, s)
+			}
 		case keep:
 		}
 	}

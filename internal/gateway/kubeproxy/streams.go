@@ -27,6 +27,8 @@ type ongoing struct {
 	// filter is what the stream shows some of, and sight what of it could be seen when it began.
 	filter *filter
 	sight  string
+	// begun tells whether an answer began.
+	begun func() bool
 	// cut ends it.
 	cut func(cause error)
 }

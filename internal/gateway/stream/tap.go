@@ -38,6 +38,13 @@ func (t *Tap) begin(code int) {
 	}
 }
 
+// Begun reports whether the answer began.
+func (t *Tap) Begun() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return t.begun
+}
+
 // WriteHeader begins the answer.
 func (t *Tap) WriteHeader(code int) {
 	t.begin(code)
