@@ -78,6 +78,11 @@ func upgradeOf(header http.Header) string {
 	return ""
 }
 
+// namesPod reports whether the request is about one pod.
+func (a *attributes) namesPod() bool {
+	return a.Group == "" && a.Resource == "pods" && a.Name != "" && a.Namespace != ""
+}
+
 // changes reports whether the request is to change something.
 func (a *attributes) changes() bool {
 	if a.self() {

@@ -10,9 +10,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
@@ -204,59 +202,5 @@ func TestSharedPodsAreListed(t *testing.T) {
 	}
 	if code, body := w.get(bob, "/api/v1/namespaces/"+w.name("other")+"/pods"); code != http.StatusForbidden {
 		t.Errorf("pods of another project: %d %s", code, body)
-	}
-}
-
-func TestForbiddenLooksAbsent(t *testing.T) {
-	w, project, bob := share(t, "absent")
-	other := w.name("other")
-	w.job(other, "there")
-	same := func(method, there, absent, body string) {
-		t.Helper()
-		ask := func(path string) (int, string) {
-			r := w.request(method, bob, path, strings.NewReader(body))
-			if body != "" {
-				r.Header.Set("Content-Type", "application/merge-patch+json")
-			}
-			code, answer := w.do(r)
-			return code, string(answer)
-		}
-		codeThere, answerThere := ask(there)
-		codeAbsent, answerAbsent := ask(absent)
-		// The names are all that differs.
-		last := func(path string) string { return path[strings.LastIndex(path, "/")+1:] }
-		answerThere = strings.ReplaceAll(strings.ReplaceAll(answerThere, last(there), "NAME"), other, "PROJECT")
-		answerAbsent = strings.ReplaceAll(strings.ReplaceAll(answerAbsent, last(absent), "NAME"), "nowhere", "PROJECT")
-		if codeThere != codeAbsent || answerThere != answerAbsent {
-			t.Errorf("%s %s: %d %s\nbut %s: %d %s", method, there, codeThere, answerThere, absent, codeAbsent, answerAbsent)
-		}
-	}
-	for _, method := range []string{http.MethodGet, http.MethodDelete, http.MethodPatch} {
-		body := ""
-		if method == http.MethodPatch {
-			body = `{"metadata":{"labels":{"a":"b"}}}`
-		}
-		same(method, jobsPath+project+"/jobs/eval", jobsPath+project+"/jobs/nothing", body)
-		same(method, jobsPath+other+"/jobs/there", jobsPath+"nowhere/jobs/there", body)
-		same(method, kindsPath+"projects/"+other, kindsPath+"projects/nothing", body)
-		same(method, kindsPath+"users/"+w.name("carol"), kindsPath+"users/nobody", body)
-		same(method, kindsPath+"quotas/"+other, kindsPath+"quotas/nothing", body)
-	}
-	same(http.MethodGet, jobsPath+other+"/jobs", jobsPath+"nowhere/jobs", "")
-	same(http.MethodPost, jobsPath+other+"/jobs", jobsPath+"nowhere/jobs", "{}")
-
-	_, body := w.get(bob, jobsPath+project+"/jobs/eval")
-	var got, want metav1.Status
-	if err := json.Unmarshal(body, &got); err != nil {
-		t.Fatal(err)
-	}
-	want = apierrors.NewNotFound(schema.GroupResource{Group: v1alpha1.GroupName, Resource: "jobs"}, "eval").Status()
-	if got.Message != want.Message || got.Reason != want.Reason || got.Details == nil || got.Details.Name != want.Details.Name || got.Details.Kind != want.Details.Kind {
-		t.Errorf("%s", body)
-	}
-	// What may be seen and not done is refused with what is missing.
-	if code, answer := w.do(w.request(http.MethodDelete, bob, jobsPath+project+"/jobs/train", nil)); code != http.StatusForbidden ||
-		!strings.Contains(string(answer), "that needs write on job://local/default/"+project+"/train") {
-		t.Errorf("%d %s", code, answer)
 	}
 }

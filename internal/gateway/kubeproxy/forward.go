@@ -158,10 +158,15 @@ func (p *Proxy) modifyRefusal(x *exchange, response *http.Response) error {
 	}
 	// Admission refuses as well, and is to be heard: it has seen the object.
 	byRights := strings.Contains(status.Message, `User "`+access.UserPrefix+x.caller.User+`" cannot `)
+	if byRights {
+		if refused := p.findJob(x); refused != nil {
+			return refused
+		}
+	}
 	tree := p.tree(&x.caller)
 	switch a := &x.attributes; {
 	case !byRights:
-	case a.Name != "" && a.Verb != "list" && a.Verb != "watch" && p.hidden(tree, a):
+	case p.hidden(tree, a):
 		hidden := absent(a)
 		x.reason, status = hidden.reason, &hidden.status
 	default:

@@ -173,8 +173,10 @@ func (p *Proxy) fits(x *exchange) *refusal {
 func (p *Proxy) decide(x *exchange) *refusal {
 	c, a := &x.caller, &x.attributes
 	tree := p.tree(c)
-	if refused := p.findJob(x); refused != nil {
-		return refused
+	if c.Scope != nil || a.long {
+		if refused := p.findJob(x); refused != nil {
+			return refused
+		}
 	}
 	f := p.filterFor(c, tree, a)
 	if refused := p.inScope(c, tree, a, f); refused != nil {
@@ -221,10 +223,10 @@ func (p *Proxy) decide(x *exchange) *refusal {
 	return nil
 }
 
-// findJob finds the job of a pod, where it has to be known what right a request needs.
+// findJob finds the job of a pod that a request names: by it is known what right the request needs.
 func (p *Proxy) findJob(x *exchange) *refusal {
 	a := &x.attributes
-	if a.Group != "" || a.Resource != "pods" || a.Name == "" || a.Namespace == "" || x.caller.Scope == nil && !a.long {
+	if !a.namesPod() || a.Job != "" {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(x.request.Context(), askPatience)

@@ -79,12 +79,12 @@ func absent(a *attributes) *refusal {
 	return &refusal{reason: ReasonHidden, status: apierrors.NewNotFound(resource, a.Name).Status()}
 }
 
-// outOfScope answers who comes with a token that is not for this. It tells what the token would have to be for, and nothing
-// of what there is.
+// outOfScope answers who comes with a token that is not for this. It tells what the token would have to be for where that is
+// known and tells nothing of what there is.
 func outOfScope(a *attributes, target access.Target, level access.Level, known bool) *refusal {
 	if !known {
 		return refuse(ReasonScope, http.StatusForbidden, metav1.StatusReasonForbidden,
-			"the token is for certain addresses alone, and to %s %s is about none", a.Verb, a.what())
+			"the token is for certain addresses alone, and does not allow to %s %s", a.Verb, a.what())
 	}
 	return refuse(ReasonScope, http.StatusForbidden, metav1.StatusReasonForbidden,
 		"the token does not allow to %s %s: that needs %s on %s", a.Verb, a.what(), level.Action(), target)

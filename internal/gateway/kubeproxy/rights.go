@@ -40,22 +40,26 @@ func (p *Proxy) inScope(c *caller.Caller, tree *access.Tree, a *attributes, f *f
 	if known && tree.Allows(target, level) {
 		return nil
 	}
-	if a.Name != "" && p.hidden(tree, a) {
+	if p.hidden(tree, a) {
 		return absent(a)
 	}
-	return outOfScope(a, target, level, known)
+	// Where the caller sees nothing, the address would tell of what there is.
+	return outOfScope(a, target, level, known && p.sees(tree, a))
 }
 
-// hidden reports whether the caller may not know of what the request names. It is so as well where it does not exist.
-func (p *Proxy) hidden(tree *access.Tree, a *attributes) bool { return ours(a) && !p.sees(tree, a) }
+// hidden reports whether the request is about one thing that the caller may not know of. It is so as well where it does not
+// exist.
+func (p *Proxy) hidden(tree *access.Tree, a *attributes) bool {
+	return a.Name != "" && a.Verb != "list" && a.Verb != "watch" && ours(a) && !p.sees(tree, a)
+}
 
 // sees reports whether the caller may know of what the request is about, or of the project that it would be in. In a project
-// that does not exist sees only who sees all there is.
+// that does not exist sees only who sees all there is, and that a pod does not exist, or is of no job, who may look at all jobs.
 func (p *Proxy) sees(tree *access.Tree, a *attributes) bool {
 	look := a.Request
 	look.Verb, look.Subresource = "get", ""
 	target, level, known := p.requirement(look)
-	if known && p.placed(a) {
+	if known && p.placed(a) && (!a.namesPod() || a.Job != "") {
 		level = access.List
 	}
 	return known && tree.Allows(target, level)
@@ -76,8 +80,13 @@ func (p *Proxy) placed(a *attributes) bool {
 
 // ours reports whether a request is about what rights of Soma's can be about.
 func ours(a *attributes) bool {
-	return a.resource && (a.Group == v1alpha1.GroupName || a.Group == historyv1.GroupName ||
-		a.Group == "" && a.Namespace != "" && (a.Resource == "pods" || a.Resource == "secrets"))
+	switch a.Group {
+	case v1alpha1.GroupName, historyv1.GroupName:
+		return a.resource
+	case "":
+		return a.resource && a.Namespace != "" && slices.Contains([]string{"events", "pods", "secrets"}, a.Resource)
+	}
+	return a.resource && a.Namespace != "" && a.Group == "events.k8s.io"
 }
 
 // filter shows of a list what a user may see, where they may not see all of it.
@@ -113,7 +122,7 @@ func (p *Proxy) filterFor(c *caller.Caller, tree *access.Tree, a *attributes) *f
 		}
 	}
 	all := a.Request
-	all.Name = ""
+	all.Name, all.Job = "", ""
 	target, level, known := p.requirement(all)
 	if !known || a.Namespace != "" && !p.placed(a) || tree.Allows(target, level) || tree.Level(target) < access.List {
 		return nil
