@@ -25,6 +25,7 @@ import (
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/controllers"
+	"github.com/soma-platform/soma/internal/aclstore"
 	"github.com/soma-platform/soma/internal/authority"
 	"github.com/soma-platform/soma/internal/history"
 	"github.com/soma-platform/soma/internal/platform/lease"
@@ -57,6 +58,8 @@ type options struct {
 	servingNames  []string
 	namespace     string
 	databaseURL   string
+	redisURL      string
+	accessKeys    string
 	qps           float64
 	burst         int
 }
@@ -67,7 +70,7 @@ func main() {
 	zapOptions := zap.Options{}
 	zapOptions.BindFlags(flag.CommandLine)
 	flag.Parse()
-	o.databaseURL = os.Getenv("SOMA_DATABASE_URL")
+	o.databaseURL, o.redisURL = os.Getenv("SOMA_DATABASE_URL"), os.Getenv("SOMA_REDIS_URL")
 
 	ctrl.SetLogger(zap.New(zap.UseFlagOptions(&zapOptions)))
 	if err := run(ctrl.SetupSignalHandler(), o); err != nil {
@@ -94,6 +97,7 @@ func (o *options) bind(flags *flag.FlagSet) {
 		return nil
 	})
 	flags.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace that Soma itself runs in")
+	flags.StringVar(&o.accessKeys, "access-keys-file", "/etc/soma/redis/keys", "with SOMA_REDIS_URL: keys that sign what is kept there of what users may do; the first signs; read again when it changes")
 	flags.Float64Var(&o.qps, "kube-api-qps", 500, "requests to the API server per second")
 	flags.IntVar(&o.burst, "kube-api-burst", 1000, "requests to the API server at once")
 }
@@ -110,7 +114,7 @@ func run(ctx context.Context, o options) error {
 	restConfig := ctrl.GetConfigOrDie()
 	restConfig.QPS, restConfig.Burst = float32(o.qps), o.burst
 	certificate := &servingCertificate{}
-	mgr, err := newManager(restConfig, o, certificate)
+	mgr, term, err := newManager(restConfig, o, certificate)
 	if err != nil {
 		return fmt.Errorf("make the manager: %w", err)
 	}
@@ -125,6 +129,9 @@ func run(ctx context.Context, o options) error {
 	rights, err := authority.ForManager(ctx, mgr, clock.RealClock{})
 	if err != nil {
 		return fmt.Errorf("set up who decides about access: %w", err)
+	}
+	if err := setupAccessStore(mgr, rights, term, o); err != nil {
+		return fmt.Errorf("set up what is kept in Redis: %w", err)
 	}
 	if err := controllers.Setup(ctx, mgr, controllers.Dependencies{Clock: clock.RealClock{}, Namespace: o.namespace, Authority: rights}); err != nil {
 		return err
@@ -154,12 +161,17 @@ func run(ctx context.Context, o options) error {
 	return mgr.Start(ctx)
 }
 
-// newManager makes the manager. What serves without leading makes clients of its own where it writes.
-func newManager(api *rest.Config, o options, certificate *servingCertificate) (ctrl.Manager, error) {
+// newManager makes the manager, and tells in which term it leads. What serves without leading makes clients of its own where it
+// writes.
+func newManager(api *rest.Config, o options, certificate *servingCertificate) (ctrl.Manager, aclstore.Term, error) {
 	if !o.leaderElect {
-		return ctrl.NewManager(api, managerOptions(o, certificate))
+		mgr, err := ctrl.NewManager(api, managerOptions(o, certificate))
+		return mgr, sinceStart(), err
 	}
-	return lease.NewManager(api, managerOptions(o, certificate), lease.Election{Namespace: o.namespace, Name: "soma-manager", Duration: o.lease})
+	guard := &lease.Guard{Clock: clock.RealClock{}}
+	election := lease.Election{Namespace: o.namespace, Name: "soma-manager", Duration: o.lease, Guard: guard}
+	mgr, err := lease.NewManager(api, managerOptions(o, certificate), election)
+	return mgr, guard.Term, err
 }
 
 func managerOptions(o options, certificate *servingCertificate) ctrl.Options {

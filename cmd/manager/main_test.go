@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/base64"
 	"flag"
 	"fmt"
 	"io"
@@ -27,6 +28,7 @@ import (
 	"sigs.k8s.io/yaml"
 
 	"github.com/soma-platform/soma/internal/testing/apiserver"
+	"github.com/soma-platform/soma/internal/testing/redis"
 )
 
 // fixture is a manager as it runs in a cluster, without PostgreSQL, and the API server that it works on.
@@ -43,6 +45,7 @@ func TestManager(t *testing.T) {
 	f := start(t)
 	t.Run("renews its certificates", f.renewsCertificates)
 	t.Run("tells its metrics to those who may know", f.guardsMetrics)
+	t.Run("keeps in Redis what users may do", f.keepsRights)
 	t.Run("exports what alerts name", f.exportsWhatAlertsName)
 	t.Run("serves profiles on request alone", f.servesProfilesOnRequest)
 	t.Run("ends within its time", f.ends)
@@ -77,6 +80,19 @@ func start(t *testing.T) *fixture {
 	o.leaderElect, o.certDir, o.webhookHost = true, t.TempDir(), "127.0.0.1"
 	o.metricsAddr, o.probeAddr, o.webhookPort = freeAddress(t), freeAddress(t), freePort(t)
 	o.databaseURL = "postgres://soma@127.0.0.1:1/none?connect_timeout=1"
+	store, err := redis.Start(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := store.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	o.redisURL, o.accessKeys = "redis://"+store.Address, filepath.Join(t.TempDir(), "keys")
+	if err := os.WriteFile(o.accessKeys, []byte(base64.StdEncoding.EncodeToString(make([]byte, 32))), 0o600); err != nil {
+		t.Fatal(err)
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	f.stop, f.ended = stop, make(chan error, 1)
 	t.Cleanup(stop)

@@ -158,6 +158,11 @@ func TestChartValues(t *testing.T) {
 			values:      map[string]any{"database": map[string]any{"url": "postgres://soma@db/soma"}},
 			wantObjects: []string{"/v1, Kind=Secret soma-system/soma-database"},
 		},
+		"Redis makes its secret": {
+			values:      map[string]any{"redis": map[string]any{"url": "redis://:secret@redis:6379/0"}},
+			wantObjects: []string{"/v1, Kind=Secret soma-system/soma-redis"},
+		},
+		"a Redis that is no address": {values: map[string]any{"redis": map[string]any{"url": "redis:6379"}}, wantError: "url"},
 		"monitoring": {
 			values:      map[string]any{"prometheus": map[string]any{"enabled": true}},
 			wantObjects: []string{"monitoring.coreos.com/v1, Kind=PrometheusRule soma-system/soma"},

@@ -2,7 +2,6 @@ package aclstore
 
 import (
 	"bytes"
-	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
@@ -23,8 +22,6 @@ const (
 	// wantedKey is the stream of names of users who were asked about and had no entry that counted.
 	wantedKey = "soma:access-wanted"
 
-	// minKey is the least length of a key for signing.
-	minKey = 32
 	// header is what precedes a tree: a code, the version of the form, when it was signed and the generation.
 	header = sha256.Size + 1 + 8 + 8
 	form   = 1
@@ -36,22 +33,6 @@ var (
 	ErrForged  = errors.New("the entry does not carry the right code")
 	ErrOld     = errors.New("the entry was signed too long ago, or in the future")
 )
-
-// Keys are for signing: the first signs, all are accepted, so that one can be replaced.
-type Keys [][]byte
-
-// Check reports keys that cannot be used.
-func (k Keys) Check() error {
-	if len(k) == 0 {
-		return errors.New("no key to sign access entries with")
-	}
-	for i, key := range k {
-		if len(key) < minKey {
-			return fmt.Errorf("key %d to sign access entries with has %d bytes; at least %d are needed", i+1, len(key), minKey)
-		}
-	}
-	return nil
-}
 
 // seal makes the entry of a user: what the user may do, of which generation that is, and when it was signed.
 func (k Keys) seal(user string, generation uint64, tree []byte, at time.Time) []byte {
@@ -78,21 +59,4 @@ func (k Keys) open(user string, entry []byte, now time.Time) (tree *access.Tree,
 		return nil, 0, fmt.Errorf("%w: %w", ErrForged, err)
 	}
 	return tree, binary.BigEndian.Uint64(entry[sha256.Size+9:]), nil
-}
-
-func (k Keys) made(user string, entry []byte) bool {
-	for _, key := range k {
-		if hmac.Equal(entry[:sha256.Size], code(key, user, entry[sha256.Size:])) {
-			return true
-		}
-	}
-	return false
-}
-
-// code binds what an entry says to whom it is about: the entry of one user is none of another's.
-func code(key []byte, user string, rest []byte) []byte {
-	mac := hmac.New(sha256.New, key)
-	mac.Write([]byte(keyPrefix + user + "\x00"))
-	mac.Write(rest)
-	return mac.Sum(nil)
 }

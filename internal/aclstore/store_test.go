@@ -4,11 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/prometheus/client_golang/prometheus"
 	goredis "github.com/redis/go-redis/v9"
 	"k8s.io/utils/clock"
 	clocktesting "k8s.io/utils/clock/testing"
@@ -37,7 +40,7 @@ func TestMain(m *testing.M) {
 type decided struct {
 	mu         sync.Mutex
 	trees      map[string]*access.Tree
-	generation uint64
+	generation uint32
 	asked      int
 	away       bool
 }
@@ -49,7 +52,7 @@ func (d *decided) set(user string, tree *access.Tree) {
 	d.generation++
 }
 
-func (d *decided) get(user string) (*access.Tree, uint64) {
+func (d *decided) get(user string) (*access.Tree, uint32) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if tree := d.trees[user]; tree != nil {
@@ -58,15 +61,15 @@ func (d *decided) get(user string) (*access.Tree, uint64) {
 	return &access.Tree{}, d.generation
 }
 
-func (d *decided) Tree(_ context.Context, user string) (*access.Tree, error) {
+func (d *decided) Allows(_ context.Context, user string, target access.Target, level access.Level) (bool, error) {
 	tree, _ := d.get(user)
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.asked++
 	if d.away {
-		return nil, errors.New("away")
+		return false, errors.New("away")
 	}
-	return tree, nil
+	return tree.Allows(target, level), nil
 }
 
 func (d *decided) setAway(away bool) {
@@ -79,6 +82,19 @@ func (d *decided) questions() int {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	return d.asked
+}
+
+// newWriter is a writer of a term.
+func newWriter(t *testing.T, client *goredis.Client, rights Rights, term uint32) *Writer {
+	t.Helper()
+	metrics, err := NewMetrics(prometheus.NewRegistry())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &Writer{
+		Redis: client, Keys: func() Keys { return testKeys('a') }, Rights: rights, Clock: clock.RealClock{}, Metrics: metrics,
+		Term: func() (uint32, bool) { return term, true },
+	}
 }
 
 // world is a writer and a reader on one empty Redis.
@@ -96,15 +112,18 @@ func newWorld(t *testing.T) *world {
 	if err := server.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	client := goredis.NewClient(&goredis.Options{Addr: server.Address, DialTimeout: redisTimeout})
+	client, err := Connect("redis://" + server.Address)
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(func() { _ = client.Close() })
 	if err := client.FlushAll(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
 	w := &world{decided: &decided{trees: map[string]*access.Tree{}}, client: client}
-	w.writer = &Writer{Redis: client, Keys: testKeys('a'), Trees: w.get, Clock: clock.RealClock{}}
+	w.writer = newWriter(t, client, w.get, 1)
 	w.later = clocktesting.NewFakePassiveClock(time.Now())
-	w.read = &Reader{Redis: client, Keys: testKeys('a'), Source: w.decided, Clock: w.later}
+	w.read = &Reader{Redis: client, Keys: func() Keys { return testKeys('a') }, Source: w.decided, Clock: w.later}
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error, 1)
 	go func() { done <- w.writer.Run(ctx, func(err error) { t.Log(err) }) }()
@@ -117,11 +136,14 @@ func newWorld(t *testing.T) *world {
 	return w
 }
 
+// forget has the reader forget what it remembers for a moment.
+func (w *world) forget() { w.read.trees, w.read.answers = nil, nil }
+
 // allows asks the reader when it has forgotten what it knew.
 func (w *world) allows(t *testing.T, user string) bool {
 	t.Helper()
 	w.later.SetTime(time.Now())
-	w.read.trees = nil
+	w.forget()
 	allowed, err := w.read.Allows(t.Context(), user, target(t, "storage://east/acme/vision/data"), access.Read)
 	if err != nil {
 		t.Fatal(err)
@@ -194,7 +216,7 @@ func TestRedisIsAway(t *testing.T) {
 		t.Error("without Redis the answer is another one")
 	}
 	w.setAway(true)
-	w.read.trees = nil
+	w.forget()
 	if allowed, err := w.read.Allows(t.Context(), "bob", target(t, "storage://east/acme/x"), access.Read); err == nil || allowed {
 		t.Errorf("nobody could say, and it was allowed: %t, %v", allowed, err)
 	}
@@ -249,14 +271,106 @@ func TestNoWayBack(t *testing.T) {
 	w.set("bob", &access.Tree{})
 	w.set("bob", &access.Tree{})
 	w.fromRedis(t, "bob", false)
-	paused := &Writer{Redis: w.client, Keys: testKeys('a'), Clock: clock.RealClock{}, Trees: func(string) (*access.Tree, uint64) {
-		return tree(t, "storage://", access.Manage), 1
-	}}
+	paused := newWriter(t, w.client, func(string) (*access.Tree, uint32) { return tree(t, "storage://", access.Manage), 1 }, 1)
 	if err := paused.write(t.Context(), []string{"bob"}); err != nil {
 		t.Fatal(err)
 	}
 	if w.allows(t, "bob") {
 		t.Error("the right is back")
+	}
+}
+
+// A later leader knows of fewer changes than the one before, and writes over what that one wrote; never the other way round.
+func TestLeadersFollowEachOther(t *testing.T) {
+	w := newWorld(t)
+	for range 5 {
+		w.set("bob", tree(t, "storage://east/acme", access.Write))
+	}
+	w.fromRedis(t, "bob", true)
+	none := func(string) (*access.Tree, uint32) { return &access.Tree{}, 1 }
+	if err := newWriter(t, w.client, none, 2).write(t.Context(), []string{"bob"}); err != nil {
+		t.Fatal(err)
+	}
+	w.fromRedis(t, "bob", false)
+	// The leader before wakes up, and does not know yet that it is none any more.
+	if err := w.writer.write(t.Context(), []string{"bob"}); err != nil {
+		t.Fatal(err)
+	}
+	before := w.questions()
+	if w.allows(t, "bob") || w.questions() != before {
+		t.Error("who led before wrote over who leads")
+	}
+	over := newWriter(t, w.client, w.get, 3)
+	over.Term = func() (uint32, bool) { return 3, false }
+	if err := over.write(t.Context(), []string{"bob"}); err != nil {
+		t.Fatal(err)
+	}
+	if w.allows(t, "bob") {
+		t.Error("who may not write any more wrote")
+	}
+}
+
+// Until it is known who may do what, nothing is written: it would take everything from everybody.
+func TestNothingIsKnownYet(t *testing.T) {
+	w := newWorld(t)
+	early := newWriter(t, w.client, func(string) (*access.Tree, uint32) { return &access.Tree{}, 0 }, 9)
+	if err := early.write(t.Context(), []string{"bob"}); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := w.client.Exists(t.Context(), keyPrefix+"bob").Result(); err != nil || n != 0 {
+		t.Errorf("there is an entry: %d, %v", n, err)
+	}
+}
+
+// A key is replaced while entries of the one before are there.
+func TestKeysAreReplaced(t *testing.T) {
+	w := newWorld(t)
+	w.set("bob", tree(t, "storage://east/acme", access.Write))
+	w.fromRedis(t, "bob", true)
+	both := append(testKeys('b'), testKeys('a')...)
+	w.read.Keys = func() Keys { return both }
+	w.fromRedis(t, "bob", true)
+	next := newWriter(t, w.client, w.get, 2)
+	next.Keys = w.read.Keys
+	if err := next.write(t.Context(), []string{"bob"}); err != nil {
+		t.Fatal(err)
+	}
+	w.read.Keys = func() Keys { return testKeys('b') }
+	before := w.questions()
+	if !w.allows(t, "bob") || w.questions() != before {
+		t.Error("what the new key signed does not count")
+	}
+}
+
+// A Redis that takes connections and says nothing is not waited for.
+func TestRedisIsSilent(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close() //nolint:errcheck // the test is over
+	client, err := Connect("redis://" + listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer client.Close() //nolint:errcheck // the test is over
+	d := &decided{trees: map[string]*access.Tree{"bob": tree(t, "storage://east", access.Read)}}
+	reader := &Reader{Redis: client, Keys: func() Keys { return testKeys('a') }, Source: d, Clock: clock.RealClock{}}
+	begun := time.Now()
+	allowed, err := reader.Allows(t.Context(), "bob", target(t, "storage://east/x"), access.Read)
+	if err != nil || !allowed {
+		t.Errorf("%t, %v", allowed, err)
+	}
+	if took := time.Since(begun); took > 5*redisTimeout {
+		t.Errorf("it was waited for %s", took)
+	}
+}
+
+func TestAddressOfRedis(t *testing.T) {
+	for _, address := range []string{"", "localhost:6379", "http://u:secret@h", "redis://u:sec\x00ret@h:1", "redis://u:secret@h:1/x"} {
+		if _, err := Connect(address); err == nil || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%q: %v", address, err)
+		}
 	}
 }
 
@@ -266,7 +380,7 @@ func TestWriterIsGone(t *testing.T) {
 	w.set("bob", tree(t, "storage://east/acme", access.Write))
 	w.fromRedis(t, "bob", true)
 	w.later.SetTime(time.Now().Add(Validity + skew))
-	w.read.trees = nil
+	w.forget()
 	w.set("bob", &access.Tree{})
 	if allowed, err := w.read.Allows(t.Context(), "bob", target(t, "storage://east/acme/x"), access.Read); err != nil || allowed {
 		t.Errorf("an entry that nobody signs counts: %t, %v", allowed, err)

@@ -18,6 +18,9 @@ import (
 const (
 	// refresh is how often the entries of those who are asked about are signed anew: twice before they stop counting.
 	refresh = Validity / 3
+	// again is how soon it is tried again to write what Redis did not take, and writeTime how long Redis may take for a batch.
+	again     = time.Second
+	writeTime = 2 * time.Second
 	// interest is for how long somebody counts as asked about.
 	interest = 10 * time.Minute
 	// maxInterest bounds how many users have entries.
@@ -34,22 +37,39 @@ if type(now) == 'string' and #now >= 49 and string.sub(now, 42, 49) > string.sub
 redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
 return 1`)
 
-// Trees tell what users may do now, and of which generation that is: a number that only grows.
-type Trees func(user string) (tree *access.Tree, generation uint64)
+// replace writes an entry over one that does not count, unless another is there by now.
+var replace = redis.NewScript(`
+if redis.call('GET', KEYS[1]) ~= ARGV[3] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1`)
 
-// Writer writes what users may do to Redis. All fields are required. One writes at a time.
+// Rights tell what a user may do now, and of which revision that is: a number that only grows in this process, and is 0 while
+// nothing is known.
+type Rights func(user string) (tree *access.Tree, revision uint32)
+
+// Term is the term in which this process writes, and whether it may. Who writes later has a later one.
+type Term func() (term uint32, writes bool)
+
+// Writer writes what users may do to Redis. All fields are required. One writes at a time: of two that take themselves for
+// the one, entries of the later term stay.
 type Writer struct {
-	Redis redis.UniversalClient
-	Keys  Keys
-	Trees Trees
-	Clock clock.WithTicker
+	Redis   redis.UniversalClient
+	Keys    func() Keys
+	Rights  Rights
+	Term    Term
+	Clock   clock.WithTicker
+	Metrics *Metrics
 
 	mu     sync.Mutex
 	wanted map[string]time.Time // until when a user counts as asked about
 	// changed wakes the writer for the users whose rights changed.
 	changed map[string]struct{}
 	wake    chan struct{}
+	away    bool
 }
+
+// lifetime is after how many milliseconds Redis itself lets go of an entry.
+var lifetime = (Validity + skew).Milliseconds()
 
 // Changed has the entries of users written anew at once, if they have one. It does not block.
 func (w *Writer) Changed(users []string) {
@@ -74,11 +94,8 @@ func (w *Writer) prepare() {
 	}
 }
 
-// Run writes until the context ends. What Redis does not take is told to a function, and tried again.
+// Run writes until the context ends. That Redis does not take it is told once to a function; it is tried again all the time.
 func (w *Writer) Run(ctx context.Context, failed func(error)) error {
-	if err := w.Keys.Check(); err != nil {
-		return err
-	}
 	w.mu.Lock()
 	w.prepare()
 	w.mu.Unlock()
@@ -86,6 +103,8 @@ func (w *Writer) Run(ctx context.Context, failed func(error)) error {
 	go w.listen(ctx, asked, failed)
 	ticker := w.Clock.NewTicker(refresh)
 	defer ticker.Stop()
+	defer w.Metrics.up.Set(0)
+	var retry <-chan time.Time
 	for {
 		var users []string
 		select {
@@ -95,12 +114,37 @@ func (w *Writer) Run(ctx context.Context, failed func(error)) error {
 			users = w.want(names)
 		case <-w.wake:
 			users = w.takeChanged()
+		case <-retry:
+			retry, users = nil, w.takeChanged()
 		case <-ticker.C():
 			users = w.due()
 		}
-		if err := w.write(ctx, users); err != nil && ctx.Err() == nil {
-			failed(err)
+		if len(users) == 0 {
+			continue
 		}
+		err := w.write(ctx, users)
+		w.report(ctx, err, failed)
+		if err != nil && retry == nil {
+			retry = w.Clock.After(again)
+		}
+	}
+}
+
+// report tells that Redis is away, once, and takes note that it is back.
+func (w *Writer) report(ctx context.Context, err error, failed func(error)) {
+	if ctx.Err() != nil {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil && !w.away {
+		failed(err)
+	}
+	w.away = err != nil
+	if w.away {
+		w.Metrics.up.Set(0)
+	} else {
+		w.Metrics.up.Set(1)
 	}
 }
 
@@ -110,12 +154,14 @@ func (w *Writer) listen(ctx context.Context, asked chan<- []string, failed func(
 	for ctx.Err() == nil {
 		streams, err := w.Redis.XRead(ctx, &redis.XReadArgs{Streams: []string{wantedKey, last}, Count: batch, Block: refresh}).Result()
 		if err != nil {
-			if ctx.Err() == nil && !errors.Is(err, redis.Nil) {
-				failed(fmt.Errorf("read from Redis who is asked about: %w", err))
-				// Emptied or away: from what comes next on.
-				last = "$"
-				w.pause(ctx)
+			if errors.Is(err, redis.Nil) {
+				w.report(ctx, nil, failed)
+				continue
 			}
+			w.report(ctx, fmt.Errorf("read from Redis who is asked about: %w", err), failed)
+			// Emptied or away: from what comes next on.
+			last = "$"
+			w.pause(ctx)
 			continue
 		}
 		var names []string
@@ -137,7 +183,7 @@ func (w *Writer) listen(ctx context.Context, asked chan<- []string, failed func(
 func (w *Writer) pause(ctx context.Context) {
 	select {
 	case <-ctx.Done():
-	case <-w.Clock.After(time.Second):
+	case <-w.Clock.After(again):
 	}
 }
 
@@ -153,6 +199,7 @@ func (w *Writer) want(names []string) []string {
 			users = append(users, name)
 		}
 	}
+	w.Metrics.entries.Set(float64(len(w.wanted)))
 	slices.Sort(users)
 	return slices.Compact(users)
 }
@@ -172,47 +219,78 @@ func (w *Writer) due() []string {
 	defer w.mu.Unlock()
 	now := w.Clock.Now()
 	maps.DeleteFunc(w.wanted, func(_ string, until time.Time) bool { return now.After(until) })
+	w.Metrics.entries.Set(float64(len(w.wanted)))
 	return slices.Sorted(maps.Keys(w.wanted))
 }
 
+// write writes the entries of users. Those that Redis does not take count as changed.
 func (w *Writer) write(ctx context.Context, users []string) error {
-	for part := range slices.Chunk(users, batch) {
-		pipe := w.Redis.Pipeline()
-		results := make([]*redis.Cmd, len(part))
-		for i, user := range part {
-			results[i] = forward.Eval(ctx, pipe, []string{keyPrefix + user}, w.entry(user), (Validity + skew).Milliseconds())
-		}
-		if _, err := pipe.Exec(ctx); err != nil {
-			return fmt.Errorf("write what %d users may do to Redis: %w", len(part), err)
-		}
-		for i, result := range results {
-			if wrote, err := result.Int(); err == nil && wrote == 0 {
-				if err := w.replaceForged(ctx, part[i]); err != nil {
-					return err
-				}
+	for len(users) > 0 {
+		part := users[:min(len(users), batch)]
+		if err := w.writePart(ctx, part); err != nil {
+			w.Metrics.writes.WithLabelValues(wasFailed).Add(float64(len(part)))
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			for _, user := range users {
+				w.changed[user] = struct{}{}
 			}
+			return fmt.Errorf("write what %d users may do to Redis: %w", len(users), err)
 		}
+		users = users[len(part):]
 	}
 	return nil
 }
 
-// entry is the entry of a user as of now.
-func (w *Writer) entry(user string) []byte {
-	tree, generation := w.Trees(user)
-	return w.Keys.seal(user, generation, access.Encode(tree), w.Clock.Now())
-}
-
-// replaceForged writes over what stands in the way of a user's entry and is none: a generation counts only with the right code.
-func (w *Writer) replaceForged(ctx context.Context, user string) error {
-	entry, err := w.Redis.Get(ctx, keyPrefix+user).Bytes()
-	if err != nil {
-		return fmt.Errorf("read the entry of %s from Redis: %w", user, err)
+func (w *Writer) writePart(ctx context.Context, users []string) error {
+	ctx, cancel := context.WithTimeout(ctx, writeTime)
+	defer cancel()
+	pipe := w.Redis.Pipeline()
+	results := map[string]*redis.Cmd{}
+	for _, user := range users {
+		if entry := w.entry(user); entry != nil {
+			results[user] = forward.Eval(ctx, pipe, []string{keyPrefix + user}, entry, lifetime)
+		}
 	}
-	if _, _, err := w.Keys.open(user, entry, w.Clock.Now()); !errors.Is(err, ErrForged) {
+	if len(results) == 0 {
 		return nil
 	}
-	if err := w.Redis.Set(ctx, keyPrefix+user, w.entry(user), Validity+skew).Err(); err != nil {
-		return fmt.Errorf("write over a forged entry of %s in Redis: %w", user, err)
+	if _, err := pipe.Exec(ctx); err != nil {
+		return err
+	}
+	for user, result := range results {
+		wrote, err := result.Int()
+		if err == nil && wrote == 0 {
+			wrote, err = w.replaceInvalid(ctx, user)
+		}
+		if err != nil {
+			return err
+		}
+		w.Metrics.writes.WithLabelValues([]string{wasLater, wasWritten}[wrote]).Inc()
 	}
 	return nil
+}
+
+// entry is the entry of a user as of now; nil where this process has none to write. The term is read first: what is signed
+// after it is over has an earlier one than what others write.
+func (w *Writer) entry(user string) []byte {
+	term, writes := w.Term()
+	tree, revision := w.Rights(user)
+	if !writes || revision == 0 {
+		return nil
+	}
+	return w.Keys().seal(user, uint64(term)<<32|uint64(revision), access.Encode(tree), w.Clock.Now())
+}
+
+// replaceInvalid writes over what stands in the way of a user's entry and does not count: a generation counts only with the
+// right code, and for as long as the entry does.
+func (w *Writer) replaceInvalid(ctx context.Context, user string) (wrote int, err error) {
+	there, err := w.Redis.Get(ctx, keyPrefix+user).Bytes()
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return 0, err
+	}
+	entry := w.entry(user)
+	if _, _, invalid := w.Keys().open(user, there, w.Clock.Now()); invalid == nil || entry == nil {
+		return 0, nil
+	}
+	return replace.Eval(ctx, w.Redis, []string{keyPrefix + user}, entry, lifetime, there).Int()
 }

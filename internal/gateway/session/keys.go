@@ -3,8 +3,6 @@
 package session
 
 import (
-	"bufio"
-	"bytes"
 	"crypto/aes"
 	"crypto/cipher"
 	"crypto/hkdf"
@@ -13,19 +11,12 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
-	"io"
-	"os"
-	"strings"
 	"sync/atomic"
+
+	"github.com/soma-platform/soma/internal/platform/keyfile"
 )
 
 const (
-	// keyBytes is the length of a key.
-	keyBytes = 32
-	// maxKeys bounds how many keys open at a time.
-	maxKeys = 8
-	// maxKeyFile bounds the file of keys.
-	maxKeyFile = 64 << 10
 	// version is the first byte of what is sealed.
 	version = 1
 	// maxSealed bounds what is opened, and what is sealed: a browser keeps 4096 bytes of a cookie with its name and
@@ -71,41 +62,25 @@ func ReadKeys(path string) (*Keys, error) {
 
 // Reload takes the keys that a file has by now. What is wrong with it leaves the keys as they are.
 func (k *Keys) Reload(path string) error {
-	file, err := os.Open(path) //nolint:gosec // a file that who starts the gateway names
+	keys, err := keyfile.Read(path)
 	if err != nil {
-		return fmt.Errorf("read the keys of sessions: %w", err)
+		return err
 	}
-	defer file.Close() //nolint:errcheck // it was only read from
-	text, err := io.ReadAll(io.LimitReader(file, maxKeyFile+1))
-	if err != nil {
-		return fmt.Errorf("read the keys of sessions: %w", err)
-	}
-	if len(text) > maxKeyFile {
-		return fmt.Errorf("the file of keys %s has more than %d bytes", path, maxKeyFile)
-	}
-	if err := k.Set(text); err != nil {
-		return fmt.Errorf("the file of keys %s: %w", path, err)
-	}
-	return nil
+	return k.use(keys)
 }
 
 // Set takes keys as the file has them: one a line, 32 bytes in base64; what follows a # is not read.
 func (k *Keys) Set(text []byte) error {
+	keys, err := keyfile.Parse(text)
+	if err != nil {
+		return err
+	}
+	return k.use(keys)
+}
+
+func (k *Keys) use(keys [][]byte) error {
 	ciphers := map[Purpose][]cipher.AEAD{}
-	lines := bufio.NewScanner(bytes.NewReader(text))
-	for number := 1; lines.Scan(); number++ {
-		line, _, _ := strings.Cut(lines.Text(), "#")
-		if line = strings.TrimSpace(line); line == "" {
-			continue
-		}
-		// The errors have no part of the line in them: it may be a key.
-		key, err := base64.StdEncoding.DecodeString(line)
-		if err != nil || len(key) != keyBytes {
-			return fmt.Errorf("line %d is not %d bytes in base64, as `head -c %d /dev/urandom | base64` makes them", number, keyBytes, keyBytes)
-		}
-		if len(ciphers[ForSession]) == maxKeys {
-			return fmt.Errorf("it has more than %d keys: remove the oldest, at the end", maxKeys)
-		}
+	for _, key := range keys {
 		for _, purpose := range purposes {
 			sealer, err := sealer(key, purpose)
 			if err != nil {
@@ -114,19 +89,13 @@ func (k *Keys) Set(text []byte) error {
 			ciphers[purpose] = append(ciphers[purpose], sealer)
 		}
 	}
-	if err := lines.Err(); err != nil {
-		return fmt.Errorf("read lines: %w", err)
-	}
-	if len(ciphers[ForSession]) == 0 {
-		return fmt.Errorf("it has no key: `head -c %d /dev/urandom | base64` makes one", keyBytes)
-	}
 	k.current.Store(&ciphers)
 	return nil
 }
 
 // sealer makes a cipher of a key for a purpose. Each has a key of its own, and nonces of its own making.
 func sealer(key []byte, purpose Purpose) (cipher.AEAD, error) {
-	derived, err := hkdf.Key(sha256.New, key, nil, "soma gateway "+string(purpose), keyBytes)
+	derived, err := hkdf.Key(sha256.New, key, nil, "soma gateway "+string(purpose), keyfile.Bytes)
 	if err != nil {
 		return nil, fmt.Errorf("derive a key: %w", err)
 	}
@@ -170,7 +139,7 @@ func (k *Keys) Open(purpose Purpose, encoded string) ([]byte, error) {
 
 // NewKey makes a line for a file of keys.
 func NewKey() string {
-	key := make([]byte, keyBytes)
+	key := make([]byte, keyfile.Bytes)
 	_, _ = rand.Read(key)
 	return base64.StdEncoding.EncodeToString(key)
 }

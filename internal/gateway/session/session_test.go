@@ -117,7 +117,7 @@ func TestLongRefreshIsLeftOut(t *testing.T) {
 func TestKeysRefuse(t *testing.T) {
 	key := NewKey()
 	tests := map[string]string{
-		"none": "# nothing\n\n", "short": "AAAA", "no base64": "?" + key[1:], "too many": strings.Repeat(NewKey()+"\n", maxKeys+1),
+		"none": "# nothing\n\n", "short": "AAAA", "no base64": "?" + key[1:], "too many": strings.Repeat(NewKey()+"\n", 9),
 	}
 	for name, text := range tests {
 		keys := keysOf(t, key)

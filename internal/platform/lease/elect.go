@@ -22,6 +22,8 @@ type Election struct {
 	// Duration is how long the others wait for a leader that is not heard of, in whole seconds. A leader that cannot renew the
 	// lease gives up after two thirds of that.
 	Duration time.Duration
+	// Guard, where one is given, is the one that keeps the manager's client: it tells others that write in what term they do.
+	Guard *Guard
 }
 
 // NewManager is ctrl.NewManager for one of several managers, of which one leads. The manager's client writes only while this
@@ -36,7 +38,10 @@ func NewManager(api *rest.Config, options ctrl.Options, e Election) (ctrl.Manage
 	if err != nil {
 		return nil, err
 	}
-	guard := &Guard{Clock: clock.RealClock{}}
+	guard := e.Guard
+	if guard == nil {
+		guard = &Guard{Clock: clock.RealClock{}}
+	}
 	options.LeaderElection, options.LeaderElectionReleaseOnCancel, options.LeaderElectionID = true, true, e.Name
 	options.LeaderElectionResourceLockInterface = guard.Watch(lock)
 	options.LeaseDuration, options.RenewDeadline, options.RetryPeriod = &e.Duration, &renew, &retry

@@ -31,9 +31,11 @@ type Guard struct {
 	Clock clock.PassiveClock
 
 	mutex sync.Mutex
-	// renewed is when the last renewal that succeeded was about to be sent, and lasts how long it may be relied on.
+	// renewed is when the last renewal that succeeded was about to be sent, and lasts how long it may be relied on; term is that
+	// of the lease.
 	renewed time.Time
 	lasts   time.Duration
+	term    uint32
 }
 
 // Watch is a lock that tells the guard how it fares. The guard lets nothing through until it is held.
@@ -42,12 +44,20 @@ func (g *Guard) Watch(lock resourcelock.Interface) resourcelock.Interface { retu
 // Wrap is a way to an API server on which no write is sent without a valid lease. What reads always passes.
 func (g *Guard) Wrap(next http.RoundTripper) http.RoundTripper { return &guarded{next, g} }
 
-// hold starts a lease of so long at the time. Its last fifth is kept free of writes, for what two clocks may differ and for
-// what is on its way still.
-func (g *Guard) hold(since time.Time, duration time.Duration) {
+// Term is the term in which this process leads, and whether it still may write. Each leader has a later term than the one
+// before, as long as the lease itself is not removed: what stands outside of Kubernetes can refuse what an earlier one writes.
+func (g *Guard) Term() (term uint32, writes bool) {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
-	g.renewed, g.lasts = since, duration*4/5
+	return g.term, g.leftNow() > 0
+}
+
+// hold starts a lease of so long at the time. Its last fifth is kept free of writes, for what two clocks may differ and for
+// what is on its way still.
+func (g *Guard) hold(since time.Time, duration time.Duration, term int) {
+	g.mutex.Lock()
+	defer g.mutex.Unlock()
+	g.renewed, g.lasts, g.term = since, duration*4/5, uint32(term) //nolint:gosec // how often the lease changed hands
 }
 
 // left is for how long writes may be under way, zero or less where there may be none. A monotonic clock may stand while a
@@ -55,6 +65,10 @@ func (g *Guard) hold(since time.Time, duration time.Duration) {
 func (g *Guard) left() time.Duration {
 	g.mutex.Lock()
 	defer g.mutex.Unlock()
+	return g.leftNow()
+}
+
+func (g *Guard) leftNow() time.Duration {
 	now := g.Clock.Now()
 	return g.lasts - max(now.Sub(g.renewed), now.Round(0).Sub(g.renewed.Round(0)))
 }
@@ -69,7 +83,7 @@ type watched struct {
 func (w *watched) Get(ctx context.Context) (*resourcelock.LeaderElectionRecord, []byte, error) {
 	record, raw, err := w.Interface.Get(ctx)
 	if apierrors.IsNotFound(err) || err == nil && record.HolderIdentity != w.Identity() {
-		w.guard.hold(time.Time{}, 0)
+		w.guard.hold(time.Time{}, 0, 0)
 	}
 	return record, raw, err
 }
@@ -86,14 +100,14 @@ func (w *watched) Update(ctx context.Context, record resourcelock.LeaderElection
 
 func (w *watched) write(record resourcelock.LeaderElectionRecord, send func() error) error {
 	if record.HolderIdentity != w.Identity() {
-		w.guard.hold(time.Time{}, 0) // whatever becomes of it, another may lead from now on
+		w.guard.hold(time.Time{}, 0, 0) // whatever becomes of it, another may lead from now on
 		return send()
 	}
 	// The others count from when they see it, which is later.
 	since := w.guard.Clock.Now()
 	err := send()
 	if err == nil {
-		w.guard.hold(since, time.Duration(record.LeaseDurationSeconds)*time.Second)
+		w.guard.hold(since, time.Duration(record.LeaseDurationSeconds)*time.Second, record.LeaderTransitions)
 	}
 	return err
 }

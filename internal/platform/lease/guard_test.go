@@ -205,7 +205,7 @@ func (c *closed) Close() error {
 func TestGivesUp(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := &Guard{Clock: clock.RealClock{}}
-		g.hold(time.Now(), 15*time.Second)
+		g.hold(time.Now(), 15*time.Second, 0)
 		began := time.Now()
 		_, err := send(t, g, http.MethodPost, func(r *http.Request) (*http.Response, error) {
 			<-r.Context().Done()
@@ -251,6 +251,28 @@ func TestAtTheSameTime(t *testing.T) {
 		})
 	}
 	all.Wait()
+}
+
+// Whoever leads later has a later term, and who does not lead has none to write in.
+func TestTerms(t *testing.T) {
+	s := newScene(t)
+	if _, writes := s.guard.Term(); writes {
+		t.Error("who never led may write")
+	}
+	lock := s.guard.Watch(&lock{takes: func() {}})
+	for _, transitions := range []int{3, 3, 8} {
+		record := resourcelock.LeaderElectionRecord{HolderIdentity: us, LeaseDurationSeconds: 15, LeaderTransitions: transitions}
+		if err := lock.Update(t.Context(), record); err != nil {
+			t.Fatal(err)
+		}
+		if term, writes := s.guard.Term(); term != uint32(transitions) || !writes { //nolint:gosec // small
+			t.Errorf("after %d transitions the term is %d, may write: %t", transitions, term, writes)
+		}
+	}
+	s.clock.Step(12 * time.Second)
+	if _, writes := s.guard.Term(); writes {
+		t.Error("who has not renewed the lease may write")
+	}
 }
 
 func TestDurationOfALease(t *testing.T) {

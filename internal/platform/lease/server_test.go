@@ -64,7 +64,7 @@ func TestServerGivesUp(t *testing.T) {
 	// Until the API server knows that it has to ask, writes pass.
 	err = wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, time.Minute, true, func(ctx context.Context) (bool, error) {
 		object = &corev1.Node{ObjectMeta: metav1.ObjectMeta{GenerateName: "slow-", Labels: map[string]string{"try": fmt.Sprint(time.Now().UnixNano())}}}
-		g.hold(time.Now(), 1250*time.Millisecond)
+		g.hold(time.Now(), 1250*time.Millisecond, 0)
 		cut = nil
 		err := writer.Create(ctx, object)
 		if apierrors.IsTimeout(err) || cut != nil {

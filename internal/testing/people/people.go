@@ -22,6 +22,7 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/yaml"
 
 	api "github.com/soma-platform/soma/api/access/v1alpha1"
 	"github.com/soma-platform/soma/api/v1alpha1"
@@ -50,6 +51,26 @@ func BuiltIn(repository string) ([]client.Object, error) {
 			all = append(all, role)
 		}
 	}
+}
+
+// Installed reads the object of a name from a manifest of what is installed, in the repository's folder.
+func Installed(repository, manifest string, object client.Object) error {
+	text, err := os.ReadFile(filepath.Join(repository, "config", manifest))
+	if err != nil {
+		return err
+	}
+	for _, part := range bytes.Split(text, []byte("\n---\n")) {
+		var named metav1.PartialObjectMetadata
+		if err := yaml.Unmarshal(part, &named); err != nil {
+			return err
+		}
+		if named.Name == object.GetName() {
+			if err := yaml.UnmarshalStrict(part, object); err == nil {
+				return nil
+			}
+		}
+	}
+	return fmt.Errorf("%s has no %T %s", manifest, object, object.GetName())
 }
 
 // Rights are an authority that follows a server, and the API group access.soma.dev in front of it. They end with the context;

@@ -64,7 +64,7 @@ func (c *Cluster) writeEnv() error {
 	variables := [][2]string{
 		{"KUBECONFIG", c.kubeconfig()},
 		{"SOMA_DATABASE_URL", c.databaseURL("127.0.0.1")},
-		{"SOMA_REDIS_URL", fmt.Sprintf("redis://default:%s@%s/0", c.RedisPassword, loopback(c.Ports.Redis))},
+		{"SOMA_REDIS_URL", c.redisURL("127.0.0.1")},
 		{"KUBEBUILDER_ASSETS", c.path("bin")},
 		// By whom the identity provider's certificate is signed, and Soma's.
 		{"SOMA_CA_FILE", c.caFile()},
@@ -74,9 +74,10 @@ func (c *Cluster) writeEnv() error {
 		{"SOMA_ISSUER_URL", c.issuerURL()},
 	}
 	if c.Rooted {
-		// How pods of the cluster reach PostgreSQL.
+		// How pods of the cluster reach PostgreSQL and Redis.
 		variables = append(variables,
 			[2]string{"SOMA_CLUSTER_DATABASE_URL", c.databaseURL(nodeAddress)},
+			[2]string{"SOMA_CLUSTER_REDIS_URL", c.redisURL(nodeAddress)},
 			// Where pods find what is on this machine's loopback, and where the forwarder looks for the gateway's service.
 			[2]string{"SOMA_NODE_ADDRESS", nodeAddress},
 			[2]string{"SOMA_GATEWAY_ADDRESS", gatewayAddress},

@@ -3,10 +3,17 @@ package cluster
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
+	"strconv"
 
 	"github.com/soma-platform/soma/hack/devcluster/internal/process"
 )
+
+// redisURL is how Redis is reached at an address.
+func (c *Cluster) redisURL(address string) string {
+	return fmt.Sprintf("redis://default:%s@%s/0", c.RedisPassword, net.JoinHostPort(address, strconv.Itoa(c.Ports.Redis)))
+}
 
 // startRedis brings Redis up. Nothing is ever lost with it, so it writes nothing to disk.
 func (c *Cluster) startRedis(ctx context.Context) error {
@@ -20,7 +27,12 @@ func (c *Cluster) startRedis(ctx context.Context) error {
 	}
 	// The password is in a file, as everybody can read a process's arguments.
 	file := c.conf("redis.conf")
-	text := fmt.Sprintf("bind 127.0.0.1\nport %d\ndir %q\nrequirepass %s\nsave \"\"\nappendonly no\nmaxmemory 256mb\n", c.Ports.Redis, dir, c.RedisPassword)
+	addresses := "127.0.0.1"
+	if c.Rooted {
+		// For pods.
+		addresses += " " + nodeAddress
+	}
+	text := fmt.Sprintf("bind %s\nport %d\ndir %q\nrequirepass %s\nsave \"\"\nappendonly no\nmaxmemory 256mb\n", addresses, c.Ports.Redis, dir, c.RedisPassword)
 	if err := writeFile(file, text, 0o600); err != nil {
 		return err
 	}
