@@ -12,7 +12,6 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
-	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
@@ -24,6 +23,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/certwatcher"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
+	"sigs.k8s.io/controller-runtime/pkg/metrics"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/accessapi"
@@ -48,6 +48,7 @@ type options struct {
 	keyFile    string
 	namespace  string
 	accessPort int
+	metrics    string
 	firstLink  bool
 	firstName  string
 	// databaseURL is where the audit log goes.
@@ -76,6 +77,7 @@ func (o *options) bind(flags *flag.FlagSet) {
 	flags.StringVar(&o.keyFile, "tls-private-key-file", "/certs/tls.key", "key of the certificate")
 	flags.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace that Soma itself runs in")
 	flags.IntVar(&o.accessPort, "access-port", 0, "port on which the API server asks for the reviews of access.soma.dev; 0 for none")
+	flags.StringVar(&o.metrics, "metrics-bind-address", "0", "where metrics are served, by TLS and to those only whom the cluster lets; 0 for nowhere")
 	flags.BoolVar(&o.firstLink, "first-admin-link", false, "print a link by which one person becomes the first administrator, and end")
 	flags.StringVar(&o.firstName, "first-admin-name", "", "with --first-admin-link: the name of that User; by default one made from who they are")
 }
@@ -144,25 +146,28 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 	if err != nil {
 		return err
 	}
-	metrics := prometheus.NewRegistry()
 	store, err := audit.Open(ctx, o.databaseURL)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
-	trail, err := audit.NewLog(store, clock.RealClock{}, log.WithName("audit"), metrics)
+	trail, err := audit.NewLog(store, clock.RealClock{}, log.WithName("audit"), metrics.Registry)
 	if err != nil {
 		return err
 	}
 	kubernetes, err := kubeproxy.New(kubeproxy.Options{
 		Prefix: signin.KubernetesPath, Config: api, Authenticator: door.Authenticator(), Authority: rights, Audit: trail,
-		Origins: []string{c.Origin()}, Limits: kubeproxy.DefaultLimits(), Clock: clock.RealClock{}, Log: log.WithName("kubernetes"), Registry: metrics,
+		Origins: []string{c.Origin()}, Limits: kubeproxy.DefaultLimits(), Clock: clock.RealClock{}, Log: log.WithName("kubernetes"), Registry: metrics.Registry,
 	})
 	if err != nil {
 		return err
 	}
 	door.Mount(signin.KubernetesPath+"/", kubernetes)
 	pages, err := mountPages(ctx, c, door, objects, rights, log.WithName("job-pages"))
+	if err != nil {
+		return err
+	}
+	tell, err := metricsServer(api, o.metrics)
 	if err != nil {
 		return err
 	}
@@ -182,6 +187,9 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 	if o.accessPort != 0 {
 		reviews := accessapi.Options{BindAddress: net.IPv4zero, Port: o.accessPort, CertFile: o.certFile, KeyFile: o.keyFile}
 		parts.Go(func() error { return accessapi.Run(partsCtx, reviews, rights) })
+	}
+	if tell != nil {
+		parts.Go(func() error { return tell(partsCtx) })
 	}
 	if pages != nil {
 		parts.Go(func() error { return pages.Run(partsCtx) })

@@ -19,8 +19,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/config"
 	"sigs.k8s.io/controller-runtime/pkg/healthz"
 	"sigs.k8s.io/controller-runtime/pkg/log/zap"
-	"sigs.k8s.io/controller-runtime/pkg/metrics/filters"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
@@ -29,6 +27,7 @@ import (
 	"github.com/soma-platform/soma/internal/authority"
 	"github.com/soma-platform/soma/internal/history"
 	"github.com/soma-platform/soma/internal/platform/lease"
+	"github.com/soma-platform/soma/internal/platform/scrape"
 	"github.com/soma-platform/soma/internal/platform/version"
 	"github.com/soma-platform/soma/internal/recorder"
 	"github.com/soma-platform/soma/webhooks"
@@ -175,15 +174,9 @@ func newManager(api *rest.Config, o options, certificate *servingCertificate) (c
 }
 
 func managerOptions(o options, certificate *servingCertificate) ctrl.Options {
-	metrics := metricsserver.Options{BindAddress: o.metricsAddr}
-	if o.metricsSecure {
-		metrics.SecureServing = true
-		metrics.FilterProvider = filters.WithAuthenticationAndAuthorization
-		metrics.TLSOpts = []func(*tls.Config){modernTLS}
-	}
 	return ctrl.Options{
 		Scheme:                  newScheme(),
-		Metrics:                 metrics,
+		Metrics:                 scrape.Options(o.metricsAddr, o.metricsSecure),
 		HealthProbeBindAddress:  o.probeAddr,
 		PprofBindAddress:        o.pprofAddr,
 		GracefulShutdownTimeout: new(shutdownTime),
