@@ -21,6 +21,8 @@ type asker struct {
 	name string
 	// tree is what a user of ours may do. Of others Kubernetes is asked.
 	tree *access.Tree
+	// scoped: they came with a token that is for less than all that they may.
+	scoped bool
 }
 
 // ours reports whether a user of ours asks.
@@ -51,24 +53,24 @@ func (f facts) who(info authenticationv1.UserInfo) (asker, error) {
 	if !f.directory.Active(name) {
 		return asker{}, forbidden("there is no user %q who is not disabled", name)
 	}
-	tree, err := f.limited(name, info.Extra[access.TokenExtra])
-	return asker{user: name, name: name, tree: tree}, err
+	tree, scoped, err := f.limited(name, info.Extra[access.TokenExtra])
+	return asker{user: name, name: name, tree: tree, scoped: scoped}, err
 }
 
-// limited is what a user may do, less what the tokens that they came with are not made for.
-func (f facts) limited(user string, tokens []string) (*access.Tree, error) {
-	tree := f.trees(user)
+// limited is what a user may do, less what the tokens that they came with are not made for, if they are for less.
+func (f facts) limited(user string, tokens []string) (tree *access.Tree, scoped bool, err error) {
+	tree = f.trees(user)
 	for _, id := range tokens {
 		all := f.directory.User(user).Spec.Tokens
 		i := slices.IndexFunc(all, func(t token) bool { return t.ID == id })
 		if i < 0 || !f.now.Before(all[i].ExpiresAt.Time) {
-			return nil, forbidden("the token %q has ended", id)
+			return nil, true, forbidden("the token %q has ended", id)
 		}
 		if len(all[i].Scope) > 0 {
-			tree = tree.Within(all[i].Scope)
+			tree, scoped = tree.Within(all[i].Scope), true
 		}
 	}
-	return tree, nil
+	return tree, scoped, nil
 }
 
 // sees reports whether who asks may know that something is there. Others than users of ours may, where they can name it.

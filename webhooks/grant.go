@@ -94,9 +94,10 @@ func shared(g *grant) (one thing, found bool, err error) {
 	return thing{target.Scheme, path[0]}, true, nil
 }
 
-// decideGrantEnd decides about a grant that is deleted: by who gave it, who has it, or who could give it.
+// decideGrantEnd decides about a grant that is deleted: by who gave it, who has it, or who could give it. By a token that is for
+// less, only what could be given with it can be taken.
 func decideGrantEnd(f facts, gone *grant) error {
-	if !f.asker.ours() || gone.Spec.GrantedBy == f.asker.name || gone.Spec.To == (v1alpha1.Grantee{User: f.asker.user}) {
+	if !f.asker.ours() || !f.asker.scoped && (gone.Spec.GrantedBy == f.asker.name || gone.Spec.To == (v1alpha1.Grantee{User: f.asker.user})) {
 		return nil
 	}
 	_, err := f.pass(f.directory.GivenBy(gone))

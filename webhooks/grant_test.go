@@ -7,6 +7,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/access"
 )
 
 func TestDecideGrant(t *testing.T) {
@@ -80,6 +81,20 @@ func TestDecideGrantEnd(t *testing.T) {
 		"soma:greta":       "you lack manage",
 	} {
 		t.Run(asker, func(t *testing.T) { outcome(t, false, decideGrantEnd(asking(t, company(), asker), g), want) })
+	}
+}
+
+// With a token that is for less one takes what one could give with it, and neither what one gave nor what one has otherwise.
+func TestGrantEndsByAToken(t *testing.T) {
+	f := asking(t, company(), "soma:carol")
+	g := grantOf("vision", "gone", v1alpha1.Grantee{User: "carol"}, "reader")
+	g.Spec.GrantedBy = "carol"
+	if err := decideGrantEnd(f, g); err != nil {
+		t.Errorf("who has it may give it back: %v", err)
+	}
+	f.asker.scoped, f.asker.tree = true, &access.Tree{}
+	if err := decideGrantEnd(f, g); err == nil {
+		t.Error("a token for nothing takes a grant")
 	}
 }
 

@@ -10,6 +10,8 @@ import (
 	"k8s.io/apimachinery/pkg/util/sets"
 	apirequest "k8s.io/apiserver/pkg/endpoints/request"
 
+	accessv1 "github.com/soma-platform/soma/api/access/v1alpha1"
+	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
 )
 
@@ -91,10 +93,25 @@ func (a *attributes) changes() bool {
 	return a.resource && !slices.Contains(looking, a.Verb) || !a.resource && a.Verb != "get" && a.Verb != "head"
 }
 
-// self reports whether the request is a question of the caller about themselves.
+// self reports whether the request is a question that everybody may ask: of the API server about themselves, or of Soma about
+// rights, which tells them what they may know with the token that they came with.
 func (a *attributes) self() bool {
-	return (a.Group == "authorization.k8s.io" || a.Group == "authentication.k8s.io") && a.Verb == "create" &&
-		a.Namespace == "" && a.Subresource == "" && slices.Contains(selves, a.Resource)
+	if a.Verb != "create" || a.Namespace != "" || a.Subresource != "" {
+		return false
+	}
+	switch a.Group {
+	case "authorization.k8s.io", "authentication.k8s.io":
+		return slices.Contains(selves, a.Resource)
+	case accessv1.GroupName:
+		return slices.Contains(accessv1.Resources(), a.Resource)
+	}
+	return false
+}
+
+// shares reports whether the request makes or removes a grant. Whether a token is for that depends on what the grant gives:
+// admission sees it, and is told of the token.
+func (a *attributes) shares() bool {
+	return a.Group == v1alpha1.GroupName && a.Resource == "grants" && a.Subresource == "" && (a.Verb == "create" || a.Verb == "delete")
 }
 
 // told is what is said of the query in records: nothing that a client may write at will.

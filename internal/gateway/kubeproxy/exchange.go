@@ -28,7 +28,7 @@ type exchange struct {
 	attributes attributes
 	stream     *ongoing
 	// as is the user for whom the API server is asked; empty is the gateway itself.
-	as string
+	as onBehalf
 	// reason is why the request is refused, if it is.
 	reason Reason
 }

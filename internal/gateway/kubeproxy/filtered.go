@@ -79,7 +79,7 @@ func (p *Proxy) read(x *exchange, values url.Values, accept string) (*http.Respo
 	if err != nil {
 		return nil, err
 	}
-	request.Header = outgoing(http.Header{"Accept": {accept}, "User-Agent": x.request.Header["User-Agent"]}, "", x.id.String(), false)
+	request.Header = outgoing(http.Header{"Accept": {accept}, "User-Agent": x.request.Header["User-Agent"]}, onBehalf{}, x.id.String(), false)
 	return p.transport.RoundTrip(request)
 }
 

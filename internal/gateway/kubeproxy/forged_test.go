@@ -14,6 +14,7 @@ import (
 // identities are the headers by which somebody could be taken for somebody else, here or at an API server.
 var identities = []string{
 	"Impersonate-User", "Impersonate-Group", "Impersonate-Uid", "Impersonate-Extra-Scopes", "Impersonate-Extra-authentication.kubernetes.io%2fnode-name",
+	"Impersonate-Extra-platform.soma.dev%2Ftoken", "Impersonate-Extra-Platform.soma.dev%2ftoken", "X-Remote-Extra-platform.soma.dev%2Ftoken",
 	"X-Remote-User", "X-Remote-Group", "X-Remote-Uid", "X-Remote-Extra-Scopes", "X-Forwarded-User", "X-Forwarded-Groups", "X-Forwarded-Email",
 	"X-Forwarded-Access-Token", "X-Auth-Request-User", "X-Auth-Request-Groups", "Remote-User", "Kubeflow-Userid", "X-Goog-Authenticated-User-Email",
 	"Proxy-Authorization", "X-Forwarded-Client-Cert", "Ssl-Client-Cert",

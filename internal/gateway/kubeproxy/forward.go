@@ -99,9 +99,9 @@ func (b *buffers) Get() []byte {
 // Put takes a buffer back.
 func (b *buffers) Put(buffer []byte) { b.pool.Put((*[copyBytes]byte)(buffer)) }
 
-// forward has the API server answer, for a user, or for the gateway itself where none is named.
-func (p *Proxy) forward(x *exchange, user string) {
-	x.as = user
+// forward has the API server answer on behalf of a user, or of the gateway itself.
+func (p *Proxy) forward(x *exchange, as onBehalf) {
+	x.as = as
 	request := x.request.WithContext(context.WithValue(x.context, exchangeKey{}, x))
 	if !x.attributes.connection && request.Body != nil {
 		request.Body = http.MaxBytesReader(x.tap, request.Body, p.limits.BodyBytes)
@@ -133,7 +133,7 @@ func (p *Proxy) modify(response *http.Response) error {
 	case response.StatusCode == http.StatusUnauthorized:
 		// It is the gateway whom the API server does not know.
 		return errors.New("the API server does not know the gateway: look at its service account")
-	case response.StatusCode == http.StatusForbidden && x.as != "":
+	case response.StatusCode == http.StatusForbidden && x.as.user != "":
 		return p.modifyRefusal(x, response)
 	}
 	return nil

@@ -6,6 +6,7 @@ import (
 
 	authenticationv1 "k8s.io/api/authentication/v1"
 
+	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
 )
 
@@ -29,13 +30,19 @@ const (
 	// requestHeader is how an API server is told by what name to call a request in its own audit log.
 	requestHeader = "Audit-Id"
 
+	// tokenHeader tells an API server, and whoever it asks, by which token a user came: the key of access.TokenExtra.
+	tokenHeader = authenticationv1.ImpersonateUserExtraHeaderPrefix + v1alpha1.GroupName + "%2Ftoken"
+
 	// maxHeaderBytes bounds what is read of names and values.
 	maxHeaderBytes = 64 << 10
 )
 
-// outgoing are the headers of a request at the API server: what passes of those of the client, and who it is for. They are
-// for the gateway itself where there is no user.
-func outgoing(in http.Header, user, id string, upgrading bool) http.Header {
+// onBehalf is who a request at the API server is for: the gateway itself where there is no user. A token is named where it is for
+// less than all that the user may.
+type onBehalf struct{ user, token string }
+
+// outgoing are the headers of a request at the API server: what passes of those of the client, and who it is for.
+func outgoing(in http.Header, as onBehalf, id string, upgrading bool) http.Header {
 	out := http.Header{}
 	pass := func(names []string) {
 		for _, name := range names {
@@ -51,9 +58,12 @@ func outgoing(in http.Header, user, id string, upgrading bool) http.Header {
 			out[protocolHeader] = []string{protocols}
 		}
 	}
-	if user != "" {
-		out[authenticationv1.ImpersonateUserHeader] = []string{access.UserPrefix + user}
+	if as.user != "" {
+		out[authenticationv1.ImpersonateUserHeader] = []string{access.UserPrefix + as.user}
 		out[authenticationv1.ImpersonateGroupHeader] = []string{access.UsersGroup}
+		if as.token != "" {
+			out[tokenHeader] = []string{as.token}
+		}
 	}
 	out[requestHeader] = []string{id}
 	return out

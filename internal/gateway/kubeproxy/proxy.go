@@ -216,9 +216,9 @@ func (p *Proxy) decide(x *exchange) *refusal {
 	case f != nil:
 		return p.serveFiltered(x)
 	case p.isSelf(c, tree, a):
-		p.forward(x, "")
+		p.forward(x, onBehalf{})
 	default:
-		p.forward(x, c.User)
+		p.forward(x, callerAs(c))
 	}
 	return nil
 }

@@ -20,6 +20,15 @@ func (p *Proxy) tree(c *caller.Caller) *access.Tree {
 	return tree
 }
 
+// callerAs is a request on behalf of a caller: whoever the API server asks is told what bounds their token.
+func callerAs(c *caller.Caller) onBehalf {
+	as := onBehalf{user: c.User}
+	if c.Scope != nil {
+		as.token = c.TokenID
+	}
+	return as
+}
+
 // requirement is what somebody must be allowed for a request, and whether Soma knows.
 func (p *Proxy) requirement(r access.Request) (target access.Target, level access.Level, known bool) {
 	p.authority.View(func(d *access.Directory, _ *access.Membership, _ time.Time) { target, level, known = d.Requirement(r) })
@@ -33,7 +42,7 @@ func (a *attributes) free() bool {
 
 // inScope decides whether what the caller came with is for this request. Whether the user may do it, the API server says.
 func (p *Proxy) inScope(c *caller.Caller, tree *access.Tree, a *attributes, f *filter) *refusal {
-	if c.Scope == nil || a.free() || f != nil {
+	if c.Scope == nil || a.free() || f != nil || a.shares() && c.TokenID != "" {
 		return nil
 	}
 	target, level, known := p.requirement(a.Request)

@@ -84,8 +84,8 @@ func (s *signIn) Authenticate(r *http.Request) (caller.Caller, error) {
 	if s.ended[name] || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-:") != "" {
 		return caller.Caller{}, caller.ErrRefused
 	}
-	user, _, _ := strings.Cut(name, ":")
-	return caller.Caller{User: user, Session: name, Via: via, Scope: s.scopes[name], ExpiresAt: s.until[name]}, nil
+	user, token, _ := strings.Cut(name, ":")
+	return caller.Caller{User: user, Session: name, TokenID: token, Via: via, Scope: s.scopes[name], ExpiresAt: s.until[name]}, nil
 }
 
 func (s *signIn) StillValid(c caller.Caller) bool {

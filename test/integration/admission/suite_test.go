@@ -30,7 +30,7 @@ func TestAdmission(t *testing.T) {
 }
 
 var _ = BeforeSuite(func() {
-	harness.Start(apiserver.Options{Admission: true})
+	harness.Start(apiserver.Options{Admission: true, Aggregation: true})
 	serving := harness.Server.Admission
 	mgr, err := ctrl.NewManager(harness.Server.Config, ctrl.Options{
 		Scheme:  harness.Server.Scheme(),
