@@ -80,7 +80,8 @@ func Launch(folder string, o Options) (*Provider, error) {
 		return nil, err
 	}
 	address := net.JoinHostPort("127.0.0.1", fmt.Sprint(port))
-	p := &Provider{Issuer: "https://" + address + "/dex", Certificates: certificates, People: o.People, settings: filepath.Join(folder, "dex.json")}
+	// Below a path, Dex lets no public client have both the browser of its machine and another device.
+	p := &Provider{Issuer: "https://" + address, Certificates: certificates, People: o.People, settings: filepath.Join(folder, "dex.json")}
 	lifetime := ""
 	if o.TokenLifetime > 0 {
 		lifetime = o.TokenLifetime.String()
@@ -184,22 +185,47 @@ var form = regexp.MustCompile(`<form[^>]*action="([^"]*)"`)
 // SignIn goes to an address that leads to the provider, fills in its form as the person does, and follows from there. The
 // client needs a jar of cookies. The answer is that of wherever it ends; the caller closes it.
 func (p *Provider) SignIn(client *http.Client, address string, person Person) (*http.Response, error) {
-	response, err := client.Get(address)
+	to, _, err := p.form(client.Get(address))
 	if err != nil {
 		return nil, err
 	}
-	page, err := io.ReadAll(io.LimitReader(response.Body, 1<<20))
+	return client.PostForm(to, url.Values{"login": {person.Email}, "password": {person.Password}})
+}
+
+// EnterCode goes to where a code for another device is entered, enters one, and signs in as SignIn does. A code that the provider
+// did not give is an error.
+func (p *Provider) EnterCode(client *http.Client, address, code string, person Person) (*http.Response, error) {
+	to, _, err := p.form(client.Get(address))
+	if err != nil {
+		return nil, err
+	}
+	to, page, err := p.form(client.PostForm(to, url.Values{"user_code": {code}}))
+	if err != nil {
+		return nil, err
+	}
+	if bytes.Contains(page, []byte("user_code")) {
+		return nil, fmt.Errorf("the provider does not take the code %s", code)
+	}
+	return client.PostForm(to, url.Values{"login": {person.Email}, "password": {person.Password}})
+}
+
+// form is where the form of the provider's page leads to, and the page.
+func (p *Provider) form(response *http.Response, err error) (to string, page []byte, _ error) {
+	if err != nil {
+		return "", nil, err
+	}
+	page, err = io.ReadAll(io.LimitReader(response.Body, 1<<20))
 	_ = response.Body.Close()
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	found := form.FindSubmatch(page)
-	if found == nil || !strings.HasPrefix(response.Request.URL.String(), p.Issuer) {
-		return nil, fmt.Errorf("%s leads to %s, which has no form to sign in: %s: %.300s", address, response.Request.URL, response.Status, page)
+	found, at := form.FindSubmatch(page), response.Request.URL
+	if found == nil || !strings.HasPrefix(at.String(), p.Issuer) {
+		return "", nil, fmt.Errorf("%s has no form of the provider's: %s: %.300s", at, response.Status, page)
 	}
-	to, err := response.Request.URL.Parse(html.UnescapeString(string(found[1])))
+	leads, err := at.Parse(html.UnescapeString(string(found[1])))
 	if err != nil {
-		return nil, err
+		return "", nil, err
 	}
-	return client.PostForm(to.String(), url.Values{"login": {person.Email}, "password": {person.Password}})
+	return leads.String(), page, nil
 }

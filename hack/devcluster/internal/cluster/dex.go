@@ -32,7 +32,9 @@ var people = []person{
 
 const adminPerson = "admin"
 
-func (c *Cluster) issuerURL() string { return fmt.Sprintf("https://localhost:%d/dex", c.Ports.Dex) }
+// issuerURL is the identity provider's address. It has no path: below one, Dex lets no public client have both the browser of
+// this machine and another device.
+func (c *Cluster) issuerURL() string { return fmt.Sprintf("https://localhost:%d", c.Ports.Dex) }
 
 func (c *Cluster) gatewayURL() string { return fmt.Sprintf("https://localhost:%d", c.Ports.Gateway) }
 
