@@ -24,6 +24,8 @@ DEVCLUSTER := $(SOMA_DEV_DIR)/bin/devcluster --root $(CURDIR) --dir $(SOMA_DEV_D
 
 # The modules of the repository: the product's, and those that only build and test it.
 MODULES := . hack/devcluster hack/dex hack/images hack/manifests
+# Its tests need a development cluster.
+DRIVEN := test/browser
 # What takes minutes to compile is held tidy alone: programs that Soma is measured against are compiled by `make bench-kueue` and
 # `make bench-gateway`, Traefik for the development cluster.
 MEASURED := test/performance/kueue test/performance/oauth2proxy hack/traefik
@@ -83,12 +85,12 @@ generate: ## Generate code, manifests and the reference from the types
 .PHONY: lint
 lint: ## Run the linters (.golangci.yml)
 	linter=$$($(GO) tool -modfile=hack/tools/lint/go.mod -n golangci-lint); \
-	for module in $(MODULES); do (cd $$module && $(ALIKE) $$linter run --allow-serial-runners --config $(CURDIR)/.golangci.yml \
+	for module in $(MODULES) $(DRIVEN); do (cd $$module && $(ALIKE) $$linter run --allow-serial-runners --config $(CURDIR)/.golangci.yml \
 	  $$(cd $(CURDIR)/$$module && $(GO) list -f '{{.Dir}}' ./... | grep -v /devcluster/cmd/)); done
 
 .PHONY: verify
 verify: ## Check that what is generated is current, layers hold, modules are tidy, manifests are valid
-	$(ALIKE) hack/verify $(MODULES) $(MEASURED)
+	$(ALIKE) hack/verify $(MODULES) $(DRIVEN) $(MEASURED)
 
 .PHONY: test
 test: test-unit test-integration test-e2e ## Run all tests; needs `make up`
@@ -124,10 +126,16 @@ test-fuzz: ## Look for a world in which the scheduler's engine breaks a promise 
 
 .PHONY: test-e2e
 test-e2e: ## Run the end-to-end suite against KUBECONFIG, by default the development cluster (FOCUS=regexp for a part)
-	hack/shells
+	hack/test-packages
 	hack/with-cluster $(GO) test -timeout 30m -count 1 ./test/e2e/... $(if $(FOCUS),-ginkgo.focus '$(FOCUS)')
 	if [ -z '$(FOCUS)' ] && [ -x $(SOMA_DEV_DIR)/bin/kube-apiserver ]; then \
 	  KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin hack/with-cluster sh -c 'SOMA_TEST_CLUSTER=$$KUBECONFIG $(GO) test -count 1 ./internal/gateway/kubeproxy -run RealNode'; fi
+	$(if $(FOCUS),,$(MAKE) test-browser)
+
+.PHONY: test-browser
+test-browser: ## Look at pages of jobs on the development cluster in a real browser (SOMA_BROWSER_SHOTS=folder keeps pictures)
+	hack/test-packages
+	hack/with-cluster $(GO) -C test/browser test -v -timeout 10m -count 1 .
 
 .PHONY: test-e2e-kind
 test-e2e-kind: ## Run the end-to-end suite in a new kind cluster (needs Docker and kind)

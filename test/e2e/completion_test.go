@@ -19,7 +19,7 @@ import (
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
 
-// shells are the shells that complete, as they are started, and how they learn the script in a folder. hack/shells
+// shells are the shells that complete, as they are started, and how they learn the script in a folder. hack/test-packages
 // installs them.
 var shells = map[string]struct{ start, script, learn string }{
 	"bash": {"bash --norc --noprofile -i", "soma", `. /usr/share/bash-completion/bash_completion; . %s/soma; PS1='%s'`},

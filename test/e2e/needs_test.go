@@ -61,7 +61,7 @@ func (s *surroundings) lacking() map[string]string {
 		lacks["devcluster"] = "KUBECONFIG is not that of a development cluster, so no part of it can be stopped from here"
 	}
 	if len(s.missingShells) > 0 {
-		lacks["shells"] = "this machine lacks " + strings.Join(s.missingShells, ", ") + " (hack/shells installs them)"
+		lacks["shells"] = "this machine lacks " + strings.Join(s.missingShells, ", ") + " (hack/test-packages installs them)"
 	}
 	if slices.ContainsFunc(s.nodes, func(n corev1.Node) bool {
 		return !isSimulated(&n) && !strings.HasPrefix(n.Status.NodeInfo.ContainerRuntimeVersion, "containerd://")
