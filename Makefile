@@ -21,6 +21,8 @@ TOOL := $(GO) tool -modfile=hack/tools/go.mod
 ALIKE := CGO_ENABLED=0 GOFLAGS='$(strip $(GOFLAGS) -trimpath)'
 
 DEVCLUSTER := $(SOMA_DEV_DIR)/bin/devcluster --root $(CURDIR) --dir $(SOMA_DEV_DIR)
+# Whether there is what it builds.
+BUILT := [[ -e $(SOMA_DEV_DIR)/bin/kube && -e $(SOMA_DEV_DIR)/bin/dex && $(SOMA_DEV_DIR)/bin/traefik -nt hack/traefik/go.mod ]]
 
 # The modules of the repository: the product's, and those that only build and test it.
 MODULES := . hack/devcluster hack/dex hack/images hack/manifests
@@ -33,7 +35,7 @@ MEASURED := test/performance/kueue test/performance/oauth2proxy hack/traefik
 ##@ The development cluster
 
 .PHONY: up
-up: build images devcluster ## Bring a real Kubernetes with Soma up on this machine (NODES=4 simulated nodes, without it as many as before)
+up: images ## Bring a real Kubernetes with Soma up on this machine (NODES=4 simulated nodes, without it as many as before)
 	$(DEVCLUSTER) up
 
 .PHONY: down
@@ -41,7 +43,7 @@ down: ## End the development cluster; its data stays (PURGE=1 removes it)
 	@if [ -x $(SOMA_DEV_DIR)/bin/devcluster ]; then $(DEVCLUSTER) down $(if $(PURGE),--purge); else echo 'There is no cluster in $(SOMA_DEV_DIR).'; fi
 
 .PHONY: deploy-dev
-deploy-dev: build images devcluster ## Put what changed of Soma onto the development cluster: the loop of who works on it
+deploy-dev: images ## Put what changed of Soma onto the development cluster: the loop of who works on it
 	$(DEVCLUSTER) import
 	hack/deploy/dev
 	hack/deploy/sign-in-link
@@ -64,16 +66,17 @@ build: ## Build bin/manager, bin/history, bin/gateway and bin/soma
 	ln -sf soma bin/kubectl-soma
 
 .PHONY: images
-images: build ## Make the container images that changed, into .soma/images
+images: build devcluster ## Make the container images that changed, into .soma/images
 	$(STATIC) $(GO) -C hack/images build -trimpath -buildvcs=false -o ../../bin/images .
-	bin/images build --out $(SOMA_DEV_DIR)/images
+	bin/images build --out $(SOMA_DEV_DIR)/images --traefik $(SOMA_DEV_DIR)/bin/traefik
 
-# The program is always current; what it builds itself, Kubernetes and the rest, `make up` keeps current.
+# The program is always current; what it builds itself, Kubernetes and the rest, `make up` keeps current, and Traefik this: there is an
+# image of it.
 .PHONY: devcluster
 devcluster:
-	@test -e $(SOMA_DEV_DIR)/bin/kube -a -e $(SOMA_DEV_DIR)/bin/dex || echo 'Building the development cluster (the first time this takes several minutes) …'
+	@$(BUILT) || echo 'Building the development cluster (the first time this takes several minutes) …'
 	@$(STATIC) $(GO) -C hack/devcluster build -mod=readonly -buildvcs=false -trimpath -ldflags '-s -w' -o $(SOMA_DEV_DIR)/bin/ .
-	@test -e $(SOMA_DEV_DIR)/bin/kube -a -e $(SOMA_DEV_DIR)/bin/dex || $(DEVCLUSTER) build
+	@$(BUILT) || $(DEVCLUSTER) build
 
 .PHONY: generate
 generate: ## Generate code, manifests and the reference from the types

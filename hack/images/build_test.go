@@ -64,7 +64,7 @@ func TestBuildMakesWhatChanged(t *testing.T) {
 
 func TestBuildOfWhatCannotBeMade(t *testing.T) {
 	out := t.TempDir()
-	missing := program("manager", settings{bin: t.TempDir(), tag: "dev"})
+	missing := program(identity{"manager", "dev"}, filepath.Join(t.TempDir(), "manager"), "make build")
 	var said bytes.Buffer
 	if err := buildOne(t.Context(), &said, out, missing); !errors.Is(err, errUnavailable) {
 		t.Errorf("got %v, want errUnavailable", err)

@@ -68,19 +68,22 @@ type settings struct {
 	tag string
 	// bin is the directory of Soma's own binaries.
 	bin string
-	// traefik is the directory of the module that pins Traefik.
+	// traefik is the file of Traefik's program.
 	traefik string
 }
 
 // catalog lists every image. To add one, add it here.
 func catalog(s settings) []image {
+	own := func(name string) image {
+		return program(identity{name, s.tag}, filepath.Join(s.bin, name), "make build")
+	}
 	return []image{
 		pause(),
 		busybox(),
-		program("manager", s),
-		program("history", s),
-		program("gateway", s),
-		traefik(s),
+		own("manager"),
+		own("history"),
+		own("gateway"),
+		program(identity{"traefik", "1"}, s.traefik, "make devcluster"),
 		sklearn(),
 	}
 }

@@ -38,7 +38,7 @@ func execute(ctx context.Context, args []string) error {
 	flags := flag.NewFlagSet("images", flag.ContinueOnError)
 	flags.StringVar(&s.out, "out", ".soma/images", "`directory` of the archives")
 	flags.StringVar(&s.bin, "bin", "bin", "`directory` of Soma's own binaries")
-	flags.StringVar(&s.traefik, "traefik", "hack/traefik", "`directory` of the module that pins Traefik")
+	flags.StringVar(&s.traefik, "traefik", ".soma/bin/traefik", "`file` of Traefik's program")
 	flags.StringVar(&s.tag, "tag", "dev", "`tag` of Soma's own images")
 	flags.StringVar(&only, "only", "", "comma-separated `names`: build these alone, and fail if one cannot be built")
 	flags.Usage = func() {

@@ -31,40 +31,21 @@ func pause() image {
 			if err := os.WriteFile(main, code, 0o600); err != nil {
 				return nil, err
 			}
-			binary, err := compile(ctx, work, work, main)
+			target := filepath.Join(work, "pause")
+			build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false",
+				"-ldflags=-s -w -buildid=", "-o", target, main)
+			build.Dir = work
+			build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH, "GOWORK=off", "GOFLAGS=")
+			if out, err := build.CombinedOutput(); err != nil {
+				return nil, fmt.Errorf("building pause: %w\n%s", err, out)
+			}
+			binary, err := os.ReadFile(target) //nolint:gosec // our own scratch file
 			if err != nil {
 				return nil, err
 			}
-			return []entry{binary.as("pause")}, nil
+			return []entry{file("pause", 0o755, binary)}, nil
 		},
 	}
-}
-
-// binary is a program that was compiled.
-type binary struct {
-	path string
-	size int64
-}
-
-// as is the program as a file of an image.
-func (b binary) as(name string) entry {
-	return entry{name: name, mode: 0o755, size: b.size, open: func() (io.ReadCloser, error) { return os.Open(b.path) }}
-}
-
-// compile compiles a static program, in the module of a directory, into work.
-func compile(ctx context.Context, work, dir, pkg string) (binary, error) {
-	target := filepath.Join(work, "program")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", "-ldflags=-s -w -buildid=", "-o", target, pkg) //nolint:gosec // named in the catalogue
-	build.Dir = dir
-	build.Env = append(os.Environ(), "CGO_ENABLED=0", "GOOS=linux", "GOARCH="+runtime.GOARCH, "GOWORK=off", "GOFLAGS=")
-	if out, err := build.CombinedOutput(); err != nil {
-		return binary{}, fmt.Errorf("compile %s: %w\n%s", pkg, err, out)
-	}
-	info, err := os.Stat(target)
-	if err != nil {
-		return binary{}, err
-	}
-	return binary{path: target, size: info.Size()}, nil
 }
 
 // busybox is a shell and the usual small tools, for tests and for looking around.
@@ -117,25 +98,18 @@ func busyboxTree(binary []byte, applets []string) []entry {
 	return tree
 }
 
-// Who programs of ours run as.
-var (
-	nonrootPasswd = file("etc/passwd", 0o644, []byte("nonroot:x:65532:65532:nonroot:/:/sbin/nologin\n"))
-	nonrootGroup  = file("etc/group", 0o644, []byte("nonroot:x:65532:\n"))
-)
-
-// program is the image of one of Soma's own programs: its static binary and nothing else.
-func program(name string, s settings) image {
-	path := filepath.Join(s.bin, name)
+// program is the image of a static binary and nothing else; built says how the binary is made.
+func program(id identity, path, built string) image {
 	open := func() (io.ReadCloser, error) { return os.Open(path) } //nolint:gosec // chosen on the command line
 	return image{
-		identity: identity{name, s.tag},
-		about:    "Soma's " + name,
-		config:   v1.Config{Entrypoint: []string{"/" + name}, User: "65532:65532", WorkingDir: "/"},
+		identity: id,
+		about:    "the program " + id.name,
+		config:   v1.Config{Entrypoint: []string{"/" + id.name}, User: "65532:65532", WorkingDir: "/"},
 		sources:  []string{"small.go"},
 		inputs:   []input{{name: "binary", open: open}},
 		check: func() error {
 			if _, err := os.Stat(path); err != nil {
-				return fmt.Errorf("%w: %s is not built yet (make build)", errUnavailable, path)
+				return fmt.Errorf("%w: %s is not built yet (%s)", errUnavailable, path, built)
 			}
 			return nil
 		},
@@ -145,8 +119,9 @@ func program(name string, s settings) image {
 				return nil, err
 			}
 			return []entry{
-				{name: name, mode: 0o755, size: info.Size(), open: open},
-				nonrootPasswd, nonrootGroup,
+				{name: id.name, mode: 0o755, size: info.Size(), open: open},
+				file("etc/passwd", 0o644, []byte("nonroot:x:65532:65532:nonroot:/:/sbin/nologin\n")),
+				file("etc/group", 0o644, []byte("nonroot:x:65532:\n")),
 			}, nil
 		},
 	}

@@ -31,7 +31,7 @@ func (c *Cluster) Build(ctx context.Context) error {
 		return err
 	}
 	return c.progress.Step("programs", func() error {
-		if err := errors.Join(c.compile(ctx), c.compileDex(ctx)); err != nil {
+		if err := errors.Join(c.compile(ctx), c.compileOther(ctx, "dex", "."), c.compileOther(ctx, "traefik", "github.com/traefik/traefik/v3/cmd/traefik")); err != nil {
 			return err
 		}
 		for _, name := range kubernetesNames {
@@ -69,13 +69,14 @@ func (c *Cluster) compile(ctx context.Context) error {
 	return nil
 }
 
-// compileDex builds the identity provider. It has a module of its own, as it and Kubernetes need different versions of much.
-func (c *Cluster) compileDex(ctx context.Context) error {
-	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", c.path("bin")+"/", ".") //nolint:gosec // our own package
-	cmd.Dir = filepath.Join(c.Root, "hack", "dex")
+// compileOther builds a program of another folder of hack: the identity provider, or the proxy before the pages of jobs. They have
+// modules of their own, as each of them and Kubernetes need different versions of much.
+func (c *Cluster) compileOther(ctx context.Context, name, pkg string) error {
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", c.path("bin")+"/", pkg) //nolint:gosec // named by us
+	cmd.Dir = filepath.Join(c.Root, "hack", name)
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOFLAGS=-mod=readonly -buildvcs=false")
 	if said, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("go build of the identity provider: %w\n%s", err, said)
+		return fmt.Errorf("go build of %s: %w\n%s", name, err, said)
 	}
 	return nil
 }
