@@ -166,7 +166,7 @@ type UserStatus struct {
 	// +kubebuilder:validation:items:MaxLength=253
 	Groups []string `json:"groups,omitempty"`
 
-	// lastSignIn is when the person last signed in.
+	// lastSignIn is when the person last signed in, or the identity provider said of which groups they are by now.
 	// +optional
 	LastSignIn *metav1.Time `json:"lastSignIn,omitempty"`
 

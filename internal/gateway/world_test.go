@@ -24,6 +24,7 @@ import (
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/cache"
 	"sigs.k8s.io/controller-runtime/pkg/client"
+	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
@@ -122,6 +123,9 @@ type world struct {
 	external string
 	config   *config.Config
 	clock    *later
+	// writes counts those of statuses, which fail while unwritable.
+	writes     atomic.Int64
+	unwritable atomic.Bool
 
 	mu sync.Mutex
 	// active is where the address of the gateway leads to.
@@ -178,10 +182,19 @@ func (w *world) serve(t *testing.T, listener net.Listener, c *config.Config) *ga
 	if err != nil {
 		t.Fatal(err)
 	}
-	direct, err := client.New(api.Config, client.Options{Scheme: api.Scheme()})
+	direct, err := client.NewWithWatch(api.Config, client.Options{Scheme: api.Scheme()})
 	if err != nil {
 		t.Fatal(err)
 	}
+	direct = interceptor.NewClient(direct, interceptor.Funcs{
+		SubResourcePatch: func(ctx context.Context, c client.Client, sub string, o client.Object, p client.Patch, options ...client.SubResourcePatchOption) error {
+			if w.unwritable.Load() {
+				return errors.New("the test lets nobody write")
+			}
+			w.writes.Add(1)
+			return c.SubResource(sub).Patch(ctx, o, p, options...)
+		},
+	})
 	g, err := gateway.New(gateway.Options{
 		Config: c, Authority: follows, Client: direct, Namespace: namespace, Clock: w.clock,
 		Log: testr.NewWithOptions(t, testr.Options{}),

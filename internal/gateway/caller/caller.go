@@ -54,18 +54,35 @@ var ErrRefused = errors.New("the credentials are not accepted: sign in again")
 // ErrTooMany is what a client is told that tried too often with credentials that nobody could have given it.
 var ErrTooMany = errors.New("too many attempts that failed: wait a minute")
 
+// ErrUnavailable is what a client is told whose credentials may count, but not what goes with them.
+var ErrUnavailable = errors.New("the cluster does not answer as it should: try again in a moment")
+
 // Status is the status of HTTP for an error of an Authenticator.
 func Status(err error) int {
-	if errors.Is(err, ErrTooMany) {
+	switch {
+	case errors.Is(err, ErrTooMany):
 		return http.StatusTooManyRequests
+	case errors.Is(err, ErrUnavailable):
+		return http.StatusServiceUnavailable
 	}
 	return http.StatusUnauthorized
 }
 
+// RetryAfter is after how many seconds to come again with an error of an Authenticator. It is 0 where that does not help.
+func RetryAfter(err error) int {
+	switch Status(err) {
+	case http.StatusTooManyRequests:
+		return 60
+	case http.StatusServiceUnavailable:
+		return 5
+	}
+	return 0
+}
+
 // Authenticator finds the caller of a request.
 type Authenticator interface {
-	// Authenticate returns ErrNone where a request has no credentials, and ErrRefused or ErrTooMany where they do not count. A
-	// request with a bearer token is judged by that alone: its cookies do not count.
+	// Authenticate returns ErrNone where a request has no credentials, ErrRefused or ErrTooMany where they do not count, and
+	// ErrUnavailable where that cannot be said. A request with a bearer token is judged by that alone: its cookies do not count.
 	Authenticate(r *http.Request) (Caller, error)
 	// StillValid reports whether a caller that was found before would be found now. Streams ask it again and again.
 	StillValid(c Caller) bool

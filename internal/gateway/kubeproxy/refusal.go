@@ -52,8 +52,16 @@ func badRequest(reason Reason, err error) *refusal {
 	return refuse(reason, http.StatusBadRequest, metav1.StatusReasonBadRequest, "%v", err)
 }
 
-// unauthenticated answers whoever is not known. All are told the same, whatever was wrong.
+// unauthenticated answers whoever is not known. All are told the same, whatever was wrong with what they came with.
 func unauthenticated(err error) *refusal {
+	switch caller.Status(err) {
+	case http.StatusTooManyRequests:
+		return tooMany(caller.RetryAfter(err), "%v", err)
+	case http.StatusServiceUnavailable:
+		r := refuse(ReasonUpstream, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "%v", err)
+		r.status.Details = &metav1.StatusDetails{RetryAfterSeconds: int32(caller.RetryAfter(err))}
+		return r
+	}
 	if !errors.Is(err, caller.ErrNone) {
 		err = caller.ErrRefused
 	}

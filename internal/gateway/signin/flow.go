@@ -156,7 +156,7 @@ func (s *Service) finish(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if claims.MoreGroups > 0 {
 		s.log.Info("groups left out", "user", user.Name, "more", claims.MoreGroups)
 	}
-	if err := s.people.signedIn(ctx, user.Name, string(user.UID), claims.Groups); err != nil {
+	if err := s.people.told(ctx, user.Name, string(user.UID), &claims); err != nil {
 		s.log.Error(err, "a sign-in was not noted", "user", user.Name)
 		s.fail(w, http.StatusServiceUnavailable, "The sign-in could not be finished", "The cluster does not answer as it should. Try again in a moment.")
 		return

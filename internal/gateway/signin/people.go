@@ -48,17 +48,13 @@ func (p people) update(ctx context.Context, name, uid string, change func(*v1alp
 	})
 }
 
-// signedIn notes that somebody signed in, and the groups that the identity provider told.
-func (p people) signedIn(ctx context.Context, name, uid string, groups []string) error {
+// told notes what a token of the identity provider says, unless it is known from a later one.
+func (p people) told(ctx context.Context, name, uid string, claims *provider.Claims) error {
 	return p.update(ctx, name, uid, func(status *v1alpha1.UserStatus) {
-		status.Groups = groups
-		status.LastSignIn = &metav1.Time{Time: p.now().Truncate(time.Second)}
+		if !older(status, claims) {
+			status.Groups, status.LastSignIn = claims.Groups, &metav1.Time{Time: claims.IssuedAt}
+		}
 	})
-}
-
-// seen notes the groups that the identity provider tells by now, if they are others.
-func (p people) seen(ctx context.Context, name, uid string, groups []string) error {
-	return p.update(ctx, name, uid, func(status *v1alpha1.UserStatus) { status.Groups = groups })
 }
 
 // end notes that a session was signed out.

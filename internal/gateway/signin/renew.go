@@ -109,9 +109,12 @@ func (s *Service) askNow(ctx context.Context, kept session.Session) (session.Ses
 	if tokens.Claims.Identity.Issuer != kept.Issuer || tokens.Claims.Identity.Subject != kept.Subject {
 		return kept, errors.New("it answered for somebody else")
 	}
-	if err := s.people.seen(ctx, kept.User, kept.UID, tokens.Claims.Groups); err != nil {
-		s.log.Error(err, "groups were not noted", "user", kept.User)
-	}
 	kept.Refresh, kept.Asked = tokens.Refresh, now
+	if user := s.byIdentity(tokens.Claims.Identity); user != nil {
+		if err := s.note(ctx, user, &tokens.Claims); err != nil {
+			s.log.Error(err, "groups were not noted", "user", kept.User)
+			kept.Asked = now.Add(retryAfter - askAfter)
+		}
+	}
 	return kept, nil
 }

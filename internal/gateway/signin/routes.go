@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/soma-platform/soma/internal/access"
@@ -88,13 +89,12 @@ func (s *Service) whoami(w http.ResponseWriter, r *http.Request) {
 
 // Refuse answers a program whose credentials do not count.
 func Refuse(w http.ResponseWriter, err error) {
-	status := caller.Status(err)
-	if status == http.StatusTooManyRequests {
-		w.Header().Set("Retry-After", "60")
+	if seconds := caller.RetryAfter(err); seconds > 0 {
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
 	} else {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="soma"`)
 	}
-	http.Error(w, err.Error(), status)
+	http.Error(w, err.Error(), caller.Status(err))
 }
 
 // wellKnown tells a command line how to sign in. It is for everybody to read.

@@ -11,9 +11,11 @@ import (
 	"time"
 
 	"github.com/go-logr/logr"
+	"golang.org/x/sync/singleflight"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/authority"
 	"github.com/soma-platform/soma/internal/gateway/caller"
@@ -64,6 +66,7 @@ type Service struct {
 	log       logr.Logger
 	ca        []byte
 	asked     *asked
+	noting    singleflight.Group
 
 	signIns, userSignIns, failures *limit.Limit
 }
@@ -102,6 +105,9 @@ func (s *Service) Authenticate(r *http.Request) (caller.Caller, error) {
 		return found, nil
 	case errors.Is(err, caller.ErrNone), errors.Is(err, caller.ErrTooMany):
 		return caller.Caller{}, err
+	case errors.Is(err, caller.ErrUnavailable):
+		s.log.Error(err, "a request was not answered", "user", found.User)
+		return caller.Caller{}, caller.ErrUnavailable
 	case errors.Is(err, errUnbelieved):
 		s.failures.Allow(limit.Remote(r), s.clock.Now())
 	}
@@ -207,14 +213,22 @@ func (s *Service) bearer(ctx context.Context, raw string) (found caller.Caller, 
 	found = caller.Caller{
 		Identity: claims.Identity, Session: "id:" + hashOf(signed)[:32], IssuedAt: claims.SignedIn, ExpiresAt: claims.Expires, Via: caller.ViaIDToken,
 	}
-	s.authority.View(func(d *access.Directory, _ *access.Membership, _ time.Time) {
-		if name, known := d.ByIdentity(claims.Identity); known {
-			user := d.User(name)
-			found.User, found.UID, found.Groups = name, string(user.UID), user.Status.Groups
-		}
-	})
-	if found.User == "" {
+	user := s.byIdentity(claims.Identity)
+	if user == nil {
 		return found, fmt.Errorf("no User has the identity %q of %s", claims.Identity.Subject, claims.Identity.Issuer)
 	}
-	return found, nil
+	found.User, found.UID = user.Name, string(user.UID)
+	return s.withGroups(ctx, found, user, &claims)
+}
+
+// withGroups is a caller with the groups that are noted once what the token says is. What does not count anyway changes nothing.
+func (s *Service) withGroups(ctx context.Context, c caller.Caller, user *v1alpha1.User, claims *provider.Claims) (caller.Caller, error) {
+	if err := s.refusal(c); err != nil {
+		return c, err
+	}
+	if err := s.note(ctx, user, claims); err != nil {
+		return c, fmt.Errorf("%w: %w", caller.ErrUnavailable, err)
+	}
+	c.Groups = s.groups(c.User)
+	return c, nil
 }

@@ -5427,7 +5427,7 @@ func schema_soma_platform_soma_api_v1alpha1_UserStatus(ref common.ReferenceCallb
 					},
 					"lastSignIn": {
 						SchemaProps: spec.SchemaProps{
-							Description: "lastSignIn is when the person last signed in.",
+							Description: "lastSignIn is when the person last signed in, or the identity provider said of which groups they are by now.",
 							Ref:         ref(v1.Time{}.OpenAPIModelName()),
 						},
 					},
