@@ -3,14 +3,19 @@ package gateway_test
 import (
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
+	"sigs.k8s.io/yaml"
+
 	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/gateway/config"
 	"github.com/soma-platform/soma/internal/signin"
+	"github.com/soma-platform/soma/internal/testing/dex"
 )
 
 // setStatus changes a user's status and waits until that is known.
@@ -94,4 +99,90 @@ func TestGroupsOfTokens(t *testing.T) {
 			t.Errorf("who is disabled is %q: %d, and something is written", who, status)
 		}
 	})
+}
+
+// andAnother adds another identity provider to a configuration. Its groups have the prefix.
+func andAnother(t *testing.T, w *world, c *config.Config, prefix string, people ...dex.Person) *dex.Provider {
+	t.Helper()
+	other := dex.Start(t, dex.Options{
+		Clients: []dex.Client{{ID: clientID, Name: "Soma", RedirectURIs: []string{c.ExternalURL + "/signin/callback"}}},
+		People:  people, TokenLifetime: 24 * time.Hour,
+	})
+	w.Pool.AppendCertsFromPEM(other.CA)
+	c.Issuers = append(c.Issuers, config.Issuer{Name: "other", URL: other.Issuer, ClientID: clientID, CAFile: other.CAFile, GroupsPrefix: prefix})
+	text, err := yaml.Marshal(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := config.Parse(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	*c = *parsed
+	return other
+}
+
+// TestGroupsOfTwoProviders: each tells of its own groups alone.
+func TestGroupsOfTwoProviders(t *testing.T) {
+	w := newWorld(t, nil)
+	there := alice
+	there.Groups = []string{"ml", "vision"}
+	two := *w.config
+	other := andAnother(t, w, &two, "other:", there)
+	w.serve(t, listen(t), &two)
+	user := w.user(t, alice)
+	change(t, "alice", func(u *v1alpha1.User) {
+		u.Spec.Identities = append(u.Spec.Identities, v1alpha1.Identity{Issuer: other.Issuer, Subject: other.Subject(there)})
+	})
+	is := func(want ...string) {
+		t.Helper()
+		eventually(t, "the groups are "+strings.Join(want, " "), func() bool {
+			return known("alice", func(u *v1alpha1.User) bool { return slices.Equal(u.Status.Groups, want) })
+		})
+	}
+	both := []string{"other:ml", "other:vision", "research", "vision"}
+
+	here := w.mustSignIn(t, alice)
+	is("research", "vision")
+	response, err := other.SignIn(w.browser(t), w.external+"/signin/start?issuer=other", there)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page := body(t, response); !strings.Contains(page, "You are signed in") {
+		t.Fatalf("alice does not get in at the other: %s", page)
+	}
+	is(both...)
+	_, tokens := w.login(t, alice)
+	before := w.writes.Load()
+	for range 3 {
+		w.clock.put(20 * time.Minute)
+		for browser, token := range map[*http.Client]string{here: "", w.browser(t): tokens.ID} {
+			if who, status := w.whoami(t, browser, token); who != "alice" {
+				t.Fatalf("alice is %q: %d", who, status)
+			}
+		}
+	}
+	is(both...)
+	if after := w.writes.Load(); after != before {
+		t.Errorf("%d writes without news", after-before)
+	}
+
+	change(t, "alice", func(u *v1alpha1.User) { u.Spec.Identities = user.Spec.Identities })
+	if who, status := w.whoami(t, w.browser(t), tokens.ID); who != "alice" {
+		t.Fatalf("alice is %q: %d", who, status)
+	}
+	is("research", "vision")
+}
+
+// TestGroupOfAnotherProvider: what one provider calls as another one's groups are called is no group.
+func TestGroupOfAnotherProvider(t *testing.T) {
+	w := newWorld(t, nil)
+	two := *w.config
+	andAnother(t, w, &two, "vis")
+	w.serve(t, listen(t), &two)
+	w.user(t, alice)
+	w.mustSignIn(t, alice)
+	if groups := read(t, "alice").Status.Groups; !slices.Equal(groups, []string{"research"}) {
+		t.Errorf("alice is in %v", groups)
+	}
 }

@@ -92,8 +92,18 @@ type Issuer struct {
 	Scopes []string `json:"scopes,omitempty"`
 	// GroupsClaim is the claim with the names of the person's groups, `groups` by default.
 	GroupsClaim string `json:"groupsClaim,omitempty"`
-	// Groups of more than one provider can have one name: what is put before the names of these. Nothing by default.
+	// Groups of more than one provider can have one name: what is put before the names of these. Nothing by default. With
+	// several providers each has another one, of which none begins with another and one may be empty.
 	GroupsPrefix string `json:"groupsPrefix,omitempty"`
+
+	// others are the prefixes of the other providers, empty ones left out.
+	others []string
+}
+
+// Owns reports whether a group, with its prefix, is one of this provider's.
+func (i *Issuer) Owns(group string) bool {
+	return strings.HasPrefix(group, i.GroupsPrefix) &&
+		(i.GroupsPrefix != "" || !slices.ContainsFunc(i.others, func(other string) bool { return strings.HasPrefix(group, other) }))
 }
 
 // Title is what people know the issuer by.
@@ -154,6 +164,11 @@ func Parse(text []byte) (*Config, error) {
 	}
 	for i := range c.Issuers {
 		c.Issuers[i].complete()
+		for j := range c.Issuers {
+			if prefix := c.Issuers[j].GroupsPrefix; j != i && prefix != "" {
+				c.Issuers[i].others = append(c.Issuers[i].others, prefix)
+			}
+		}
 	}
 	if c.JobPages != nil {
 		c.JobPages.BindAddress = cmp.Or(c.JobPages.BindAddress, defaultPagesAddress)
@@ -208,8 +223,19 @@ func (c *Config) validate() error {
 		if err := issuer.validate(); err != nil {
 			wrong = append(wrong, fmt.Errorf("issuers[%d]: %w", i, err))
 		}
+		for j := range c.Issuers[:i] {
+			if mixed(issuer.GroupsPrefix, c.Issuers[j].GroupsPrefix) {
+				wrong = append(wrong, fmt.Errorf("issuers[%d]: groupsPrefix %q must tell its groups from those of %s, which has %q: take one for each that ends in a sign like ':'",
+					i, issuer.GroupsPrefix, c.Issuers[j].Name, c.Issuers[j].GroupsPrefix))
+			}
+		}
 	}
 	return errors.Join(wrong...)
+}
+
+// mixed reports whether a group with one prefix could be one with the other.
+func mixed(a, b string) bool {
+	return a == b || a != "" && b != "" && (strings.HasPrefix(a, b) || strings.HasPrefix(b, a))
 }
 
 var (

@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// The bounds of what a User keeps.
-	maxGroups    = 256
+	// MaxGroups is how many groups a User keeps. The others are bounds of what a User keeps as well.
+	MaxGroups    = 256
 	maxGroup     = 253
 	maxSubject   = 255
 	maxEmail     = 254
@@ -180,17 +180,17 @@ func (c *Claims) readGroups(text []byte, issuer *config.Issuer) error {
 	}
 	for _, group := range groups {
 		group = issuer.GroupsPrefix + group
-		// Nobody is in a group of a name that cannot be written down.
-		if group == "" || len(group) > maxGroup || strings.ContainsFunc(group, func(r rune) bool { return r < ' ' || r == 0x7f }) {
+		// Nobody is in a group of a name that cannot be written down, nor by one provider in one of another's.
+		if group == "" || !issuer.Owns(group) || len(group) > maxGroup || strings.ContainsFunc(group, func(r rune) bool { return r < ' ' || r == 0x7f }) {
 			continue
 		}
 		c.Groups = append(c.Groups, group)
 	}
 	slices.Sort(c.Groups)
 	c.Groups = slices.Compact(c.Groups)
-	if len(c.Groups) > maxGroups {
-		c.MoreGroups = len(c.Groups) - maxGroups
-		c.Groups = c.Groups[:maxGroups]
+	if len(c.Groups) > MaxGroups {
+		c.MoreGroups = len(c.Groups) - MaxGroups
+		c.Groups = c.Groups[:MaxGroups]
 	}
 	return nil
 }

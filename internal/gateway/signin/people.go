@@ -27,12 +27,13 @@ const maxEnded = 64
 
 // people writes what the gateway knows of users. It reads from the API server itself: what it changes, it has just read.
 type people struct {
-	client client.Client
-	now    func() time.Time
+	client    client.Client
+	providers *provider.Providers
+	now       func() time.Time
 }
 
 // update changes the status of the user whose UID is known, until nobody else wrote in between.
-func (p people) update(ctx context.Context, name, uid string, change func(*v1alpha1.UserStatus)) error {
+func (p people) update(ctx context.Context, name, uid string, change func(*v1alpha1.User)) error {
 	return retry.RetryOnConflict(retry.DefaultBackoff, func() error {
 		var user v1alpha1.User
 		if err := p.client.Get(ctx, types.NamespacedName{Name: name}, &user); err != nil {
@@ -42,7 +43,7 @@ func (p people) update(ctx context.Context, name, uid string, change func(*v1alp
 			return apierrors.NewNotFound(v1alpha1.GroupVersion.WithResource("users").GroupResource(), name)
 		}
 		before := user.DeepCopy()
-		change(&user.Status)
+		change(&user)
 		_, err := patch.Status(ctx, p.client, before, &user)
 		return err
 	})
@@ -50,17 +51,17 @@ func (p people) update(ctx context.Context, name, uid string, change func(*v1alp
 
 // told notes what a token of the identity provider says, unless it is known from a later one.
 func (p people) told(ctx context.Context, name, uid string, claims *provider.Claims) error {
-	return p.update(ctx, name, uid, func(status *v1alpha1.UserStatus) {
-		if !older(status, claims) {
-			status.Groups, status.LastSignIn = claims.Groups, &metav1.Time{Time: claims.IssuedAt}
+	return p.update(ctx, name, uid, func(user *v1alpha1.User) {
+		if !older(&user.Status, claims) {
+			user.Status.Groups, user.Status.LastSignIn = p.groups(user, claims), &metav1.Time{Time: claims.IssuedAt}
 		}
 	})
 }
 
 // end notes that a session was signed out.
 func (p people) end(ctx context.Context, name, uid, id string) error {
-	return p.update(ctx, name, uid, func(status *v1alpha1.UserStatus) {
-		status.EndedSessions = endSession(status.EndedSessions, id, p.now())
+	return p.update(ctx, name, uid, func(user *v1alpha1.User) {
+		user.Status.EndedSessions = endSession(user.Status.EndedSessions, id, p.now())
 	})
 }
 

@@ -83,7 +83,7 @@ func New(o Options) (*Service, error) {
 	}
 	return &Service{
 		config: o.Config, keys: o.Keys, authority: o.Authority, providers: providers,
-		people: people{client: o.Client, now: o.Clock.Now},
+		people: people{client: o.Client, providers: providers, now: o.Clock.Now},
 		first:  First{Client: o.Client, Namespace: o.Namespace, Now: o.Clock.Now},
 		clock:  o.Clock, log: o.Log, ca: ca, asked: newAsked(),
 		signIns: limit.New(signInEvery, signInBurst), userSignIns: limit.New(userEvery, userBurst),
