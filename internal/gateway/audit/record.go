@@ -10,8 +10,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Record is one request that was to change something, opened a stream or was refused, or a stream that was cut. Nothing of a
-// body is in it, and no secret.
+// Record is one request that was to change something, read secrets, opened a stream or was refused, or a stream that was cut.
+// Nothing of a body is in it, and no secret.
 type Record struct {
 	// ID of the request; in the API server's own audit log it has the same. A stream that is cut has a second record.
 	ID uuid.UUID

@@ -93,6 +93,9 @@ func (a *attributes) changes() bool {
 	return a.resource && !slices.Contains(looking, a.Verb) || !a.resource && a.Verb != "get" && a.Verb != "head"
 }
 
+// secret reports whether the request is about secrets: who has read one can use it from then on.
+func (a *attributes) secret() bool { return a.resource && a.Group == "" && a.Resource == "secrets" }
+
 // self reports whether the request is a question that everybody may ask: of the API server about themselves, or of Soma about
 // rights, which tells them what they may know with the token that they came with.
 func (a *attributes) self() bool {

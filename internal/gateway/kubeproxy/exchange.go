@@ -39,7 +39,7 @@ func (x *exchange) answered(code int) {
 		x.reason = ReasonForbidden
 	}
 	x.proxy.meters.answered(x, code)
-	if x.reason != "" || x.attributes.changes() || x.attributes.long {
+	if x.reason != "" || x.attributes.changes() || x.attributes.long || x.attributes.secret() {
 		x.record(code)
 	}
 }

@@ -8,11 +8,14 @@ import (
 	"github.com/soma-platform/soma/internal/gateway/audit"
 )
 
-// TestWhatIsRecorded holds the records against all that was asked: each change, each refusal, each stream, and nothing else.
+// TestWhatIsRecorded holds the records against all that was asked: each change, each refusal, each stream, each look at secrets,
+// and nothing else.
 func TestWhatIsRecorded(t *testing.T) {
 	w, project, alice, bob := work(t, "recorded")
 	jobs := jobsPath + project + "/jobs"
 	const manifest = `{"apiVersion":"platform.soma.dev/v1alpha1","kind":"Job","metadata":{"name":"train"},"spec":{"image":"soma.dev/busybox:1","env":[{"name":"TOKEN","value":"in-a-body"}]}}`
+	secrets := "/api/v1/namespaces/" + project + "/secrets"
+	const secret = `{"apiVersion":"v1","kind":"Secret","metadata":{"name":"key","labels":{"platform.soma.dev/secret":"true"}}}`
 	type want struct {
 		user, verb, name, reason string
 		code                     int
@@ -31,6 +34,12 @@ func TestWhatIsRecorded(t *testing.T) {
 		{bob, http.MethodDelete, jobs + "/train", "", []want{{bob, "delete", "train", "Hidden", 404, false}}},
 		{bob, http.MethodGet, jobs, "", []want{{bob, "list", "", "Forbidden", 403, false}}},
 		{bob, http.MethodGet, "/api/v1/secrets", "", []want{{bob, "list", "", "Forbidden", 403, false}}},
+		{alice, http.MethodPost, secrets, secret, []want{{alice, "create", "", "", 201, true}}},
+		{alice, http.MethodGet, secrets + "/key", "", []want{{alice, "get", "key", "", 200, true}}},
+		{alice, http.MethodHead, secrets + "/key", "", []want{{alice, "get", "key", "", 405, true}}},
+		{alice, http.MethodGet, secrets + "/nothing", "", []want{{alice, "get", "nothing", "", 404, true}}},
+		{alice, http.MethodGet, secrets, "", []want{{alice, "list", "", "", 200, true}}},
+		{alice, http.MethodGet, secrets + "?watch=true&timeoutSeconds=1", "", []want{{alice, "watch", "", "", 200, true}}},
 		{"", http.MethodGet, jobs, "", []want{{"", "list", "", "Unauthenticated", 401, false}}},
 		{alice, http.MethodGet, "/api//v1", "", []want{{"", "", "", "Path", 400, false}}},
 		{alice, http.MethodDelete, jobs + "/train", "", []want{{alice, "delete", "train", "", 200, true}}},
