@@ -116,3 +116,14 @@ func (f facts) findRole(p *problems, field, name string, brings func(*role) []ac
 		p.add(field, "there is no role %q that you may give", name)
 	}
 }
+
+// findUser complains where a name is not that of a user who stays: what is given to who is being deleted would be left to a later
+// user of the name.
+func (f facts) findUser(p *problems, field, name string) {
+	switch found := f.directory.User(name); {
+	case found == nil:
+		p.add(field, "there is no user %q", name)
+	case found.DeletionTimestamp != nil:
+		p.add(field, "the user %q is being deleted", name)
+	}
+}

@@ -41,8 +41,8 @@ func (f facts) checkGrant(p *problems, g *grant) {
 	} else if err := checkPlace(string(g.Spec.URI), facts.Organization, g.Namespace); err != nil {
 		p.add("spec.uri", "%v", err)
 	}
-	if name := g.Spec.To.User; name != "" && f.directory.User(name) == nil {
-		p.add("spec.to.user", "there is no user %q", name)
+	if name := g.Spec.To.User; name != "" {
+		f.findUser(p, "spec.to.user", name)
 	}
 	if name := g.Spec.To.Role; name != "" && f.directory.Role(name) == nil {
 		p.add("spec.to.role", "there is no role %q", name)

@@ -43,6 +43,7 @@ func TestDecideGrant(t *testing.T) {
 		"with ..":                          {asker: "soma:carol", after: grantOf("vision", "g", bob, "read job:../robots/x"), want: "'.' or '..'"},
 		"with %2f":                         {asker: "soma:carol", after: grantOf("vision", "g", bob, "read job:a%2fb"), want: "spec.uri"},
 		"to nobody":                        {asker: "soma:carol", after: grantOf("vision", "g", v1alpha1.Grantee{User: "eve"}, "read job:train"), want: `spec.to.user: there is no user "eve"`},
+		"to who is being deleted":          {asker: "soma:carol", after: grantOf("vision", "g", v1alpha1.Grantee{User: "leaving"}, "read job:train"), want: `spec.to.user: the user "leaving" is being deleted`},
 		"to a role that is not there":      {asker: "soma:carol", after: grantOf("vision", "g", v1alpha1.Grantee{Role: "gone"}, "read job:train"), want: `spec.to.role: there is no role "gone"`},
 		"in no project":                    {asker: "kubernetes-admin", after: grantOf("kube-system", "g", bob, "read job:train"), want: `metadata.namespace: there is no project "kube-system"`},
 		"that has ended":                   {asker: "soma:carol", after: until(0, simple()), want: "spec.expiresAt: the grant would have ended already"},

@@ -58,7 +58,7 @@ func (f facts) mayMakeUser(after *user) error {
 	return nil
 }
 
-// takesOver reports whether a change puts the user into other hands, by what says who comes as the user or for the user. Who
+// takesOver reports whether a change puts the user into other hands, by what says who comes as the user, or who else for the user. Who
 // answers for a service account may say so of its tokens and delegates, and everybody of their own delegates.
 func (f facts) takesOver(before, after *user) bool {
 	then, now := &before.Spec, &after.Spec
@@ -70,7 +70,7 @@ func (f facts) takesOver(before, after *user) bool {
 	case !equality.Semantic.DeepEqual(then.Tokens, now.Tokens) && !owner:
 		return true
 	}
-	return !equality.Semantic.DeepEqual(then.Delegates, now.Delegates) && !owner && !self
+	return !owner && !self && slices.ContainsFunc(now.Delegates, func(name string) bool { return !slices.Contains(then.Delegates, name) })
 }
 
 func disabled(u *user) bool { return u.Spec.Disabled != nil && *u.Spec.Disabled }
@@ -112,13 +112,16 @@ func (f facts) checkRoles(p *problems, before, after *user) {
 // checkPeople complains of an owner and of delegates who do not exist.
 func (f facts) checkPeople(p *problems, before, after *user) {
 	if owner := after.Spec.Owner; owner != before.Spec.Owner {
-		if found := f.directory.User(owner); found == nil || found.Spec.Type == v1alpha1.UserServiceAccount {
+		switch found := f.directory.User(owner); {
+		case found == nil || found.Spec.Type == v1alpha1.UserServiceAccount:
 			p.add("spec.owner", "there is no person %q: a person answers for a service account", owner)
+		default:
+			f.findUser(p, "spec.owner", owner)
 		}
 	}
 	for i, name := range after.Spec.Delegates {
-		if !slices.Contains(before.Spec.Delegates, name) && f.directory.User(name) == nil {
-			p.add(fmt.Sprintf("spec.delegates[%d]", i), "there is no user %q", name)
+		if !slices.Contains(before.Spec.Delegates, name) {
+			f.findUser(p, fmt.Sprintf("spec.delegates[%d]", i), name)
 		}
 	}
 }

@@ -56,6 +56,8 @@ func TestDecideUser(t *testing.T) {
 		"the role of one's own organization":       {asker: "soma:erin", made: service("new", "erin", "writer@acme")},
 		"a service account of another":             {asker: "soma:bob", made: service("new", "alice"), want: "you lack write on user://"},
 		"of somebody who is not there":             {asker: "soma:frank", made: service("new", "eve"), want: `spec.owner: there is no person "eve"`},
+		"of who is being deleted":                  {asker: "soma:frank", made: service("new", "leaving"), want: `spec.owner: the user "leaving" is being deleted`},
+		"a delegate who is being deleted":          {asker: "soma:bob", name: "bob", change: delegate("leaving"), want: `spec.delegates[0]: the user "leaving" is being deleted`},
 		"of a service account":                     {asker: "soma:frank", made: service("new", "bot"), want: `spec.owner: there is no person "bot"`},
 		"by a service account, its own":            {asker: "soma:bot", made: service("new", "bot"), want: `spec.owner: there is no person "bot"`},
 		"by a service account, its owner's":        {asker: "soma:bot", made: service("new", "bob"), want: "you lack write on user://"},
@@ -137,4 +139,15 @@ func TestDelegatesSecretsCount(t *testing.T) {
 	d.SetUser("dave", with(d.User("dave").DeepCopy(), func(u *user) { u.Spec.Delegates = []string{"runner"} }))
 	_, err := decideUser(asking(t, d, "soma:bob"), &user{}, service("runner", "bob"))
 	outcome(t, false, err, "you lack manage on secret://*/acme/robots, manage on secret://*/acme/vision: ")
+}
+
+func TestWhoComesForAUserIsGivenAndNotTaken(t *testing.T) {
+	d := company()
+	before := with(d.User("admin-bot").DeepCopy(), func(u *user) { u.Spec.Delegates = []string{"dave"} })
+	fewer := with(before.DeepCopy(), func(u *user) { u.Spec.Delegates = nil })
+	others := with(before.DeepCopy(), func(u *user) { u.Spec.Delegates = []string{"carol"} })
+	escalates, err := decideUser(asking(t, d, "kubernetes-admin"), before, fewer)
+	outcome(t, escalates, err, "")
+	escalates, err = decideUser(asking(t, d, "kubernetes-admin"), before, others)
+	outcome(t, escalates, err, "escalate")
 }
