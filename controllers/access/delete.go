@@ -20,8 +20,8 @@ import (
 // leavingInterval is how soon it is looked again for what is left of a user: not all that has to go tells when it is gone.
 const leavingInterval = 300 * time.Millisecond
 
-// deleteUser brings a user who is being deleted a step further: what is granted to them goes, and the service accounts that they
-// answer for; then all that binds them. A later user of the name begins with nothing.
+// deleteUser brings a user who is being deleted a step further: what is granted to them goes, the service accounts that they
+// answer for, and that they submit jobs for others; then all that binds them. A later user of the name begins with nothing.
 func (r *Reconciler) deleteUser(ctx context.Context, user *v1alpha1.User) (ctrl.Result, error) {
 	if !controllerutil.ContainsFinalizer(user, v1alpha1.FinalizerAccess) {
 		return ctrl.Result{}, nil
@@ -50,6 +50,9 @@ func (r *Reconciler) dismantle(ctx context.Context, user *v1alpha1.User) (left s
 	}
 	if left, err = r.removeAccounts(ctx, user.Name); err != nil || left != "" {
 		return left, err
+	}
+	if err := r.removeDelegate(ctx, user.Name); err != nil {
+		return "", err
 	}
 	gone := false
 	r.Authority.View(func(d *access.Directory, _ *access.Membership, _ time.Time) { gone = !d.Active(user.Name) })
@@ -108,6 +111,26 @@ func (r *Reconciler) removeAccounts(ctx context.Context, user string) (left stri
 		}
 	}
 	return list(there), nil
+}
+
+// removeDelegate takes a user out of those who submit jobs for others: a later user of the name would do so, with their secrets.
+func (r *Reconciler) removeDelegate(ctx context.Context, name string) error {
+	var users v1alpha1.UserList
+	if err := r.Client.List(ctx, &users, client.UnsafeDisableDeepCopy); err != nil {
+		return fmt.Errorf("list for whom user %q submits jobs: %w", name, err)
+	}
+	for i := range users.Items {
+		before := &users.Items[i]
+		if !slices.Contains(before.Spec.Delegates, name) {
+			continue
+		}
+		after := before.DeepCopy()
+		after.Spec.Delegates = slices.DeleteFunc(after.Spec.Delegates, func(delegate string) bool { return delegate == name })
+		if err := r.Client.Patch(ctx, after, client.MergeFromWithOptions(before, client.MergeFromWithOptimisticLock{})); client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("take user %q from the delegates of user %q: %w", name, before.Name, err)
+		}
+	}
+	return nil
 }
 
 // bindings names what binds a user.

@@ -111,6 +111,10 @@ var _ = Describe("A user who is deleted", func() {
 			Type: v1alpha1.UserServiceAccount, Owner: user.Name,
 		}}
 		harness.Create(service)
+		boss := &v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: harness.Unique("boss")}, Spec: v1alpha1.UserSpec{
+			Delegates: []string{"before", user.Name},
+		}}
+		harness.Create(boss)
 		given := []*v1alpha1.Grant{
 			giveRole(one, user.Name, "project-writer"), giveRole(other, user.Name, "project-admin"), giveRole(other, service.Name, "project-reader"),
 		}
@@ -125,6 +129,8 @@ var _ = Describe("A user who is deleted", func() {
 			Expect(g.DeletionTimestamp == nil && harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(g), g) == nil).To(BeFalse(), g.Name)
 		}
 		harness.Gone(service)
+		Expect(harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(boss), boss)).To(Succeed())
+		Expect(boss.Spec.Delegates).To(Equal([]string{"before"}))
 		for _, list := range []client.ObjectList{&rbacv1.RoleBindingList{}, &rbacv1.ClusterRoleBindingList{}} {
 			Expect(harness.K8s.List(harness.Ctx, list, client.HasLabels{v1alpha1.LabelAccess})).To(Succeed())
 			each(list, func(o client.Object) {
