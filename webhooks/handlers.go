@@ -47,6 +47,9 @@ func (r *reviewer) checkRole(ctx context.Context, request admission.Request) err
 	if err != nil {
 		return err
 	}
+	if request.Operation == admissionv1.Delete {
+		return r.look(request.UserInfo, func(f facts) error { return decideRoleEnd(f, before) })
+	}
 	return r.review(ctx, request, before, after, rolesOf(after.Spec.Includes...), func(f facts) (bool, error) {
 		return decideRole(f, before, after)
 	})

@@ -33,6 +33,15 @@ func decideRole(f facts, before, after *role) (escalates bool, err error) {
 	return f.pass(f.directory.Added(before, after, f.now))
 }
 
+// decideRoleEnd decides about a role that is deleted: with one that is in use others lose what they were given.
+func decideRoleEnd(f facts, gone *role) error {
+	d := f.directory
+	if len(d.GrantsOf(gone.Name)) == 0 && len(d.OfRole(gone.Name)) == 0 && len(d.Including(gone.Name)) == 1 {
+		return nil
+	}
+	return f.needs(access.Manage, access.Named(access.Role, gone.Name), "only who manages a role deletes it while users, grants or other roles name it")
+}
+
 // checkAddresses complains of addresses that are no way of writing one, unless they were there before.
 func checkAddresses(p *problems, field string, before, after []v1alpha1.Permission, absolute bool) {
 	for i, permission := range after {

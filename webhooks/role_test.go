@@ -47,3 +47,20 @@ func TestDecideRole(t *testing.T) {
 		})
 	}
 }
+
+func TestDecideRoleEnd(t *testing.T) {
+	for name, tc := range map[string]struct{ asker, role, want string }{
+		"nobody has it":                {"soma:greta", "broken", ""},
+		"users hold it":                {"soma:greta", "hr", "you lack manage on role://hr: "},
+		"grants give it":               {"soma:greta", "writer", "you lack manage on role://writer: "},
+		"who holds it is given rights": {"soma:greta", "that-was", "you lack manage on role://that-was: "},
+		"others include it":            {"soma:greta", "reader", "you lack manage on role://reader: "},
+		"everybody has it":             {"soma:greta", "everyone", "you lack manage on role://everyone: "},
+		"by who manages roles":         {"soma:alice", "writer", ""},
+		"by others":                    {"kubernetes-admin", "writer", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			outcome(t, false, decideRoleEnd(asking(t, company(), tc.asker), roleOf(tc.role, nil)), tc.want)
+		})
+	}
+}

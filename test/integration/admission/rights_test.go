@@ -93,6 +93,19 @@ var _ = Describe("A role", func() {
 	})
 })
 
+var _ = Describe("A role that is in use", func() {
+	It("is deleted by who manages it", func() {
+		gone := func(username, name string) error {
+			return as(username).Delete(harness.Ctx, role(name, nil), client.DryRunAll)
+		}
+		Expect(gone("soma:greta", "reader")).To(refuses("you lack manage on role://reader"))
+		Expect(gone("soma:alice", "reader")).To(Succeed())
+		Expect(gone("kubernetes-admin", "reader")).To(Succeed())
+		made(role("unused", nil))
+		Expect(gone("soma:greta", "unused")).To(Succeed())
+	})
+})
+
 var _ = Describe("A grant", func() {
 	It("says who made it, whatever it says itself", func() {
 		g := grant("vision", "recorded", bob, "read job:train")
