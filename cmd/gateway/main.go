@@ -34,6 +34,7 @@ import (
 	"github.com/soma-platform/soma/internal/gateway/jobpages"
 	"github.com/soma-platform/soma/internal/gateway/kubeproxy"
 	"github.com/soma-platform/soma/internal/gateway/signin"
+	"github.com/soma-platform/soma/internal/gateway/ticket"
 	"github.com/soma-platform/soma/internal/platform/version"
 )
 
@@ -157,12 +158,13 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 	}
 	kubernetes, err := kubeproxy.New(kubeproxy.Options{
 		Prefix: signin.KubernetesPath, Config: api, Authenticator: door.Authenticator(), Authority: rights, Audit: trail,
-		Origins: []string{c.Origin()}, Limits: kubeproxy.DefaultLimits(), Clock: clock.RealClock{}, Log: log.WithName("kubernetes"), Registry: metrics.Registry,
+		Origins: []string{c.Origin()}, Tickets: ticket.New(door.Keys(), clock.RealClock{}), Limits: kubeproxy.DefaultLimits(), Clock: clock.RealClock{}, Log: log.WithName("kubernetes"), Registry: metrics.Registry,
 	})
 	if err != nil {
 		return err
 	}
 	door.Mount(signin.KubernetesPath+"/", kubernetes)
+	door.Mount("POST "+signin.TicketPath, kubernetes.TicketHandler())
 	pages, err := mountPages(ctx, c, door, objects, rights, log.WithName("job-pages"))
 	if err != nil {
 		return err

@@ -69,13 +69,18 @@ func outgoing(in http.Header, as onBehalf, id string, upgrading bool) http.Heade
 	return out
 }
 
-// withoutTokens are the protocols but those that are tokens.
+// isSecret reports whether what is named as a protocol is no protocol, but shows who asks.
+func isSecret(protocol string) bool {
+	return strings.HasPrefix(protocol, tokenProtocol) || strings.HasPrefix(protocol, ticketProtocol)
+}
+
+// withoutTokens are the protocols but those that are tokens or tickets.
 func withoutTokens(values []string) string {
 	var protocols []string
 	for _, value := range values {
 		for protocol := range strings.SplitSeq(value, ",") {
 			protocol = strings.TrimSpace(protocol)
-			if protocol != "" && !strings.HasPrefix(strings.ToLower(protocol), tokenProtocol) {
+			if protocol != "" && !isSecret(strings.ToLower(protocol)) {
 				protocols = append(protocols, protocol)
 			}
 		}

@@ -11,7 +11,6 @@ import (
 	"net/http"
 	"net/http/httputil"
 	"net/url"
-	"slices"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -49,7 +48,9 @@ type Options struct {
 	Audit         Auditor
 	// Origins are those of the gateway's own pages, as browsers say them: scheme://host, with the port where it is not the
 	// scheme's.
-	Origins  []string
+	Origins []string
+	// Tickets are what pages open connections with. Where there are none, pages open none.
+	Tickets  Tickets
 	Limits   Limits
 	Clock    clock.WithTicker
 	Log      logr.Logger
@@ -63,6 +64,7 @@ type Proxy struct {
 	authority     *authority.Authority
 	audit         Auditor
 	origins       []string
+	tickets       Tickets
 	crossOrigin   *http.CrossOriginProtection
 	limits        Limits
 	clock         clock.WithTicker
@@ -84,7 +86,7 @@ type Proxy struct {
 // New makes a proxy. Run it as well as serving it: that is what ends streams.
 func New(o Options) (*Proxy, error) {
 	p := &Proxy{
-		prefix: o.Prefix, authenticator: o.Authenticator, authority: o.Authority, audit: o.Audit, origins: o.Origins,
+		prefix: o.Prefix, authenticator: o.Authenticator, authority: o.Authority, audit: o.Audit, origins: o.Origins, tickets: o.Tickets,
 		crossOrigin: http.NewCrossOriginProtection(), limits: o.Limits, clock: o.Clock, log: o.Log,
 		rates: o.Limits.rates(), strangers: limit.New(strangersInterval, strangersBurst), streams: stream.NewOpen[*ongoing](o.Limits.Streams, o.Limits.Requests), changes: newChanges(),
 	}
@@ -160,8 +162,8 @@ func (p *Proxy) fits(x *exchange) *refusal {
 			"the body has %d bytes; %d are allowed", r.ContentLength, p.limits.BodyBytes)
 	case x.caller.Via != caller.ViaCookie:
 		return nil
-	case a.upgrade != "" && (len(r.Header["Origin"]) != 1 || !slices.Contains(p.origins, r.Header["Origin"][0])):
-		return refuse(ReasonCrossSite, http.StatusForbidden, metav1.StatusReasonForbidden, "a page of another origin asks for a connection")
+	case a.upgrade != "":
+		return p.connects(x)
 	}
 	if err := p.crossOrigin.Check(r); err != nil {
 		return refuse(ReasonCrossSite, http.StatusForbidden, metav1.StatusReasonForbidden, "a page of another origin asks for a change")

@@ -24,6 +24,7 @@ const (
 	ReasonSize            Reason = "Size"            // headers or body are too large
 	ReasonUnauthenticated Reason = "Unauthenticated" // who calls is not known
 	ReasonCrossSite       Reason = "CrossSite"       // a page of another origin has the browser ask
+	ReasonTicket          Reason = "Ticket"          // a browser opens a connection without a ticket for it
 	ReasonRate            Reason = "Rate"            // too many requests, or too many streams
 	ReasonScope           Reason = "Scope"           // the token is not for this
 	ReasonUpgrade         Reason = "Upgrade"         // a protocol that is not spoken here

@@ -2,13 +2,16 @@ package kubeproxy
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -207,11 +210,18 @@ func TestPagesOfOtherOriginsOpenNothing(t *testing.T) {
 	pod := w.pod(project, "train", w.node())
 	w.compile(allows(access.In(access.Job, access.Home, "", project), access.Write, alice))
 	path := "/api/v1/namespaces/" + project + "/pods/" + pod + "/portforward"
+	ticket := func(path string) string {
+		code, got, _ := w.ticket("/kube"+path, "Cookie", "session="+alice, "Origin", "https://soma.example")
+		if code != http.StatusOK {
+			t.Fatalf("no ticket for a page of the gateway's own: %d", code)
+		}
+		return "Sec-WebSocket-Protocol: v5.channel.k8s.io, soma.ticket." + got
+	}
 	for _, origin := range []string{
 		"", "Origin: null", "Origin: https://evil.example", "Origin: http://soma.example", "Origin: https://soma.example:8443", "Origin: https://soma.example.evil.example",
 		"Origin: https://soma.example/", "Origin: HTTPS://SOMA.EXAMPLE", "Origin: https://a.soma.example", "Origin: https://soma.example@evil.example", "Origin: https://soma.example https://evil.example",
 	} {
-		lines := append([]string{"Cookie: session=" + alice}, spdy...)
+		lines := append([]string{"Cookie: session=" + alice, ticket(path)}, spdy...)
 		if origin != "" {
 			lines = append(lines, origin)
 		}
@@ -220,8 +230,26 @@ func TestPagesOfOtherOriginsOpenNothing(t *testing.T) {
 		}
 	}
 	lines := append([]string{"Cookie: session=" + alice, "Origin: https://soma.example"}, spdy...)
-	if _, _, code := w.upgrade(http.MethodPost, path, lines...); code != http.StatusSwitchingProtocols {
+	good := ticket(path)
+	for name, line := range map[string]string{
+		"no ticket": "X: y", "a ticket for another address": ticket(path + "?ports=80"), "two tickets": good + ", soma.ticket.x", "no ticket at all": "Sec-WebSocket-Protocol: soma.ticket.",
+	} {
+		if _, _, code := w.upgrade(http.MethodPost, path, append(lines, line)...); code != http.StatusForbidden {
+			t.Errorf("the gateway's own page with %s is answered %d", name, code)
+		}
+	}
+	if _, _, code := w.upgrade(http.MethodPost, path, append(lines, good)...); code != http.StatusSwitchingProtocols {
 		t.Errorf("the gateway's own page is answered %d", code)
+	}
+	if _, _, code := w.upgrade(http.MethodPost, path, append(lines, good)...); code != http.StatusForbidden {
+		t.Errorf("a ticket that was used is answered %d", code)
+	}
+	stolen := ticket(path)
+	for i, line := range lines {
+		lines[i] = strings.Replace(line, "session="+alice, "session="+alice+":other", 1)
+	}
+	if _, _, code := w.upgrade(http.MethodPost, path, append(lines, stolen)...); code != http.StatusForbidden {
+		t.Errorf("a ticket of another session is answered %d", code)
 	}
 
 	remove := func(header, value string) int {
@@ -242,6 +270,58 @@ func TestPagesOfOtherOriginsOpenNothing(t *testing.T) {
 		if code := remove(one[0], one[1]); code != http.StatusNotFound {
 			t.Errorf("a change with %v is answered %d", one, code)
 		}
+	}
+}
+
+// ticket asks for a ticket for a path, with headers.
+func (w *world) ticket(path string, headers ...string) (code int, ticket, body string) {
+	w.t.Helper()
+	text, err := json.Marshal(map[string]string{"path": path})
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r := httptest.NewRequestWithContext(w.t.Context(), http.MethodPost, "/connection-tickets", bytes.NewReader(text))
+	for i := 0; i < len(headers); i += 2 {
+		r.Header.Add(headers[i], headers[i+1])
+	}
+	answer := httptest.NewRecorder()
+	w.proxy.TicketHandler().ServeHTTP(answer, r)
+	var got struct{ Ticket string }
+	_ = json.Unmarshal(answer.Body.Bytes(), &got) // a refusal has none
+	return answer.Code, got.Ticket, answer.Body.String()
+}
+
+func TestTicketsAreForOwnPages(t *testing.T) {
+	w, project, alice, _ := work(t, "tickets")
+	cookie, origin := []string{"Cookie", "session=" + alice}, []string{"Origin", "https://soma.example"}
+	exec := "/kube/api/v1/namespaces/" + project + "/pods/p/exec?command=sh"
+	tests := map[string]struct {
+		path    string
+		headers []string
+		want    int
+	}{
+		"a page of our own":     {exec, slices.Concat(cookie, origin), http.StatusOK},
+		"no page":               {exec, cookie, http.StatusForbidden},
+		"another page":          {exec, slices.Concat(cookie, []string{"Origin", "https://evil.example"}), http.StatusForbidden},
+		"two pages":             {exec, slices.Concat(cookie, origin, []string{"Origin", "https://evil.example"}), http.StatusForbidden},
+		"nobody":                {exec, origin, http.StatusUnauthorized},
+		"a program":             {exec, slices.Concat(origin, []string{"Authorization", "Bearer " + alice}), http.StatusBadRequest},
+		"what is no connection": {"/kube/api/v1/namespaces/" + project + "/pods/p", slices.Concat(cookie, origin), http.StatusBadRequest},
+		"another place":         {"https://evil.example/kube/api/v1/namespaces/x/pods/p/exec", slices.Concat(cookie, origin), http.StatusBadRequest},
+		"an odd path":           {"/kube/api/v1/namespaces/x/../y/pods/p/exec", slices.Concat(cookie, origin), http.StatusBadRequest},
+		"a long path":           {exec + strings.Repeat("x", 20_000), slices.Concat(cookie, origin), http.StatusBadRequest},
+		"a path that is none":   {"", slices.Concat(cookie, origin), http.StatusBadRequest},
+	}
+	for name, test := range tests {
+		if code, ticket, body := w.ticket(test.path, test.headers...); code != test.want || (ticket != "") != (code == http.StatusOK) {
+			t.Errorf("%s: %d %s", name, code, body)
+		}
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/connection-tickets", nil)
+	answer := httptest.NewRecorder()
+	w.proxy.TicketHandler().ServeHTTP(answer, r)
+	if answer.Code != http.StatusMethodNotAllowed {
+		t.Errorf("a GET is answered %d", answer.Code)
 	}
 }
 

@@ -38,6 +38,8 @@ import (
 	"github.com/soma-platform/soma/internal/authority"
 	"github.com/soma-platform/soma/internal/gateway/audit"
 	"github.com/soma-platform/soma/internal/gateway/caller"
+	"github.com/soma-platform/soma/internal/gateway/session"
+	"github.com/soma-platform/soma/internal/gateway/ticket"
 	"github.com/soma-platform/soma/internal/testing/apiserver"
 )
 
@@ -153,6 +155,11 @@ func newWorld(t testing.TB, prefix string, change ...func(*Options)) *world {
 		Origins: []string{"https://soma.example"}, Limits: DefaultLimits(), Clock: clock.RealClock{}, Log: logr.Discard(),
 		Registry: prometheus.NewRegistry(),
 	}
+	keys := &session.Keys{}
+	if err := keys.Set([]byte(session.NewKey())); err != nil {
+		t.Fatal(err)
+	}
+	o.Tickets = ticket.New(keys, clock.RealClock{})
 	o.Limits.PerSecond, o.Limits.Burst = 10_000, 10_000
 	for _, f := range change {
 		f(&o)

@@ -36,9 +36,11 @@ const (
 	// ForPage is a visit of the page of a job, and ForCode what a browser comes to its host with.
 	ForPage Purpose = "job-page"
 	ForCode Purpose = "job-page-code"
+	// ForConnection is a ticket with which a browser opens a connection to a container.
+	ForConnection Purpose = "connection"
 )
 
-var purposes = []Purpose{ForSession, ForSignIn, ForPage, ForCode}
+var purposes = []Purpose{ForSession, ForSignIn, ForPage, ForCode, ForConnection}
 
 // errPurpose is for a purpose that there is no key for.
 var errPurpose = errors.New("nothing is sealed for this purpose")

@@ -32,6 +32,9 @@ const SignInPath = "/signin"
 // KubernetesPath is where the API of Kubernetes is, with the caller's rights.
 const KubernetesPath = "/kubernetes"
 
+// TicketPath is where pages get what they open connections to containers with.
+const TicketPath = "/connection-tickets"
+
 const maxBody = 64 << 10
 
 // Routes serves what is sign-in's own.
