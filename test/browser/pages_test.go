@@ -70,11 +70,19 @@ func TestPages(t *testing.T) {
 		g.Eventually(func() string { _, text := bob.visit(w.page("train", "/")); return text }).WithTimeout(patience).Should(HavePrefix("GET /\n"))
 		asserts(t, w, bob.text(), uid, "bob")
 	})
-	step("and is taken back", func() {
+	step("and is taken back: what they have open ends, too", func() {
+		listen(bob)
+		g.Eventually(func() string { return bob.eval(`state()`) }).WithTimeout(patience).Should(Equal("ticks, ticks"))
+		bob.shot("shared")
+		token := bob.token()
 		alice.soma("acl", "revoke", "job/train", "bob")
 		began := time.Now()
-		g.Eventually(func() string { _, text := bob.visit(w.page("train", "/")); return text }).WithTimeout(revoked).Should(ContainSubstring(refused))
+		g.Eventually(func() int { return w.get(w.page("train", "/"), token).status }).WithTimeout(revoked).Should(Equal(http.StatusNotFound))
 		t.Logf("the next request was refused after %v", time.Since(began).Round(time.Millisecond))
+		g.Eventually(func() string { return bob.eval(`state()`) }).WithTimeout(revoked).Should(Equal("ended, ended"))
+		t.Logf("the event stream and the WebSocket ended after %v", time.Since(began).Round(time.Millisecond))
+		_, text := bob.visit(w.page("train", "/"))
+		g.Expect(text).To(ContainSubstring(refused))
 		bob.shot("refused")
 	})
 	step("who waits for a job sees why, and then its page", func() {
@@ -131,4 +139,17 @@ func asserts(t *testing.T, w *world, request, jobUID, user string) {
 	g.Expect(token.Claims(keys, &claims)).To(Succeed())
 	g.Expect(claims.ValidateWithLeeway(jwt.Expected{Issuer: w.gateway, Subject: user, AnyAudience: jwt.Audience{jobUID}, Time: time.Now()}, 5*time.Second)).To(Succeed())
 	g.Expect(claims.Expiry.Time()).To(BeTemporally("<=", time.Now().Add(time.Minute+5*time.Second)))
+}
+
+// listen opens an event stream and a WebSocket on the page that a person looks at. There, state() says how they are.
+func listen(p *person) {
+	p.eval(`
+		var states = ["opens", "opens"];
+		var state = () => states.join(", ");
+		var events = new EventSource("/events"), socket = new WebSocket("wss://" + location.host + "/socket");
+		events.onmessage = () => states[0] = "ticks";
+		events.onerror = () => { states[0] = "ended"; events.close(); };
+		socket.onmessage = () => states[1] = "ticks";
+		socket.onclose = () => states[1] = "ended";
+		state()`)
 }
