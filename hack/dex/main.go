@@ -4,6 +4,7 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -19,6 +20,7 @@ import (
 	gosundheit "github.com/AppsFlyer/go-sundheit"
 	"github.com/dexidp/dex/server"
 	"github.com/dexidp/dex/server/connectors"
+	"github.com/dexidp/dex/server/session"
 	"github.com/dexidp/dex/server/signer"
 	"github.com/dexidp/dex/server/tokens"
 	"github.com/dexidp/dex/storage"
@@ -37,6 +39,8 @@ type settings struct {
 	People           []person
 	// TokenLifetime is how long ID tokens count, as in 10m; 1 hour by default.
 	TokenLifetime string
+	// Sessions keeps people signed in at the provider itself, where they can sign out then.
+	Sessions bool
 }
 
 type client struct {
@@ -107,10 +111,17 @@ func provider(ctx context.Context, s settings) (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("say how long refresh tokens count: %w", err)
 	}
+	var sessions *session.Config
+	if s.Sessions {
+		key := make([]byte, 32)
+		_, _ = rand.Read(key)
+		sessions = &session.Config{CookieName: "dex_session", CookieEncryptionKey: key, AbsoluteLifetime: 24 * time.Hour, ValidIfNotUsedFor: time.Hour, SSOSharedWithDefault: "all"}
+	}
 	return server.NewServer(ctx, server.Config{
 		Issuer: s.Issuer, Storage: store, SkipApprovalScreen: true, Signer: keys, IDTokensValidFor: lifetime, RefreshTokenPolicy: refresh,
-		Web:    server.WebConfig{Issuer: "Development"},
-		Logger: log, Now: time.Now, PrometheusRegistry: prometheus.NewRegistry(), HealthChecker: gosundheit.New(),
+		SessionConfig: sessions,
+		Web:           server.WebConfig{Issuer: "Development"},
+		Logger:        log, Now: time.Now, PrometheusRegistry: prometheus.NewRegistry(), HealthChecker: gosundheit.New(),
 	})
 }
 

@@ -150,31 +150,6 @@ func (a *app) addContext(name string, found *signin.Discovery) error {
 	return nil
 }
 
-func newLogout(a *app) *cobra.Command {
-	return &cobra.Command{
-		Use: "logout [URL]", Short: "Forget who is signed in at a gateway",
-		Long: `Forget who is signed in at a gateway, that of the current context by default. The context of the kubeconfig stays.
-
-Sessions of browsers go on: they are ended on the gateway's own page.`,
-		Args: cobra.MaximumNArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(_ *cobra.Command, args []string) error {
-			gateway, err := a.gateway(args)
-			if err != nil {
-				return err
-			}
-			cache, err := signin.OpenCache("")
-			if err != nil {
-				return err
-			}
-			if err := cache.Remove(gateway); err != nil {
-				return err
-			}
-			fmt.Fprintf(a.err, "You are signed out at %s.\n", gateway)
-			return nil
-		},
-	}
-}
-
 // gateway is the address that is given, or that of the current context.
 func (a *app) gateway(args []string) (string, error) {
 	if len(args) > 0 {

@@ -72,7 +72,11 @@ func TestCookie(t *testing.T) {
 		t.Fatalf("cookies: %v", set)
 	}
 	for _, cookie := range set {
-		if !strings.HasPrefix(cookie.Name, "__Host-") || !cookie.Secure || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != "/" || cookie.Domain != "" {
+		prefix, path := "__Host-", "/"
+		if cookie.Path == "/signout" {
+			prefix, path = "__Secure-", cookie.Path
+		}
+		if !strings.HasPrefix(cookie.Name, prefix) || !cookie.Secure || !cookie.HttpOnly || cookie.SameSite != http.SameSiteLaxMode || cookie.Path != path || cookie.Domain != "" {
 			t.Errorf("cookie %+v", cookie)
 		}
 		if len(cookie.String()) > 4096 {

@@ -1,6 +1,7 @@
 package gateway_test
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -132,20 +133,25 @@ type world struct {
 	active string
 }
 
-// newWorld makes the users and starts a provider and a gateway.
+// newWorld starts a provider and a gateway.
 func newWorld(t *testing.T, change func(*config.Config)) *world {
+	t.Helper()
+	return newWorldWith(t, dex.Options{}, change)
+}
+
+// newWorldWith is newWorld with a provider that has more to it.
+func newWorldWith(t *testing.T, options dex.Options, change func(*config.Config)) *world {
 	t.Helper()
 	listener := listen(t)
 	w := &world{external: "https://" + listener.Addr().String(), clock: &later{}}
-	w.Provider = dex.Start(t, dex.Options{
-		Clients: []dex.Client{
-			{ID: clientID, Name: "Soma", Secret: clientSecret, RedirectURIs: []string{w.external + "/signin/callback"}},
-			{ID: cliClientID, Name: "Soma's command line"},
-		},
-		People: []dex.Person{alice, bob, stranger},
-		// Clocks are put forward, its own is not.
-		TokenLifetime: 24 * time.Hour,
-	})
+	options.Clients = []dex.Client{
+		{ID: clientID, Name: "Soma", Secret: clientSecret, RedirectURIs: []string{w.external + "/signin/callback"}},
+		{ID: cliClientID, Name: "Soma's command line"},
+	}
+	options.People = []dex.Person{alice, bob, stranger}
+	// Clocks are put forward, its own is not.
+	options.TokenLifetime = cmp.Or(options.TokenLifetime, 24*time.Hour)
+	w.Provider = dex.Start(t, options)
 	secret := filepath.Join(t.TempDir(), "secret")
 	writeKeys(t, secret, clientSecret)
 	text := fmt.Sprintf(`

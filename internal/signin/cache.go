@@ -97,6 +97,24 @@ func (c *Cache) Save(saved *Saved) error {
 	return nil
 }
 
+// Take forgets who is signed in at a gateway and is what was kept: ErrNotSignedIn where that is nothing. Who renews the tokens
+// right now does so before, or not at all.
+func (c *Cache) Take(ctx context.Context, gateway string) (*Saved, error) {
+	if _, err := os.Stat(c.path(gateway)); errors.Is(err, os.ErrNotExist) {
+		return nil, ErrNotSignedIn
+	}
+	unlock, err := c.lock(ctx, gateway)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
+	saved, err := c.Load(gateway)
+	if err := c.Remove(gateway); err != nil {
+		return nil, err
+	}
+	return saved, err
+}
+
 // Remove forgets who is signed in at a gateway.
 func (c *Cache) Remove(gateway string) error {
 	if err := os.Remove(c.path(gateway)); err != nil && !errors.Is(err, os.ErrNotExist) {

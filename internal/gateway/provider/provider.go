@@ -9,6 +9,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"strings"
 	"sync"
 	"time"
@@ -115,6 +116,8 @@ type Provider struct {
 type Tokens struct {
 	Claims  Claims
 	Refresh string
+	// ID is the token that the claims are from.
+	ID string
 }
 
 // context makes one whose requests go by the provider's client.
@@ -213,8 +216,45 @@ func (p *Provider) tokens(ctx context.Context, given *oauth2.Token) (Tokens, err
 	if err != nil {
 		return Tokens{}, err
 	}
-	return Tokens{Claims: claims, Refresh: given.RefreshToken}, nil
+	return Tokens{Claims: claims, Refresh: given.RefreshToken, ID: raw}, nil
 }
+
+// SignOutURL is where a browser signs out at the provider as well, with a token that it gave as a hint of whom: empty where it
+// offers no such thing, or does not answer. It is on the provider's own origin, as pages let forms lead nowhere else.
+func (p *Provider) SignOutURL(hint string) string {
+	discovered, err := p.discover()
+	if err != nil {
+		return ""
+	}
+	var offered struct {
+		EndSession string `json:"end_session_endpoint"`
+	}
+	if err := discovered.Claims(&offered); err != nil {
+		return ""
+	}
+	to, err := url.Parse(offered.EndSession)
+	if err != nil || originOf(to) != p.Origin() {
+		return ""
+	}
+	query := to.Query()
+	query.Set("client_id", p.Issuer.ClientID)
+	if hint != "" {
+		query.Set("id_token_hint", hint)
+	}
+	to.RawQuery = query.Encode()
+	return to.String()
+}
+
+// Origin is the provider's, as browsers say it.
+func (p *Provider) Origin() string {
+	at, err := url.Parse(p.Issuer.URL)
+	if err != nil {
+		return ""
+	}
+	return originOf(at)
+}
+
+func originOf(at *url.URL) string { return at.Scheme + "://" + at.Host }
 
 // Verify believes a token of the provider that was made for a client, or says why not.
 func (p *Provider) Verify(ctx context.Context, raw, client string) (Claims, error) {

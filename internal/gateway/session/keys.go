@@ -33,6 +33,8 @@ const (
 	ForSession Purpose = "session"
 	// ForSignIn is a sign-in that is under way.
 	ForSignIn Purpose = "sign-in"
+	// ForSignOut is what the identity provider is shown when somebody signs out.
+	ForSignOut Purpose = "sign-out"
 	// ForPage is a visit of the page of a job, and ForCode what a browser comes to its host with.
 	ForPage Purpose = "job-page"
 	ForCode Purpose = "job-page-code"
@@ -40,7 +42,7 @@ const (
 	ForConnection Purpose = "connection"
 )
 
-var purposes = []Purpose{ForSession, ForSignIn, ForPage, ForCode, ForConnection}
+var purposes = []Purpose{ForSession, ForSignIn, ForSignOut, ForPage, ForCode, ForConnection}
 
 // errPurpose is for a purpose that there is no key for.
 var errPurpose = errors.New("nothing is sealed for this purpose")

@@ -12,10 +12,11 @@ import (
 	"time"
 )
 
-// The names of the cookies. Browsers keep a name that begins like this to this very host, and send it by TLS alone.
+// The names of the cookies. Browsers send what begins like this by TLS alone, and keep the first two to this very host.
 const (
 	cookieName       = "__Host-soma"
 	signInCookieName = "__Host-soma-sign-in"
+	hintCookieName   = "__Secure-soma-sign-out"
 )
 
 // Session is who is signed in, as the browser keeps it.
@@ -52,9 +53,10 @@ type SignIn struct {
 }
 
 // NewID makes the name of a session that ends at a time.
-func NewID(ends time.Time) string {
-	return strconv.FormatInt(ends.Unix(), 10) + "-" + strings.ToLower(rand.Text())
-}
+func NewID(ends time.Time) string { return ID(ends, strings.ToLower(rand.Text())) }
+
+// ID is the name of a session that ends at a time and is told from others by a text.
+func ID(ends time.Time, text string) string { return strconv.FormatInt(ends.Unix(), 10) + "-" + text }
 
 // Ended is when a session ends, by its name.
 func Ended(id string) (time.Time, bool) {
@@ -107,6 +109,29 @@ func (k *Keys) TakeSignIn(w http.ResponseWriter, r *http.Request) (SignIn, bool,
 	return s, found, err
 }
 
+// PutHint gives the browser what it shows the identity provider when it signs out, which is to know whom. It comes to one path
+// alone. One that does not fit is left out: the provider asks the person then.
+func (k *Keys) PutHint(w http.ResponseWriter, path, hint string, lifetime time.Duration) error {
+	value, err := marshal(k, ForSignOut, hint)
+	switch {
+	case errors.Is(err, ErrTooLong):
+		return nil
+	case err != nil:
+		return fmt.Errorf("seal what is for signing out: %w", err)
+	}
+	setAt(w, path, hintCookieName, value, lifetime)
+	return nil
+}
+
+// TakeHint is what PutHint gave, empty where there is none, and takes it from the browser.
+func (k *Keys) TakeHint(w http.ResponseWriter, r *http.Request, path string) (hint string) {
+	found, err := unmarshal(k, ForSignOut, r, hintCookieName, &hint)
+	if found || err != nil {
+		setAt(w, path, hintCookieName, "", -1)
+	}
+	return hint
+}
+
 func marshal(k *Keys, purpose Purpose, value any) (string, error) {
 	text, err := json.Marshal(value)
 	if err != nil {
@@ -138,12 +163,17 @@ func unmarshal(k *Keys, purpose Purpose, r *http.Request, name string, value any
 
 // set sets a cookie for as long; negative removes it.
 func set(w http.ResponseWriter, name, value string, lifetime time.Duration) {
+	setAt(w, "/", name, value, lifetime)
+}
+
+// setAt sets one that comes to a path alone.
+func setAt(w http.ResponseWriter, path, name, value string, lifetime time.Duration) {
 	seconds := int(lifetime / time.Second)
 	if lifetime < 0 {
 		seconds = -1
 	}
 	http.SetCookie(w, &http.Cookie{
-		Name: name, Value: value, Path: "/", MaxAge: seconds,
+		Name: name, Value: value, Path: path, MaxAge: seconds,
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }

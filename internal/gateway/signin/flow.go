@@ -166,6 +166,9 @@ func (s *Service) finish(ctx context.Context, w http.ResponseWriter, r *http.Req
 		s.fail(w, http.StatusInternalServerError, "The sign-in could not be finished", "Tell an administrator when that was.")
 		return
 	}
+	if err := s.keys.PutHint(w, pathSignOut, tokens.ID, s.config.SessionLifetime.Duration); err != nil {
+		s.log.Error(err, "the provider will have to ask who signs out", "user", user.Name)
+	}
 	s.log.Info("signed in", "user", user.Name, "session", kept.ID, "remote", limit.Remote(r))
 	http.Redirect(w, r, safeNext(flow.Next), http.StatusSeeOther)
 }

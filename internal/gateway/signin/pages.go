@@ -71,9 +71,15 @@ func (s *Service) unknown(w http.ResponseWriter, claims provider.Claims) {
 
 // Headers sets, for pages of the gateway's own, what keeps them from being more than pages.
 func (s *Service) Headers(next http.Handler) http.Handler {
+	// Who signs out is sent on to the identity provider.
+	forms := "'self'"
+	for _, one := range s.providers.All() {
+		forms += " " + one.Origin()
+	}
+	policy := "default-src 'none'; style-src 'self'; form-action " + forms + "; frame-ancestors 'none'; base-uri 'none'"
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'")
+		h.Set("Content-Security-Policy", policy)
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("X-Frame-Options", "DENY")

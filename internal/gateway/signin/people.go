@@ -70,10 +70,8 @@ func (p people) end(ctx context.Context, name, uid, id string) error {
 func endSession(list []string, id string, now time.Time) []string {
 	kept := []string{}
 	for _, entry := range list {
-		if ends, known := session.Ended(entry); known && !now.Before(ends) {
-			continue
-		}
-		if entry != id {
+		ends, named := session.Ended(entry)
+		if lasts := named && now.Before(ends) || strings.HasPrefix(entry, beforePrefix); lasts && entry != id {
 			kept = append(kept, entry)
 		}
 	}

@@ -15,7 +15,7 @@ import (
 func TestEndSession(t *testing.T) {
 	now := time.Unix(1_800_000_000, 500)
 	over, lasts := session.NewID(now.Add(-time.Second)), session.NewID(now.Add(time.Hour))
-	if got := endSession([]string{over, lasts, "id:1"}, "new", now); !slices.Equal(got, []string{lasts, "id:1", "new"}) {
+	if got := endSession([]string{over, lasts, "of no known form", "before:1"}, "new", now); !slices.Equal(got, []string{lasts, "before:1", "new"}) {
 		t.Errorf("what is over is kept: %v", got)
 	}
 	if got := endSession([]string{lasts}, lasts, now); !slices.Equal(got, []string{lasts}) {

@@ -1,7 +1,6 @@
 package signin
 
 import (
-	"context"
 	"encoding/json"
 	"net/http"
 	"strconv"
@@ -10,7 +9,6 @@ import (
 	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/gateway/caller"
 	"github.com/soma-platform/soma/internal/gateway/limit"
-	"github.com/soma-platform/soma/internal/gateway/session"
 	"github.com/soma-platform/soma/internal/signin"
 )
 
@@ -20,7 +18,7 @@ const (
 	pathStart     = "/signin/start"
 	pathCallback  = "/signin/callback"
 	pathStyle     = "/signin/style.css"
-	pathSignOut   = "/signout"
+	pathSignOut   = signin.SignOutPath
 	pathSignedOut = "/signedout"
 	pathFirst     = "/first-admin"
 	pathWhoami    = "/whoami"
@@ -55,24 +53,6 @@ func (s *Service) Routes(mux *http.ServeMux) {
 }
 
 func remoteOf(r *http.Request) string { return limit.Remote(r) }
-
-// signOut ends the session everywhere, and then in the browser.
-func (s *Service) signOut(w http.ResponseWriter, r *http.Request) {
-	ctx, cancel := context.WithTimeout(r.Context(), finishTimeout)
-	defer cancel()
-	c, err := s.Authenticate(r)
-	session.Remove(w)
-	if err == nil && c.Via != caller.ViaToken {
-		if err := s.people.end(ctx, c.User, c.UID, c.Session); err != nil {
-			s.log.Error(err, "a session was not ended", "user", c.User, "session", c.Session)
-			s.fail(w, http.StatusServiceUnavailable, "You are signed out of this browser alone",
-				"The cluster does not answer as it should: a copy of the session would still count. Tell an administrator, or sign in and out again.")
-			return
-		}
-		s.log.Info("signed out", "user", c.User, "session", c.Session)
-	}
-	http.Redirect(w, r, pathSignedOut, http.StatusSeeOther)
-}
 
 // whoami tells a program who it is.
 func (s *Service) whoami(w http.ResponseWriter, r *http.Request) {

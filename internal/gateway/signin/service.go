@@ -211,7 +211,7 @@ func (s *Service) bearer(ctx context.Context, raw string) (found caller.Caller, 
 	// What is signed names the token: the signature itself can be written in more than one way.
 	signed := raw[:strings.LastIndexByte(raw, '.')]
 	found = caller.Caller{
-		Identity: claims.Identity, Session: "id:" + hashOf(signed)[:32], IssuedAt: claims.SignedIn, ExpiresAt: claims.Expires, Via: caller.ViaIDToken,
+		Identity: claims.Identity, Session: session.ID(claims.Expires, hashOf(signed)[:32]), IssuedAt: claims.SignedIn, ExpiresAt: claims.Expires, Via: caller.ViaIDToken,
 	}
 	user := s.byIdentity(claims.Identity)
 	if user == nil {

@@ -55,6 +55,8 @@ type Options struct {
 	People  []Person
 	// TokenLifetime is how long ID tokens count; an hour by default.
 	TokenLifetime time.Duration
+	// Sessions keeps people signed in at the provider itself, where they can sign out then.
+	Sessions bool
 }
 
 // Start starts one, which ends with the test. It needs the program dex in the folder KUBEBUILDER_ASSETS, by default that of the
@@ -88,7 +90,7 @@ func Launch(folder string, o Options) (*Provider, error) {
 	}
 	text, err := json.Marshal(map[string]any{
 		"Issuer": p.Issuer, "Listen": address, "Certificate": p.CertificateFile, "Key": p.KeyFile,
-		"Clients": o.Clients, "People": o.People, "TokenLifetime": lifetime,
+		"Clients": o.Clients, "People": o.People, "TokenLifetime": lifetime, "Sessions": o.Sessions,
 	})
 	if err != nil {
 		return nil, err

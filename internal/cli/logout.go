@@ -1,0 +1,68 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/soma-platform/soma/internal/signin"
+)
+
+// logoutTimeout is how long others may take to hear of a sign-out.
+const logoutTimeout = 20 * time.Second
+
+func newLogout(a *app) *cobra.Command {
+	return &cobra.Command{
+		Use: "logout [URL]", Short: "Sign out at a gateway",
+		Long: `Sign out at a gateway, that of the current context by default: this machine forgets who is signed in, the gateway takes the token no more,
+and the identity provider, where it offers that, gives no further ones for it. The context of the kubeconfig stays.
+
+Sessions of browsers go on: they are ended on the gateway's own page.`,
+		Args: cobra.MaximumNArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
+		RunE: func(c *cobra.Command, args []string) error {
+			gateway, err := a.gateway(args)
+			if err != nil {
+				return err
+			}
+			return a.logout(c.Context(), gateway)
+		},
+	}
+}
+
+// logout signs out. What is on this machine goes in any case; what others could not be told is said.
+func (a *app) logout(ctx context.Context, gateway string) error {
+	cache, err := signin.OpenCache("")
+	if err != nil {
+		return err
+	}
+	saved, err := cache.Take(ctx, gateway)
+	switch {
+	case errors.Is(err, signin.ErrNotSignedIn):
+		fmt.Fprintf(a.err, "You are not signed in at %s.\n", gateway)
+		return nil
+	case err != nil:
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, logoutTimeout)
+	defer cancel()
+	fmt.Fprintf(a.err, "You are signed out at %s.\n", gateway)
+	if until := saved.Tokens.Expires; a.now().Before(until) {
+		if err := signin.End(ctx, &saved.Discovery, saved.Tokens.ID); err != nil {
+			fmt.Fprintf(a.err, "The gateway could not be told: a copy of the token would count until %s. %v\n", until.Local().Format("2006-01-02 15:04"), err)
+		}
+	}
+	if saved.Tokens.Refresh == "" {
+		return nil
+	}
+	issuer, err := saved.Discovery.Choose(saved.Issuer)
+	if err == nil {
+		err = signin.Revoke(ctx, issuer, saved.Tokens.Refresh)
+	}
+	if err != nil {
+		fmt.Fprintf(a.err, "The identity provider keeps the sign-in until it ends by itself, and a copy of what was kept here could renew it. %v\n", err)
+	}
+	return nil
+}
