@@ -285,6 +285,7 @@ func TestProviderDown(t *testing.T) {
 	w := newWorld(t, nil)
 	w.user(t, alice)
 	browser := w.mustSignIn(t, alice)
+	_, tokens := w.login(t, alice)
 	w.Stop(t)
 	w.clock.put(20 * time.Minute)
 	for range 3 {
@@ -302,6 +303,14 @@ func TestProviderDown(t *testing.T) {
 	}
 	if who, _ := w.whoami(t, browser, ""); who != "alice" {
 		t.Errorf("at a gateway that was started without the provider alice is %q", who)
+	}
+	for name, token := range map[string]string{"a token": tokens.ID, "the same again": tokens.ID} {
+		if who, status := w.whoami(t, w.browser(t), token); status != http.StatusServiceUnavailable {
+			t.Errorf("%s, which cannot be looked at, is %q: %d", name, who, status)
+		}
+	}
+	if who, status := w.whoami(t, w.browser(t), "x"); status != http.StatusUnauthorized {
+		t.Errorf("what is no token is %q: %d", who, status)
 	}
 	// It comes back and knows nothing of before: the session ends as soon as it is asked.
 	w.Run(t)

@@ -57,12 +57,15 @@ var ErrTooMany = errors.New("too many attempts that failed: wait a minute")
 // ErrUnavailable is what a client is told whose credentials may count, but not what goes with them.
 var ErrUnavailable = errors.New("the cluster does not answer as it should: try again in a moment")
 
+// ErrUnreachable is what a client is told whose token cannot be looked at, as the keys for it are not known yet.
+var ErrUnreachable = errors.New("the identity provider does not answer: try again in a moment")
+
 // Status is the status of HTTP for an error of an Authenticator.
 func Status(err error) int {
 	switch {
 	case errors.Is(err, ErrTooMany):
 		return http.StatusTooManyRequests
-	case errors.Is(err, ErrUnavailable):
+	case errors.Is(err, ErrUnavailable), errors.Is(err, ErrUnreachable):
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusUnauthorized
@@ -82,7 +85,7 @@ func RetryAfter(err error) int {
 // Authenticator finds the caller of a request.
 type Authenticator interface {
 	// Authenticate returns ErrNone where a request has no credentials, ErrRefused or ErrTooMany where they do not count, and
-	// ErrUnavailable where that cannot be said. A request with a bearer token is judged by that alone: its cookies do not count.
+	// ErrUnavailable or ErrUnreachable where that cannot be said. A request with a bearer token is judged by that alone: its cookies do not count.
 	Authenticate(r *http.Request) (Caller, error)
 	// StillValid reports whether a caller that was found before would be found now. Streams ask it again and again.
 	StillValid(c Caller) bool

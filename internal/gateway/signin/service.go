@@ -108,6 +108,9 @@ func (s *Service) Authenticate(r *http.Request) (caller.Caller, error) {
 	case errors.Is(err, caller.ErrUnavailable):
 		s.log.Error(err, "a request was not answered", "user", found.User)
 		return caller.Caller{}, caller.ErrUnavailable
+	case errors.Is(err, provider.ErrUnreachable):
+		s.log.Error(err, "a token cannot be looked at", "remote", limit.Remote(r))
+		return caller.Caller{}, caller.ErrUnreachable
 	case errors.Is(err, errUnbelieved):
 		s.failures.Allow(limit.Remote(r), s.clock.Now())
 	}
