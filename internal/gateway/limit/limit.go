@@ -35,9 +35,6 @@ func (l *Limit) Allow(who string, now time.Time) bool { return l.AllowN(who, now
 // AllowN counts what is worth several tries, and reports whether it is within the bound.
 func (l *Limit) AllowN(who string, now time.Time, n int) bool { return l.of(who).AllowN(now, n) }
 
-// Exhausted reports whether the next try would be beyond the bound, and counts none.
-func (l *Limit) Exhausted(who string, now time.Time) bool { return l.of(who).TokensAt(now) < 1 }
-
 func (l *Limit) of(who string) *rate.Limiter {
 	l.mu.Lock()
 	defer l.mu.Unlock()

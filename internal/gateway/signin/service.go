@@ -103,7 +103,7 @@ func (s *Service) Authenticate(r *http.Request) (caller.Caller, error) {
 	switch {
 	case err == nil:
 		return found, nil
-	case errors.Is(err, caller.ErrNone), errors.Is(err, caller.ErrTooMany):
+	case errors.Is(err, caller.ErrNone):
 		return caller.Caller{}, err
 	case errors.Is(err, caller.ErrUnavailable):
 		s.log.Error(err, "a request was not answered", "user", found.User)
@@ -111,8 +111,9 @@ func (s *Service) Authenticate(r *http.Request) (caller.Caller, error) {
 	case errors.Is(err, provider.ErrUnreachable):
 		s.log.Error(err, "a token cannot be looked at", "remote", limit.Remote(r))
 		return caller.Caller{}, caller.ErrUnreachable
-	case errors.Is(err, errUnbelieved):
-		s.failures.Allow(limit.Remote(r), s.clock.Now())
+	case errors.Is(err, errUnbelieved) && !s.failures.Allow(limit.Remote(r), s.clock.Now()):
+		// Good tokens are taken all the same: others can have the same address.
+		return caller.Caller{}, caller.ErrTooMany
 	}
 	s.log.Info("credentials refused", "why", err.Error(), "user", found.User, "via", found.Via, "remote", limit.Remote(r))
 	return caller.Caller{}, caller.ErrRefused
@@ -139,9 +140,6 @@ func (s *Service) find(r *http.Request) (caller.Caller, error) {
 		scheme, raw, _ := strings.Cut(headers[0], " ")
 		if !strings.EqualFold(scheme, "Bearer") {
 			return caller.Caller{}, errors.New("the request has an Authorization header without a bearer token")
-		}
-		if s.failures.Exhausted(limit.Remote(r), s.clock.Now()) {
-			return caller.Caller{}, caller.ErrTooMany
 		}
 		return s.bearer(r.Context(), strings.TrimSpace(raw))
 	}
