@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/prometheus/client_golang/prometheus"
 	"k8s.io/utils/clock"
+	testingclock "k8s.io/utils/clock/testing"
 
 	"github.com/soma-platform/soma/internal/history"
 	"github.com/soma-platform/soma/internal/testing/postgres"
@@ -69,7 +70,9 @@ func (l *lines) count(text string) int {
 	return n
 }
 
-func newTrail(t *testing.T) *trail {
+func newTrail(t *testing.T) *trail { return newTrailAt(t, clock.RealClock{}) }
+
+func newTrailAt(t *testing.T, now clock.Clock) *trail {
 	t.Helper()
 	url, err := server.Database(t.Context(), strings.ToLower(t.Name()))
 	if err != nil {
@@ -80,7 +83,7 @@ func newTrail(t *testing.T) *trail {
 		t.Fatal(err)
 	}
 	tr := &trail{t: t, url: url}
-	if tr.Log, err = NewLog(store, clock.RealClock{}, funcr.New(tr.lines.add, funcr.Options{}), prometheus.NewRegistry()); err != nil {
+	if tr.Log, err = NewLog(store, now, funcr.New(tr.lines.add, funcr.Options{}), prometheus.NewRegistry()); err != nil {
 		t.Fatal(err)
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -132,6 +135,30 @@ func TestRecordsAreWrittenWhole(t *testing.T) {
 		AND subresource='status' AND namespace='vision' AND name='train' AND path='/x' AND query='dryRun=All' AND allowed AND code=201 AND reason='none'
 		AND source='10.0.0.1' AND at > now() - interval '1 minute'`); n != 1 {
 		t.Errorf("%d records have all that was told", n)
+	}
+}
+
+// What waits when the program is killed is lost: no record waits long.
+func TestRecordsAreWrittenSoon(t *testing.T) {
+	now := testingclock.NewFakeClock(time.Now())
+	tr := newTrailAt(t, now)
+	for _, name := range []string{"one", "two"} {
+		tr.Record(record(name))
+		for end := time.Now().Add(20 * time.Second); !now.HasWaiters(); time.Sleep(time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatal("nobody is about to write")
+			}
+		}
+		now.Step(100 * time.Millisecond)
+		tr.drained()
+	}
+	// Many are written at once, without waiting for others.
+	for range batch {
+		tr.Record(record("many"))
+	}
+	tr.drained()
+	if n := tr.count("true"); n != batch+2 {
+		t.Errorf("%d records are there", n)
 	}
 }
 
@@ -220,7 +247,8 @@ func TestWhatDoesNotFitIsInTheLog(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer store.Close()
-	log, err := NewLog(store, clock.RealClock{}, funcr.New(l.add, funcr.Options{}), prometheus.NewRegistry())
+	metrics := prometheus.NewRegistry()
+	log, err := NewLog(store, clock.RealClock{}, funcr.New(l.add, funcr.Options{}), metrics)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -240,6 +268,9 @@ func TestWhatDoesNotFitIsInTheLog(t *testing.T) {
 	}
 	if told, want := l.count("Audit record that is not in the database"), (room-roomForUnknown)*2; told != want {
 		t.Errorf("the log tells of %d records, not %d", told, want)
+	}
+	if counted := value(t, metrics, "soma_gateway_audit_unwritten_total"); counted != (room-roomForUnknown)*2 {
+		t.Errorf("the metric counts %v", counted)
 	}
 	ctx, stop := context.WithCancel(t.Context())
 	stop()
@@ -261,6 +292,51 @@ func TestWhatDoesNotFitIsInTheLog(t *testing.T) {
 	if told := l.count(`"late"`); told != 1 || log.Waiting() != 0 {
 		t.Errorf("what comes after the end: %d in the log, %d wait", told, log.Waiting())
 	}
+}
+
+// What cannot be written at the end is told of, each and in number.
+func TestWhatIsLeftAtTheEndIsInTheLog(t *testing.T) {
+	l := &lines{}
+	store, err := Open(t.Context(), "postgres://nobody@127.0.0.1:1/none")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Close()
+	metrics := prometheus.NewRegistry()
+	log, err := NewLog(store, clock.RealClock{}, funcr.New(l.add, funcr.Options{}), metrics)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range 3 {
+		log.Record(record(fmt.Sprint("last-", i)))
+	}
+	ctx, stop := context.WithCancel(t.Context())
+	stop()
+	if err := log.Run(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if each, number := l.count(`"name"="last-`), l.count(`"records"=3`); each != 3 || number != 1 {
+		t.Errorf("the log says %q", l.all)
+	}
+	if counted := value(t, metrics, "soma_gateway_audit_unwritten_total"); counted != 3 {
+		t.Errorf("the metric counts %v", counted)
+	}
+}
+
+// value is that of a counter.
+func value(t *testing.T, metrics *prometheus.Registry, name string) float64 {
+	t.Helper()
+	families, err := metrics.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, family := range families {
+		if family.GetName() == name {
+			return family.GetMetric()[0].GetCounter().GetValue()
+		}
+	}
+	t.Fatalf("there is no metric %s", name)
+	return 0
 }
 
 func TestBadTextHurtsNobody(t *testing.T) {

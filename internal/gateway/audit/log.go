@@ -17,9 +17,10 @@ const (
 	// whoever is nobody shall not fill the room of all.
 	room           = 16_384
 	roomForUnknown = room / 2
-	// batch is how many are written at once, and flushInterval how long one waits for others.
+	// batch is how many are written at once, and flushInterval how long one waits for others: what a program that is killed
+	// has not written yet is lost.
 	batch         = 512
-	flushInterval = time.Second
+	flushInterval = 100 * time.Millisecond
 	// retryInterval is the time between two tries while the database is away.
 	retryInterval = 2 * time.Second
 	// writePatience bounds one try, and lastPatience all that is tried when the program ends.
@@ -30,15 +31,18 @@ const (
 // Log takes records at once and writes them in batches. It is safe for concurrent use.
 type Log struct {
 	store  *Store
-	clock  clock.WithTicker
+	clock  clock.Clock
 	log    logr.Logger
-	wake   chan struct{}
 	meters *meters
+	// some says that a record waits, and many that a batch does.
+	some, many chan struct{}
 
 	mu      sync.Mutex
 	waiting []Record
-	away    bool
-	ended   bool
+	// lost are how many had no room since the database went away.
+	lost  int
+	away  bool
+	ended bool
 }
 
 type meters struct {
@@ -47,8 +51,8 @@ type meters struct {
 }
 
 // NewLog makes a log that writes to a store. Run it.
-func NewLog(store *Store, clk clock.WithTicker, log logr.Logger, registry prometheus.Registerer) (*Log, error) {
-	l := &Log{store: store, clock: clk, log: log, wake: make(chan struct{}, 1)}
+func NewLog(store *Store, clk clock.Clock, log logr.Logger, registry prometheus.Registerer) (*Log, error) {
+	l := &Log{store: store, clock: clk, log: log, some: make(chan struct{}, 1), many: make(chan struct{}, 1)}
 	l.meters = &meters{
 		written: prometheus.NewCounter(prometheus.CounterOpts{
 			Name: "soma_gateway_audit_written_total", Help: "Audit records that were written to the database.",
@@ -92,18 +96,26 @@ func (l *Log) Record(r Record) {
 	}
 	if free > 0 {
 		l.waiting = append(l.waiting, r)
+	} else {
+		l.lost++
 	}
-	full := len(l.waiting) >= batch
+	n := len(l.waiting)
 	l.mu.Unlock()
 	if free <= 0 {
 		l.tell(&r)
 		return
 	}
-	if full {
-		select {
-		case l.wake <- struct{}{}:
-		default: // it is awake
-		}
+	notify(l.some)
+	if n >= batch {
+		notify(l.many)
+	}
+}
+
+// notify wakes who waits, or is about to.
+func notify(wake chan<- struct{}) {
+	select {
+	case wake <- struct{}{}:
+	default:
 	}
 }
 
@@ -122,17 +134,15 @@ func (l *Log) Waiting() int {
 
 // Run writes what comes until the context ends, and then what is left. A database that is away is tried again and again.
 func (l *Log) Run(ctx context.Context) error {
-	ticker := l.clock.NewTicker(flushInterval)
-	defer ticker.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			l.last(context.WithoutCancel(ctx))
 			return nil
-		case <-ticker.C():
-		case <-l.wake:
+		case <-l.some:
 		}
 		for l.Waiting() > 0 && ctx.Err() == nil {
+			l.gather(ctx)
 			if err := l.flush(ctx); err == nil {
 				continue
 			}
@@ -141,6 +151,18 @@ func (l *Log) Run(ctx context.Context) error {
 			case <-l.clock.After(retryInterval):
 			}
 		}
+	}
+}
+
+// gather waits a moment, or until there is a batch: of many requests not each is written by itself.
+func (l *Log) gather(ctx context.Context) {
+	if l.Waiting() >= batch {
+		return
+	}
+	select {
+	case <-ctx.Done():
+	case <-l.many:
+	case <-l.clock.After(flushInterval):
 	}
 }
 
@@ -157,6 +179,9 @@ func (l *Log) last(ctx context.Context) {
 	left := l.waiting
 	l.waiting, l.ended = nil, true
 	l.mu.Unlock()
+	if len(left) > 0 {
+		l.log.Info("The audit log's database did not take the last records: they are in this log alone", "records", len(left))
+	}
 	for i := range left {
 		l.tell(&left[i])
 	}
@@ -177,7 +202,8 @@ func (l *Log) flush(ctx context.Context) error {
 		if away {
 			l.log.Error(err, "The audit log's database does not answer: records wait", "waiting", len(l.waiting))
 		} else {
-			l.log.Info("The audit log's database answers again", "waiting", len(l.waiting))
+			l.log.Info("The audit log's database answers again", "waiting", len(l.waiting), "inThisLogAlone", l.lost)
+			l.lost = 0
 		}
 	}
 	if err != nil {
