@@ -27,9 +27,7 @@ func label(host, domain string) (string, bool) {
 // spelling. What comes by such a host reaches pages alone, and they alone are reached by it.
 func (s *Service) Has(host string) bool {
 	domain, _, _ := strings.Cut(s.Domain, ":")
-	name, _, _ := strings.Cut(strings.ToLower(host), ":")
-	name = strings.TrimRight(name, ".")
-	return name == domain || strings.HasSuffix(name, "."+domain)
+	return strings.Contains("."+strings.TrimLeft(strings.ToLower(host), "["), "."+domain)
 }
 
 // Handler answers what comes to the gateway by a host of pages: where a browser comes back from signing in, and requests that
@@ -41,8 +39,6 @@ func (s *Service) Handler() http.Handler {
 			s.comeBack(w, r)
 		case path == notTherePath:
 			s.notThere(w, r)
-		case strings.HasPrefix(path, ownPath):
-			s.say(w, http.StatusNotFound, true, absentMessage)
 		default:
 			s.through(w, r)
 		}

@@ -92,12 +92,11 @@ func visitorOf(ctx context.Context) *visitor {
 func (s *Service) through(w http.ResponseWriter, r *http.Request) {
 	now := s.Clock.Now()
 	v := &visitor{judged: s.judge(askedHere(r), now)}
+	if path := r.URL.Path; v.answer == allow && (!strings.HasPrefix(path, "/") || strings.HasPrefix(path, ownPath)) {
+		v.answer = absent
+	}
 	if v.answer != allow {
 		s.refuse(w, v.judged)
-		return
-	}
-	if r.URL.Path == "" || r.URL.Path[0] != '/' {
-		s.say(w, http.StatusBadRequest, false, "The request is for no path.")
 		return
 	}
 	v.label, _ = label(r.Host, s.Domain)

@@ -408,6 +408,28 @@ func TestAnyRequestGoesThrough(t *testing.T) {
 	}
 }
 
+// What is the gateway's own on a page's host is no job's, and is refused to others as the page is.
+func TestTheGatewaysOwnReachesNoJob(t *testing.T) {
+	w := serve(t)
+	for user, want := range map[string]int{"bob": http.StatusNotFound, "eve": http.StatusNotFound, "mallory": http.StatusUnauthorized} {
+		for _, path := range []string{"/.soma/", "/.soma/x", "/%2esoma/x"} {
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+host+path, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			r.Header.Set("Authorization", "Bearer "+user)
+			answer, err := w.client(false).Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			answer.Body.Close()
+			if answer.StatusCode != want || len(w.seen) > 0 {
+				t.Errorf("%s for %s: %d", path, user, answer.StatusCode)
+			}
+		}
+	}
+}
+
 func TestTooMuchIsOpen(t *testing.T) {
 	w := serve(t)
 	for range maxOpen {
@@ -463,7 +485,7 @@ func TestHas(t *testing.T) {
 	w := newWorld(t)
 	for host, want := range map[string]bool{
 		host: true, domain: true, "TRAIN--vision.Jobs.example.org": true, host + ":443": true, host + ".": true, host + ".:1": true, "a.b." + domain: true,
-		"." + domain: true, domain + ".": true, "x@y." + domain: true, "soma.example.com": false, "": false, "not" + domain: false, host + ".evil.com": false,
+		"." + domain: true, domain + ".": true, "x@y." + domain: true, "[" + host + "]:443": true, host + "/": true, host + ".evil.com": true, "soma.example.com": false, "": false, "not" + domain: false,
 		"127.0.0.1:8443": false, "[::1]:8443": false, "soma-gateway.soma-system.svc": false,
 	} {
 		if got := w.Has(host); got != want {
