@@ -42,17 +42,26 @@ http:
         trustForwardHeader: false
         authResponseHeaders: [X-Soma-Assertion, Cookie, Authorization]
         authResponseHeadersRegex: (?i)^x[-_]soma[-_]
+    job-pages-not-there:
+      replacePath: {path: /.soma/not-there}
   routers:
     job-pages:
       entryPoints: [websecure]
       rule: HostRegexp(` + "`{{.Hosts}}`) && PathPrefix(`/.soma/`)" + `
-      priority: 1000000
+      priority: 1000001
       service: gateway
       tls: {}
     job-streams:
       entryPoints: [websecure]
       rule: HostRegexp(` + "`{{.Hosts}}`) && (HeaderRegexp(`Upgrade`, `.`) || HeaderRegexp(`Accept`, `(?i)text/event-stream`))" + `
-      priority: 999999
+      priority: 1000000
+      service: gateway
+      tls: {}
+    job-none:
+      entryPoints: [websecure]
+      rule: HostRegexp(` + "`{{.Hosts}}`)" + `
+      priority: 1
+      middlewares: [job-pages, job-pages-not-there]
       service: gateway
       tls: {}
 {{- range .Jobs}}
@@ -83,6 +92,9 @@ const caddyfile = `
 	admin off
 	auto_https off
 	default_sni localhost
+	servers {
+		protocols h1 h2
+	}
 	log {
 		level ERROR
 	}
@@ -113,12 +125,18 @@ const caddyfile = `
 			request_header -*soma*
 			forward_auth https://{{.Asked}} {
 				uri /job-pages/auth/{{.Token}}
-				copy_headers X-Soma-Assertion Cookie Authorization
+				copy_headers X-Soma-Assertion Cookie
 				transport http {
 					tls_trusted_ca_certs {{.CA}}
 					tls_server_name localhost
 				}
 			}
+			# What the gateway leaves out, this caddy copies as the name of its place.
+			request_header -Authorization
+			@cookieless header_regexp Cookie ^\{http\.
+			request_header @cookieless -Cookie
+			@unknown header_regexp X-Soma-Assertion ^\{http\.
+			request_header @unknown -X-Soma-Assertion
 			reverse_proxy {args.0}
 		}
 	}
@@ -130,6 +148,11 @@ https://{{.Host}}:{{$.Port}} {
 	import page {{.Address}}
 }
 {{- end}}
+https://*.jobs.example.org:{{.Port}} {
+	bind 127.0.0.1
+	tls {{.Certificate}} {{.Key}}
+	import page {{.Gateway}}
+}
 `
 
 type proxiedJob struct{ Name, Host, Address string }
@@ -145,7 +168,7 @@ func (w *world) start(name, program string, args func(folder string) []string, f
 	p := &proxy{name: name, address: fmt.Sprintf("127.0.0.1:%d", port)}
 	values := map[string]any{
 		"Address": p.address, "Port": port, "Dynamic": filepath.Join(folder, "dynamic.yaml"), "Asked": w.asked, "Token": proxyToken, "CA": w.CAFile,
-		"Gateway": w.gateway, "Certificate": w.CertificateFile, "Key": w.KeyFile, "Hosts": `^[a-z0-9-]+\.jobs\.example\.org$`,
+		"Gateway": w.gateway, "Certificate": w.CertificateFile, "Key": w.KeyFile, "Hosts": `^[a-z0-9-]+\.jobs\.example\.org\.?$`,
 	}
 	var jobs []proxiedJob
 	for job, u := range w.upstreams {

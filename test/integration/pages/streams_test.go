@@ -38,7 +38,10 @@ func (w *world) open(p *proxy, job string, header http.Header) (ended <-chan str
 	if err != nil {
 		w.t.Fatalf("a WebSocket of %s: %v, %v", job, err, answer)
 	}
-	w.t.Cleanup(func() { _ = conn.Close() })
+	w.t.Cleanup(func() {
+		_ = answer.Body.Close()
+		_ = conn.Close()
+	})
 	if err := conn.WriteMessage(websocket.TextMessage, []byte("hello")); err != nil {
 		w.t.Fatal(err)
 	}

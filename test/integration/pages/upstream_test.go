@@ -18,7 +18,13 @@ type upstream struct {
 	address string
 	mu      sync.Mutex
 	got     bytes.Buffer
-	seen    []http.Header
+	seen    []seen
+}
+
+// seen is a request as a program reads it.
+type seen struct {
+	path   string
+	header http.Header
 }
 
 func newUpstream(t *testing.T) *upstream {
@@ -44,7 +50,7 @@ func newUpstream(t *testing.T) *upstream {
 // serve answers: /socket with what it is given, /events without end, others with a word.
 func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 	u.mu.Lock()
-	u.seen = append(u.seen, r.Header.Clone())
+	u.seen = append(u.seen, seen{r.URL.Path, r.Header.Clone()})
 	u.mu.Unlock()
 	switch r.URL.Path {
 	case "/socket":
@@ -77,14 +83,14 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// take is all that reached it since the last time, as bytes and as headers of requests.
-func (u *upstream) take() (string, []http.Header) {
+// take is all that reached it since the last time, as bytes and as requests.
+func (u *upstream) take() (string, []seen) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	got, seen := u.got.String(), u.seen
+	got, all := u.got.String(), u.seen
 	u.got.Reset()
 	u.seen = nil
-	return got, seen
+	return got, all
 }
 
 // tapped keeps what is read of its connections.
@@ -113,4 +119,3 @@ func (c *tappedConn) Read(into []byte) (int, error) {
 	c.upstream.mu.Unlock()
 	return n, err
 }
-

@@ -90,13 +90,15 @@ type world struct {
 	// tokens are those of the service accounts of alice and eve, cookies the gateway's of them both.
 	tokens, cookies map[string]string
 	sessions        map[string]session.Session
+	// resumed makes many short connections cheaper.
+	resumed tls.ClientSessionCache
 }
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
 	w := &world{
 		Certificates: dex.MakeCertificates(t), t: t, upstreams: map[string]*upstream{}, tokens: map[string]string{}, cookies: map[string]string{},
-		sessions: map[string]session.Session{},
+		sessions: map[string]session.Session{}, resumed: tls.NewLRUClientSessionCache(64),
 	}
 	for _, job := range []string{train, notes, board} {
 		w.upstreams[job] = newUpstream(t)
@@ -283,7 +285,7 @@ issuers:
 	w.gateway, w.asked = front.Addr().String(), asked.Addr().String()
 	parts := []func() error{
 		func() error { return objects.Start(ctx) },
-		func() error { return w.authority.Start(ctx, synced, nil) },
+		func() error { return w.authority.Start(ctx, synced) },
 		func() error { return pages.Run(ctx) },
 		func() error { return door.Serve(ctx, front, secure) },
 		func() error { return gateway.ServeUntil(ctx, asked, secure, pages.Auth()) },
@@ -355,7 +357,7 @@ func (w *world) client(address string) *http.Client {
 
 // tls trusts the one certificate of all servers here, by whatever host they are asked for.
 func (w *world) tls() *tls.Config {
-	return &tls.Config{RootCAs: w.Pool, MinVersion: tls.VersionTLS12, ServerName: "localhost"}
+	return &tls.Config{RootCAs: w.Pool, MinVersion: tls.VersionTLS12, ServerName: "localhost", ClientSessionCache: w.resumed}
 }
 
 // visit signs somebody in on a page by way of a proxy, as a browser does, and gives the page's cookie.
