@@ -142,7 +142,7 @@ func TestChartInstallsJobPagesAlike(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if routes := text(t, other["traefik.io/v1alpha1, Kind=IngressRoute soma-system/job-pages"].Object); strings.Count(routes, `\.pages\.example\.net$`) != 3 || strings.Contains(routes, "jobs") && strings.Contains(routes, "example.org") {
+	if routes := text(t, other["traefik.io/v1alpha1, Kind=IngressRoute soma-system/job-pages"].Object); strings.Count(routes, `\.pages\.example\.net\.?$`) != 3 || strings.Contains(routes, "jobs") && strings.Contains(routes, "example.org") {
 		t.Errorf("the routes of another domain are %s", routes)
 	}
 }

@@ -53,7 +53,7 @@ http:
       tls: {}
     job-streams:
       entryPoints: [websecure]
-      rule: HostRegexp(` + "`{{.Hosts}}`) && (HeaderRegexp(`Upgrade`, `.`) || HeaderRegexp(`Accept`, `(?i)text/event-stream`))" + `
+      rule: HostRegexp(` + "`{{.Hosts}}`) && (HeaderRegexp(`Upgrade`, `.+`) || HeaderRegexp(`Accept`, `(?i)text/event-stream`))" + `
       priority: 1000000
       service: gateway
       tls: {}
