@@ -143,7 +143,7 @@ func TestNothingComesAlong(t *testing.T) {
 			}
 		}
 		t.Logf("%d requests reached the job", len(all))
-		if len(all) < 1000 {
+		if len(all) < 800 {
 			t.Errorf("only %d requests reached the job: too few to tell", len(all))
 		}
 	})
@@ -215,7 +215,7 @@ func (w *world) checkHeader(one seen) {
 	w.t.Helper()
 	which, assertions := one.header.Get("X-Mutant"), 0
 	// The proxies say whom they forward for, the gateway does not.
-	events := strings.Contains(strings.Join(one.header["Accept"], ","), "text/event-stream")
+	events := strings.Contains(strings.ToLower(strings.Join(one.header["Accept"], ",")), "text/event-stream")
 	if (events || one.header.Get("Upgrade") != "") && len(one.header["X-Forwarded-For"]) > 0 {
 		w.t.Errorf("%s: what can stay open does not come by the gateway: %v", which, one.header)
 	}

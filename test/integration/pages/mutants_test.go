@@ -237,6 +237,9 @@ func upgrades() []mutant {
 		add("with a token among protocols", append([]string{"Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io.YQ, soma"}, handshake...)...)
 		add("with an assertion", append([]string{"X-Soma-Assertion: " + forged, "X_Soma_Assertion: " + forged, "x-soma_assertion: " + forged}, handshake...)...)
 		add("of events, with an assertion", "Connection: close", "Accept: text/event-stream", "X-Soma-Assertion: "+forged, "X_SOMA_ASSERTION: "+forged)
+		for _, accept := range []string{"Text/Event-Stream", "text/html, text/event-stream;q=0.9", "*/*\r\nAccept: TEXT/EVENT-STREAM"} {
+			add("of events as "+accept, "Connection: close", "Accept: "+accept)
+		}
 	}
 	return all
 }

@@ -117,7 +117,7 @@ const caddyfile = `
 		handle @upgrades {
 			import gateway
 		}
-		@events header Accept *text/event-stream*
+		@events header_regexp Accept (?i)text/event-stream
 		handle @events {
 			import gateway
 		}
