@@ -121,11 +121,12 @@ test-faults: build devcluster ## Kill the manager at every write, pause it, show
 test-mutations: ## Break the scheduler on purpose in many ways; the tests have to notice each (3 minutes)
 	$(GO) run ./test/mutations
 
-# How long bytes are looked for that the engine does not stand.
+# How long, for each of the tests, bytes are looked for that something does not stand.
 FUZZTIME ?= 2m
 .PHONY: test-fuzz
-test-fuzz: ## Look for a world in which the scheduler's engine breaks a promise (FUZZTIME=10m)
-	$(ALIKE) $(GO) test ./internal/scheduling -run '^$$' -fuzz FuzzDecide -fuzztime $(FUZZTIME) -fuzzminimizetime 1s
+test-fuzz: ## Look for input that breaks a promise: of the scheduler, of the gateway, of addresses (FUZZTIME=10m for each, FUZZ=FuzzPath for one)
+	grep -rnoE --include='*_test.go' '^func $(or $(FUZZ),Fuzz[A-Za-z]*)\(' internal | sed -E 's|^(.*)/[^/]*:.*func (.*)\($$|\1 \2|' | while read -r folder test; do \
+	  echo "$$folder $$test"; $(ALIKE) $(GO) test "./$$folder" -run '^$$' -fuzz "^$$test\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s </dev/null || exit 1; done
 
 .PHONY: test-e2e
 test-e2e: ## Run the end-to-end suite against KUBECONFIG, by default the development cluster (FOCUS=regexp for a part)

@@ -17,12 +17,16 @@ import (
 	clocktesting "k8s.io/utils/clock/testing"
 
 	"github.com/soma-platform/soma/internal/access"
+	"github.com/soma-platform/soma/internal/testing/fuzzing"
 	"github.com/soma-platform/soma/internal/testing/redis"
 )
 
 var server *redis.Server
 
 func TestMain(m *testing.M) {
+	if fuzzing.Alone() {
+		os.Exit(m.Run())
+	}
 	var err error
 	if server, err = redis.Start(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, err)

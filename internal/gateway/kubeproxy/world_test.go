@@ -41,6 +41,7 @@ import (
 	"github.com/soma-platform/soma/internal/gateway/session"
 	"github.com/soma-platform/soma/internal/gateway/ticket"
 	"github.com/soma-platform/soma/internal/testing/apiserver"
+	"github.com/soma-platform/soma/internal/testing/fuzzing"
 )
 
 // patience is how long a test waits for what comes at once.
@@ -56,6 +57,9 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
+	if fuzzing.Alone() {
+		return m.Run()
+	}
 	var err error
 	if server, err = apiserver.Start(apiserver.Options{}); err != nil {
 		fmt.Fprintln(os.Stderr, "start the API server for the tests:", err)
