@@ -57,6 +57,7 @@ var layers = map[string]layer{
 	"internal/signin":     adapters,
 	"internal/aclstore":   adapters,
 	"internal/authority":  adapters,
+	"internal/openapi":    adapters,
 	"internal/notify":     adapters,
 	"controllers":         actors,
 	"webhooks":            actors,

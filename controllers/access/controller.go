@@ -12,7 +12,6 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
-	"k8s.io/apimachinery/pkg/types"
 	"k8s.io/client-go/util/workqueue"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -27,6 +26,7 @@ import (
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/authority"
+	"github.com/soma-platform/soma/internal/platform/watching"
 )
 
 // What it reads and writes.
@@ -83,7 +83,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	r.Authority.Listen(func(change authority.Change) {
 		r.projects.add(names(change.Projects)...)
 		if change.Platform {
-			r.platform.add(request(platformRequest))
+			r.platform.add(watching.Request(platformRequest))
 		}
 		r.told(change)
 	})
@@ -100,10 +100,10 @@ func (r *Reconciler) setUpProjects(mgr ctrl.Manager) error {
 		Named("access-project").
 		For(&v1alpha1.Project{}, builder.WithPredicates(predicate.Funcs{UpdateFunc: placeChanged})).
 		WatchesRawSource(&r.projects).
-		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(byName), builder.WithPredicates(predicate.Funcs{UpdateFunc: ends})).
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(watching.ByName), builder.WithPredicates(predicate.Funcs{UpdateFunc: ends})).
 		Watches(&v1alpha1.Job{}, handler.EnqueueRequestsFromMapFunc(r.byJob), builder.WithPredicates(predicate.Funcs{UpdateFunc: podsChanged})).
-		Watches(&rbacv1.Role{}, handler.EnqueueRequestsFromMapFunc(byNamespace), builder.WithPredicates(ours)).
-		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(byNamespace), builder.WithPredicates(ours)).
+		Watches(&rbacv1.Role{}, handler.EnqueueRequestsFromMapFunc(watching.ByNamespace), builder.WithPredicates(ours)).
+		Watches(&rbacv1.RoleBinding{}, handler.EnqueueRequestsFromMapFunc(watching.ByNamespace), builder.WithPredicates(ours)).
 		Watches(&rbacv1.ClusterRole{}, handler.EnqueueRequestsFromMapFunc(byProject), builder.WithPredicates(ours)).
 		Watches(&rbacv1.ClusterRoleBinding{}, handler.EnqueueRequestsFromMapFunc(byProject), builder.WithPredicates(ours)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
@@ -147,28 +147,16 @@ func (f *feed) add(requests ...reconcile.Request) {
 	}
 }
 
-func request(name string) reconcile.Request {
-	return reconcile.Request{NamespacedName: types.NamespacedName{Name: name}}
-}
-
-func byName(_ context.Context, object client.Object) []reconcile.Request {
-	return []reconcile.Request{request(object.GetName())}
-}
-
-func byNamespace(_ context.Context, object client.Object) []reconcile.Request {
-	return []reconcile.Request{request(object.GetNamespace())}
-}
-
 func byProject(_ context.Context, object client.Object) []reconcile.Request {
 	if labels := object.GetLabels(); labels[v1alpha1.LabelAccess] == v1alpha1.AccessProject {
-		return []reconcile.Request{request(labels[v1alpha1.LabelProject])}
+		return []reconcile.Request{watching.Request(labels[v1alpha1.LabelProject])}
 	}
 	return nil
 }
 
 func ofPlatform(_ context.Context, object client.Object) []reconcile.Request {
 	if object.GetLabels()[v1alpha1.LabelAccess] == v1alpha1.AccessPlatform {
-		return []reconcile.Request{request(platformRequest)}
+		return []reconcile.Request{watching.Request(platformRequest)}
 	}
 	return nil
 }

@@ -92,21 +92,22 @@ func (r *Reconciler) removeGrants(ctx context.Context, user string) (left string
 
 // removeAccounts removes the service accounts that a user answers for: with a later user of the name they would work again.
 func (r *Reconciler) removeAccounts(ctx context.Context, user string) (left string, err error) {
-	var users v1alpha1.UserList
-	if err := r.Client.List(ctx, &users, client.UnsafeDisableDeepCopy); err != nil {
-		return "", fmt.Errorf("list the service accounts of user %q: %w", user, err)
-	}
+	var accounts []*v1alpha1.User
+	r.Authority.View(func(d *access.Directory, _ *access.Membership, _ time.Time) {
+		for _, name := range d.Accounts(user) {
+			accounts = append(accounts, d.User(name))
+		}
+	})
 	var there []string
-	for i := range users.Items {
-		account := &users.Items[i]
-		if account.Spec.Type != v1alpha1.UserServiceAccount || account.Spec.Owner != user {
+	for _, account := range accounts {
+		if account.Spec.Type != v1alpha1.UserServiceAccount {
 			continue
 		}
 		there = append(there, "service account "+account.Name)
 		if account.DeletionTimestamp != nil {
 			continue
 		}
-		if err := r.Client.Delete(ctx, account, client.Preconditions{UID: &account.UID}); client.IgnoreNotFound(err) != nil {
+		if err := r.Client.Delete(ctx, account.DeepCopy(), client.Preconditions{UID: &account.UID}); client.IgnoreNotFound(err) != nil {
 			return "", fmt.Errorf("remove service account %q of user %q: %w", account.Name, user, err)
 		}
 	}

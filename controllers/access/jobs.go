@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/platform/watching"
 	"github.com/soma-platform/soma/internal/workload"
 )
 
@@ -54,7 +55,7 @@ func (r *Reconciler) byJob(_ context.Context, job client.Object) []reconcile.Req
 	if !r.named.has(job.GetNamespace(), job.GetName()) {
 		return nil
 	}
-	return []reconcile.Request{request(job.GetNamespace())}
+	return []reconcile.Request{watching.Request(job.GetNamespace())}
 }
 
 // podsChanged lets through the updates of jobs by which they get other pods.

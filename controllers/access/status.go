@@ -13,7 +13,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/controller"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -23,6 +22,7 @@ import (
 	"github.com/soma-platform/soma/internal/authority"
 	"github.com/soma-platform/soma/internal/platform/debounce"
 	"github.com/soma-platform/soma/internal/platform/patch"
+	"github.com/soma-platform/soma/internal/platform/watching"
 )
 
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=users/status;roles/status;grants/status,verbs=patch
@@ -91,16 +91,10 @@ func (r *Reconciler) setUpStatus(mgr ctrl.Manager) error {
 		For(&v1alpha1.Grant{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(&r.grants).
 		Watches(&v1alpha1.Project{}, debounce.Events(projectDelay, r.grantsIn), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
-		Watches(&v1alpha1.Job{}, handler.EnqueueRequestsFromMapFunc(r.grantsOf(access.Job)), builder.WithPredicates(comesOrGoes)).
-		WatchesMetadata(secrets, handler.EnqueueRequestsFromMapFunc(r.grantsOf(access.Secret)), builder.WithPredicates(comesOrGoes)).
+		Watches(&v1alpha1.Job{}, handler.EnqueueRequestsFromMapFunc(r.grantsOf(access.Job)), builder.WithPredicates(watching.ComesOrGoes)).
+		WatchesMetadata(secrets, handler.EnqueueRequestsFromMapFunc(r.grantsOf(access.Secret)), builder.WithPredicates(watching.ComesOrGoes)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: statusWorkers}).
 		Complete(reconcile.Func(r.reconcileGrant))
-}
-
-// comesOrGoes lets through what begins and ends to exist.
-var comesOrGoes = predicate.Funcs{
-	UpdateFunc:  func(event.UpdateEvent) bool { return false },
-	GenericFunc: func(event.GenericEvent) bool { return false },
 }
 
 // told passes on what changed to those who say how things stand.
@@ -124,7 +118,7 @@ func (r *Reconciler) told(change authority.Change) {
 func names(all []string) []reconcile.Request {
 	requests := make([]reconcile.Request, 0, len(all))
 	for _, name := range all {
-		requests = append(requests, request(name))
+		requests = append(requests, watching.Request(name))
 	}
 	return requests
 }

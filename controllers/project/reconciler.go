@@ -15,7 +15,6 @@ import (
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/event"
 	"sigs.k8s.io/controller-runtime/pkg/handler"
 	"sigs.k8s.io/controller-runtime/pkg/predicate"
 	"sigs.k8s.io/controller-runtime/pkg/reconcile"
@@ -23,6 +22,7 @@ import (
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/platform/debounce"
 	"github.com/soma-platform/soma/internal/platform/patch"
+	"github.com/soma-platform/soma/internal/platform/watching"
 )
 
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=projects,verbs=get;list;watch;patch
@@ -59,11 +59,11 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&v1alpha1.Project{}).
 		Owns(&networkingv1.NetworkPolicy{}).
 		// A namespace of the project's name concerns it also where somebody else made it.
-		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(byName)).
-		Watches(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(byNamespace),
+		Watches(&corev1.Namespace{}, handler.EnqueueRequestsFromMapFunc(watching.ByName)).
+		Watches(&corev1.ServiceAccount{}, handler.EnqueueRequestsFromMapFunc(watching.ByNamespace),
 			builder.WithPredicates(predicate.NewPredicateFuncs(isDefaultAccount))).
-		Watches(&v1alpha1.Quota{}, handler.EnqueueRequestsFromMapFunc(r.byQuota), builder.WithPredicates(comesOrGoes)).
-		Watches(&v1alpha1.Job{}, debounce.Events(jobsDelay, r.terminating), builder.WithPredicates(comesOrGoes)).
+		Watches(&v1alpha1.Quota{}, handler.EnqueueRequestsFromMapFunc(r.byQuota), builder.WithPredicates(watching.ComesOrGoes)).
+		Watches(&v1alpha1.Job{}, debounce.Events(jobsDelay, r.terminating), builder.WithPredicates(watching.ComesOrGoes)).
 		Complete(r)
 }
 
@@ -126,20 +126,6 @@ func (r *Reconciler) write(ctx context.Context, project *v1alpha1.Project, found
 	after := project.DeepCopy()
 	found.apply(after, r.Clock.Now())
 	return patch.Status(ctx, r.Client, project, after)
-}
-
-// comesOrGoes lets through what begins and ends to exist.
-var comesOrGoes = predicate.Funcs{
-	UpdateFunc:  func(event.UpdateEvent) bool { return false },
-	GenericFunc: func(event.GenericEvent) bool { return false },
-}
-
-func byName(_ context.Context, object client.Object) []reconcile.Request {
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: object.GetName()}}}
-}
-
-func byNamespace(_ context.Context, object client.Object) []reconcile.Request {
-	return []reconcile.Request{{NamespacedName: types.NamespacedName{Name: object.GetNamespace()}}}
 }
 
 func isDefaultAccount(object client.Object) bool { return object.GetName() == defaultAccount }

@@ -159,6 +159,9 @@ func (d *Directory) Projects() []string { return slices.Sorted(maps.Keys(d.proje
 // Grant is the grant of a name in a project, or nil.
 func (d *Directory) Grant(project, name string) *v1alpha1.Grant { return d.grants[project][name] }
 
+// Accounts are the service accounts that a user answers for, in order.
+func (d *Directory) Accounts(user string) []string { return slices.Sorted(maps.Keys(d.owners[user])) }
+
 // Grants are the grants of a project, by name.
 func (d *Directory) Grants(project string) []*v1alpha1.Grant {
 	return slices.SortedFunc(maps.Values(d.grants[project]), byName)
@@ -338,7 +341,7 @@ func (d *Directory) implied(user *v1alpha1.User, rights []Right) []Right {
 	for _, role := range slices.Sorted(maps.Keys(held)) {
 		implied = append(implied, Right{Target: Named(Role, role), Level: Read, Why: Why{Self: true}})
 	}
-	for _, service := range slices.Sorted(maps.Keys(d.owners[user.Name])) {
+	for _, service := range d.Accounts(user.Name) {
 		implied = append(implied, Right{Target: Named(User, service), Level: Manage, Why: Why{Owner: true}})
 	}
 	for _, name := range d.projectsOf(rights) {

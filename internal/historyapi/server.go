@@ -10,7 +10,7 @@ import (
 	"k8s.io/utils/clock"
 
 	api "github.com/soma-platform/soma/api/history/v1alpha1"
-	"github.com/soma-platform/soma/internal/historyapi/openapi"
+	"github.com/soma-platform/soma/internal/openapi"
 	"github.com/soma-platform/soma/internal/platform/aggregated"
 )
 
