@@ -232,3 +232,59 @@ func TestStillValid(t *testing.T) {
 	}
 	eventually(t, "what was opened ends", func() bool { return !g.Authenticator().StillValid(c) })
 }
+
+// TestStreamsOfTokens: what was opened with a token of a few minutes goes on while the sign-in would count.
+func TestStreamsOfTokens(t *testing.T) {
+	w := newWorldWith(t, dex.Options{TokenLifetime: time.Hour}, nil)
+	g := w.serve(t, listen(t), w.config)
+	find := func(tokens *signin.Tokens) (caller.Caller, error) {
+		request, _ := http.NewRequestWithContext(t.Context(), http.MethodGet, w.external, nil)
+		request.Header.Set("Authorization", "Bearer "+tokens.ID)
+		return g.Authenticator().Authenticate(request)
+	}
+	ends := map[string]func(*testing.T, *signin.Discovery, *signin.Tokens){
+		"the lifetime of sessions": func(*testing.T, *signin.Discovery, *signin.Tokens) { w.clock.put(11 * time.Hour) },
+		"disabled": func(t *testing.T, _ *signin.Discovery, _ *signin.Tokens) {
+			change(t, "alice", func(u *v1alpha1.User) { u.Spec.Disabled = new(true) })
+		},
+		"notBefore": func(t *testing.T, _ *signin.Discovery, _ *signin.Tokens) {
+			change(t, "alice", func(u *v1alpha1.User) { u.Spec.NotBefore = &metav1.Time{Time: time.Now().Add(time.Second)} })
+		},
+		"signed out": func(t *testing.T, found *signin.Discovery, tokens *signin.Tokens) {
+			w.clock.put(-2 * time.Hour)
+			browser := w.mustSignIn(t, alice)
+			if err := signin.End(t.Context(), found, tokens.ID); err != nil {
+				t.Error(err)
+			}
+			// Another one that is signed out once the token has ended is no reason to forget this one.
+			w.clock.put(90 * time.Minute)
+			if response, err := browser.PostForm(w.external+"/signout", nil); err != nil {
+				t.Error(err)
+			} else {
+				_ = response.Body.Close()
+			}
+		},
+	}
+	for name, end := range ends {
+		t.Run(name, func(t *testing.T) {
+			w.user(t, alice)
+			found, tokens := w.login(t, alice)
+			c, err := find(tokens)
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.clock.put(2 * time.Hour)
+			defer w.clock.put(-2 * time.Hour)
+			if _, err := find(tokens); err == nil {
+				t.Error("a request comes with a token that has ended")
+			}
+			if !g.Authenticator().StillValid(c) {
+				t.Error("a stream ends with the token")
+			}
+			before := w.clock.by.Load()
+			defer w.clock.by.Store(before)
+			end(t, found, tokens)
+			eventually(t, "the stream ends", func() bool { return !g.Authenticator().StillValid(c) })
+		})
+	}
+}

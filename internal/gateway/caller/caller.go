@@ -40,9 +40,20 @@ type Caller struct {
 	TokenID string
 	// IssuedAt and ExpiresAt bound the time in which it counts. A token of a service account has no IssuedAt.
 	IssuedAt, ExpiresAt time.Time
+	// LastsUntil, where it is later, is until when goes on what was opened before ExpiresAt: a stream needs no newer token, as
+	// long as the sign-in that the token is from would count.
+	LastsUntil time.Time
 	// Scope bounds what is allowed to less than the user may. Nil is no bound.
 	Scope []v1alpha1.Permission
 	Via   Via
+}
+
+// StreamsEnd is when ends what the caller has opened, at the latest.
+func (c *Caller) StreamsEnd() time.Time {
+	if c.LastsUntil.After(c.ExpiresAt) {
+		return c.LastsUntil
+	}
+	return c.ExpiresAt
 }
 
 // ErrNone is the error for a request that comes with no credentials.
@@ -87,7 +98,7 @@ type Authenticator interface {
 	// Authenticate returns ErrNone where a request has no credentials, ErrRefused or ErrTooMany where they do not count, and
 	// ErrUnavailable or ErrUnreachable where that cannot be said. A request with a bearer token is judged by that alone: its cookies do not count.
 	Authenticate(r *http.Request) (Caller, error)
-	// StillValid reports whether a caller that was found before would be found now. Streams ask it again and again.
+	// StillValid reports whether what a caller opened who was found before may go on. Streams ask it again and again.
 	StillValid(c Caller) bool
 }
 

@@ -173,8 +173,11 @@ func TestDisabledUsersAndEndedSessionsLoseTheirWatches(t *testing.T) {
 	path := jobsPath + project + "/jobs?watch=true"
 	_, disabled := w.stream(w.request(http.MethodGet, alice, path, nil))
 	w.signIn.mu.Lock()
-	w.signIn.until[bob] = time.Now().Add(2 * time.Second)
+	lasting := bob + ":token"
+	w.signIn.until[bob], w.signIn.until[lasting] = time.Now().Add(2*time.Second), time.Now().Add(2*time.Second)
+	w.signIn.lasts[lasting] = time.Now().Add(time.Hour)
 	w.signIn.mu.Unlock()
+	_, lasts := w.stream(w.request(http.MethodGet, lasting, path, nil))
 	_, expired := w.stream(w.request(http.MethodGet, bob, path, nil))
 	user := &v1alpha1.User{}
 	user.Name = alice
@@ -183,6 +186,11 @@ func TestDisabledUsersAndEndedSessionsLoseTheirWatches(t *testing.T) {
 	}
 	w.within("the user is disabled", 5*time.Second, disabled)
 	w.within("the session has expired", recheckInterval+4*time.Second, expired)
+	select {
+	case <-lasts:
+		t.Error("a stream ends with the token by which it was opened, and not with the sign-in")
+	default:
+	}
 }
 
 func TestRightsThatSomaDoesNotKnowAreAskedOfTheAPIServer(t *testing.T) {
@@ -251,7 +259,7 @@ func TestWhatIsRefusedAnywayIsNotCut(t *testing.T) {
 		code <- response.StatusCode
 	}()
 	<-asked
-	w.proxy.recheck(t.Context(), w.proxy.streams.of(alice))
+	w.proxy.recheck(t.Context(), w.proxy.streams.Of(alice))
 	close(answer)
 	if got := <-code; got != http.StatusForbidden {
 		t.Errorf("a request that is refused is answered %d", got)

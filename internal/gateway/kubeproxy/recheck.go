@@ -89,7 +89,7 @@ func (p *Proxy) recheck(ctx context.Context, open []*ongoing) {
 	trees := map[string]*access.Tree{}
 	var unsure []*ongoing
 	for _, s := range open {
-		if !s.caller.ExpiresAt.IsZero() && !now.Before(s.caller.ExpiresAt) {
+		if end := s.caller.StreamsEnd(); !end.IsZero() && !now.Before(end) {
 			s.cut(errExpired)
 			continue
 		}

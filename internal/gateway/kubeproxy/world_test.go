@@ -75,6 +75,7 @@ type signIn struct {
 	ended  map[string]bool
 	scopes map[string][]v1alpha1.Permission
 	until  map[string]time.Time
+	lasts  map[string]time.Time
 }
 
 func (s *signIn) Authenticate(r *http.Request) (caller.Caller, error) {
@@ -91,7 +92,7 @@ func (s *signIn) Authenticate(r *http.Request) (caller.Caller, error) {
 		return caller.Caller{}, caller.ErrRefused
 	}
 	user, token, _ := strings.Cut(name, ":")
-	return caller.Caller{User: user, Session: name, TokenID: token, Via: via, Scope: s.scopes[name], ExpiresAt: s.until[name]}, nil
+	return caller.Caller{User: user, Session: name, TokenID: token, Via: via, Scope: s.scopes[name], ExpiresAt: s.until[name], LastsUntil: s.lasts[name]}, nil
 }
 
 func (s *signIn) StillValid(c caller.Caller) bool {
@@ -146,7 +147,7 @@ func newWorld(t testing.TB, prefix string, change ...func(*Options)) *world {
 	t.Helper()
 	w := &world{
 		t: t, prefix: prefix, audit: &records{},
-		signIn: &signIn{ended: map[string]bool{}, scopes: map[string][]v1alpha1.Permission{}, until: map[string]time.Time{}},
+		signIn: &signIn{ended: map[string]bool{}, scopes: map[string][]v1alpha1.Permission{}, until: map[string]time.Time{}, lasts: map[string]time.Time{}},
 	}
 	config := w.gateway()
 	w.authority = authority.New(clock.RealClock{})

@@ -65,6 +65,18 @@ func Ended(id string) (time.Time, bool) {
 	return time.Unix(unix, 0), found && err == nil && unix > 0
 }
 
+// Same reports whether two names are of one session. When it ends is not asked: gateways of another configuration can have
+// named a token with another time.
+func Same(a, b string) bool {
+	if _, text, found := strings.Cut(a, "-"); found {
+		a = text
+	}
+	if _, text, found := strings.Cut(b, "-"); found {
+		b = text
+	}
+	return a == b
+}
+
 // Put gives the browser the session. A token for refreshing it that does not fit is left out.
 func (k *Keys) Put(w http.ResponseWriter, s Session) error {
 	value, err := marshal(k, ForSession, s)

@@ -35,6 +35,9 @@ func TestEndSession(t *testing.T) {
 	if ended(got, "another", now.Add(time.Second)) {
 		t.Error("what is made later does not count")
 	}
+	if !ended([]string{session.ID(now, "a")}, session.ID(now.Add(time.Hour), "a"), now) || ended([]string{lasts}, session.NewID(now.Add(time.Hour)), now) {
+		t.Error("a session is told from others by when it ends")
+	}
 	if got = endSession(got, "next", now.Add(time.Minute)); len(got) != 2 || !ended(got, full[0], now) {
 		t.Errorf("the next makes %v", got)
 	}

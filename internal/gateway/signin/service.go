@@ -119,8 +119,11 @@ func (s *Service) Authenticate(r *http.Request) (caller.Caller, error) {
 	return caller.Caller{}, caller.ErrRefused
 }
 
-// StillValid reports whether a caller that was found before would be found now.
-func (s *Service) StillValid(c caller.Caller) bool { return s.refusal(c) == nil }
+// StillValid reports whether what a caller opened who was found before may go on.
+func (s *Service) StillValid(c caller.Caller) bool {
+	c.ExpiresAt = c.StreamsEnd()
+	return s.refusal(c) == nil
+}
 
 // refusal says why a caller does not count now. While it is not known who there is, nobody does.
 func (s *Service) refusal(c caller.Caller) (err error) {
@@ -209,11 +212,13 @@ func (s *Service) bearer(ctx context.Context, raw string) (found caller.Caller, 
 	case err != nil:
 		return found, fmt.Errorf("%w: %w", errUnbelieved, err)
 	}
+	found = caller.Caller{
+		Identity: claims.Identity, IssuedAt: claims.SignedIn, ExpiresAt: claims.Expires,
+		LastsUntil: claims.SignedIn.Add(s.config.SessionLifetime.Duration), Via: caller.ViaIDToken,
+	}
 	// What is signed names the token: the signature itself can be written in more than one way.
 	signed := raw[:strings.LastIndexByte(raw, '.')]
-	found = caller.Caller{
-		Identity: claims.Identity, Session: session.ID(claims.Expires, hashOf(signed)[:32]), IssuedAt: claims.SignedIn, ExpiresAt: claims.Expires, Via: caller.ViaIDToken,
-	}
+	found.Session = session.ID(found.StreamsEnd(), hashOf(signed)[:32])
 	user := s.byIdentity(claims.Identity)
 	if user == nil {
 		return found, fmt.Errorf("no User has the identity %q of %s", claims.Identity.Subject, claims.Identity.Issuer)

@@ -11,6 +11,7 @@ import (
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/gateway/caller"
+	"github.com/soma-platform/soma/internal/gateway/session"
 	"github.com/soma-platform/soma/internal/token"
 )
 
@@ -71,9 +72,9 @@ func after(made, from time.Time) bool { return made.Truncate(time.Second).After(
 const beforePrefix = "before:"
 
 // ended reports whether a session is among those that were signed out.
-func ended(list []string, session string, made time.Time) bool {
+func ended(list []string, id string, made time.Time) bool {
 	for _, entry := range list {
-		if entry == session {
+		if session.Same(entry, id) {
 			return true
 		}
 		if seconds, one := strings.CutPrefix(entry, beforePrefix); one {
