@@ -3,7 +3,11 @@ package webhooks
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
@@ -44,8 +48,30 @@ func (f facts) checkGrant(p *problems, g *grant) {
 	if name := g.Spec.To.User; name != "" {
 		f.findUser(p, "spec.to.user", name)
 	}
-	if name := g.Spec.To.Role; name != "" && f.directory.Role(name) == nil {
+	if group := g.Spec.To.Group; group != "" {
+		checkGroup(p, group)
+	}
+	switch name := g.Spec.To.Role; {
+	case name == "":
+	case !f.sees(access.Named(access.Role, name)):
+		p.add("spec.to.role", "there is no role %q that you may see", name)
+	case f.directory.Role(name) == nil:
 		p.add("spec.to.role", "there is no role %q", name)
+	case f.directory.HeldByAll(name):
+		p.add("spec.to.role", "everybody holds the role %q: give it to users, groups or another role, or write it into the role %q itself", name, access.EveryoneRole)
+	}
+}
+
+// checkGroup complains of the name of a group that a person cannot tell from another's. Identity providers have spaces and
+// signs in them.
+func checkGroup(p *problems, group string) {
+	switch {
+	case strings.TrimSpace(group) != group:
+		p.add("spec.to.group", "%q begins or ends with a space", group)
+	case !norm.NFC.IsNormalString(group):
+		p.add("spec.to.group", "%q is not in Unicode's normal form NFC: another name can look the same", group)
+	case strings.ContainsFunc(group, func(r rune) bool { return !unicode.IsGraphic(r) || unicode.Is(unicode.Cf, r) }):
+		p.add("spec.to.group", "%q has a character that cannot be seen", group)
 	}
 }
 

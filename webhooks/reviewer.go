@@ -26,6 +26,7 @@ import (
 type (
 	grant   = v1alpha1.Grant
 	project = v1alpha1.Project
+	quota   = v1alpha1.Quota
 	role    = v1alpha1.Role
 	token   = v1alpha1.Token
 	user    = v1alpha1.User

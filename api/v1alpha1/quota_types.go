@@ -17,6 +17,9 @@ const (
 	QuotaTerminating QuotaPhase = "Terminating"
 )
 
+// QuotaUsers is how many single users the status of a quota tells of.
+const QuotaUsers = 24
+
 // QuotaSpec is what a quota grants.
 // +kubebuilder:validation:XValidation:rule="has(self.parent) || !(has(self.borrowing) || has(self.lending))",message="only a quota with a parent borrows and lends",fieldPath=".parent"
 type QuotaSpec struct {
@@ -148,7 +151,7 @@ type QuotaStatus struct {
 	// +optional
 	Used *ResourceAmounts `json:"used,omitempty"`
 
-	// users is what the jobs of single users hold, those who hold most first.
+	// users is what the jobs of single users hold, those who hold most first: QuotaUsers of them at most.
 	// +optional
 	// +listType=map
 	// +listMapKey=name

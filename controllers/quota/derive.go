@@ -16,8 +16,6 @@ import (
 )
 
 const (
-	// maxUsers is the number of users that the status tells of.
-	maxUsers = 24
 	// unknownUser stands for whoever submitted a job of which that was not recorded.
 	unknownUser = "(unknown)"
 	// namedInMessages is the number of excesses that a message names.
@@ -143,8 +141,8 @@ func exceeded(quota *v1alpha1.Quota, found usage) metav1.Condition {
 
 func users(all map[string]*accounting.Sum) []v1alpha1.UserUsage {
 	names := byUsage(all)
-	if len(names) > maxUsers {
-		names = names[:maxUsers]
+	if len(names) > v1alpha1.QuotaUsers {
+		names = names[:v1alpha1.QuotaUsers]
 	}
 	var list []v1alpha1.UserUsage
 	for _, name := range names {

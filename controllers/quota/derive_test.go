@@ -168,12 +168,12 @@ func TestDeletedInUse(t *testing.T) {
 
 func TestUsersAreBoundedAndSorted(t *testing.T) {
 	var jobs []v1alpha1.Job
-	for i := range maxUsers + 6 {
+	for i := range v1alpha1.QuotaUsers + 6 {
 		jobs = append(jobs, testJob("vision", fmt.Sprintf("user-%02d", i), v1alpha1.JobRunning, "q", 1, int32(i/2), ""))
 	}
 	list := users(usageOf("q", nil, refs(jobs...), nil).users)
-	if len(list) != maxUsers {
-		t.Fatalf("%d users, want %d", len(list), maxUsers)
+	if len(list) != v1alpha1.QuotaUsers {
+		t.Fatalf("%d users, want %d", len(list), v1alpha1.QuotaUsers)
 	}
 	if list[0].Name != "user-28" || list[1].Name != "user-29" {
 		t.Errorf("the first are %s and %s, want those who hold most, by name", list[0].Name, list[1].Name)

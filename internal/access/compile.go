@@ -133,8 +133,13 @@ func (m *Membership) CompileProject(name string, pods func(job string) []string)
 				}
 			}
 		}
-		see := slices.Concat(NamedRules(Project, List, name), NamedRules(Quota, Read, facts.Quotas...))
-		cluster.add(user, prefix+"project:"+name, see)
+		see := NamedRules(Project, List, name)
+		if quotas := slices.DeleteFunc(slices.Clone(facts.Quotas), func(q string) bool { return !tree.Allows(Named(Quota, q), Read) }); len(quotas) == len(facts.Quotas) {
+			cluster.add(user, prefix+"project:"+name, slices.Concat(see, NamedRules(Quota, Read, quotas...)))
+		} else {
+			// Who has a single thing in it.
+			cluster.add(user, prefix+"project:"+name+":list", see)
+		}
 		if level := base[Project]; level >= Write {
 			cluster.add(user, prefix+"project:"+name+":"+string(level.Action()), NamedRules(Project, level, name))
 		}

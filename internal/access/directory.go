@@ -257,6 +257,14 @@ func (d *Directory) grantsFor(user *v1alpha1.User) []*v1alpha1.Grant {
 	return grants
 }
 
+// HeldByAll reports whether everybody holds a role: everyone's own, or one that it includes.
+func (d *Directory) HeldByAll(role string) bool {
+	held := map[string]struct{}{}
+	d.include(EveryoneRole, held)
+	_, one := held[role]
+	return one
+}
+
 // holdsEverywhere are the names of the roles that a user holds in no organization or project alone, included ones as well.
 func (d *Directory) holdsEverywhere(user *v1alpha1.User) []string {
 	held := map[string]struct{}{}
@@ -330,8 +338,8 @@ func Expired(grant *v1alpha1.Grant, now time.Time) bool {
 	return grant.Spec.ExpiresAt != nil && !now.Before(grant.Spec.ExpiresAt.Time)
 }
 
-// implied are the rights that follow from others: one may see oneself and the roles that one holds, the projects that one
-// may do something in, and what quotas those have.
+// implied are the rights that follow from others: one may see oneself and the roles that one holds, that the projects are there that
+// one may do something in, and the quotas of those in which that is about more than a single thing.
 func (d *Directory) implied(user *v1alpha1.User, rights []Right) []Right {
 	implied := []Right{{Target: Named(User, user.Name), Level: Read, Why: Why{Self: true}}}
 	held := map[string]struct{}{}
@@ -345,11 +353,11 @@ func (d *Directory) implied(user *v1alpha1.User, rights []Right) []Right {
 		implied = append(implied, Right{Target: Named(User, service), Level: Manage, Why: Why{Owner: true}})
 	}
 	for _, name := range d.projectsOf(rights) {
-		facts := d.projects[name]
-		why := Why{Project: name}
-		implied = append(implied, Right{Target: In(Project, Home, facts.Organization, name), Level: List, Why: why})
-		for _, quota := range facts.Quotas {
-			implied = append(implied, Right{Target: Named(Quota, quota), Level: Read, Why: why})
+		implied = append(implied, Right{Target: In(Project, Home, d.projects[name].Organization, name), Level: List, Why: Why{Project: name}})
+	}
+	for _, name := range d.projectsOf(slices.DeleteFunc(slices.Clone(rights), func(r Right) bool { return r.Target.Thing() != "" })) {
+		for _, quota := range d.projects[name].Quotas {
+			implied = append(implied, Right{Target: Named(Quota, quota), Level: Read, Why: Why{Project: name}})
 		}
 	}
 	return implied

@@ -114,7 +114,8 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"bob", "job://local/acme/vision/train", Read, "read on job:train was granted by carol"},
 		{"bob", "job://local/acme/vision/other", None, ""},
 		{"bob", "project://local/acme/vision", List, ""},
-		{"bob", "quota://vision", Read, "project vision"},
+		{"bob", "quota://vision", None, ""}, // a single job is not what the project has to use
+		{"dave", "quota://vision", Read, "project vision"},
 		{"bob", "job://local/acme/robots", Read, "role reader, of group ml, was granted"},
 		{"bob", "secret://local/acme/robots", List, ""},
 		{"bob", "cluster://east", Read, "everybody has role everyone"},

@@ -71,7 +71,14 @@ func (a *app) quotaTable(user, project string, chain []*v1alpha1.Quota) *table {
 	for i, quota := range chain {
 		// In a quota without a limit for each user, what one uses oneself is told of the project's alone.
 		if i == 0 || quota.Spec.PerUser != nil {
-			add("you", quota.Name, shares(usedBy(quota, user), quota.Spec.PerUser, "no limit"))
+			used, told := usedBy(quota, user)
+			all := shares(used, quota.Spec.PerUser, "no limit")
+			for n := range all {
+				if !told {
+					all[n].used = fmt.Sprintf("less than %d others", v1alpha1.QuotaUsers)
+				}
+			}
+			add("you", quota.Name, all)
 		}
 	}
 	for i, quota := range chain {
@@ -84,14 +91,15 @@ func (a *app) quotaTable(user, project string, chain []*v1alpha1.Quota) *table {
 	return t
 }
 
-// usedBy is what a user's jobs hold under a quota. The status tells of those who hold most.
-func usedBy(quota *v1alpha1.Quota, user string) *v1alpha1.ResourceAmounts {
+// usedBy is what a user's jobs hold under a quota. The status tells of those who hold most; of whoever is not among them it does
+// not say where it is full.
+func usedBy(quota *v1alpha1.Quota, user string) (used *v1alpha1.ResourceAmounts, told bool) {
 	for i := range quota.Status.Users {
 		if quota.Status.Users[i].Name == user {
-			return &quota.Status.Users[i].Used
+			return &quota.Status.Users[i].Used, true
 		}
 	}
-	return nil
+	return nil, len(quota.Status.Users) < v1alpha1.QuotaUsers
 }
 
 // booksIfSeen are the books of all quotas, nil where the user may not see all of them.

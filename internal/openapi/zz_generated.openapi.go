@@ -4881,7 +4881,7 @@ func schema_soma_platform_soma_api_v1alpha1_QuotaStatus(ref common.ReferenceCall
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "users is what the jobs of single users hold, those who hold most first.",
+							Description: "users is what the jobs of single users hold, those who hold most first: QuotaUsers of them at most.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{
@@ -6134,7 +6134,7 @@ func schema_soma_platform_soma_api_v1alpha1_UserStatus(ref common.ReferenceCallb
 					},
 					"lastSignIn": {
 						SchemaProps: spec.SchemaProps{
-							Description: "lastSignIn is when the person last signed in.",
+							Description: "lastSignIn is when the person last signed in, or the identity provider said of which groups they are by now.",
 							Ref:         ref(v1.Time{}.OpenAPIModelName()),
 						},
 					},

@@ -3,9 +3,6 @@
 package access
 
 import (
-	"bytes"
-	"os"
-	"path/filepath"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -13,8 +10,6 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
-	"k8s.io/apimachinery/pkg/util/yaml"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
@@ -32,9 +27,6 @@ import (
 	"github.com/soma-platform/soma/test/integration/harness"
 )
 
-// configuration is the folder of what is installed.
-const configuration = "../../../config"
-
 // rights are those of the manager under test.
 var rights *authority.Authority
 
@@ -45,8 +37,7 @@ func TestAccess(t *testing.T) {
 
 var _ = BeforeSuite(func() {
 	harness.Start(apiserver.Options{})
-	install("rbac")
-	install("access")
+	Expect(harness.Server.Install(harness.Ctx, "rbac/*.yaml", "access/*.yaml")).To(Succeed())
 	api := as("system:serviceaccount:"+harness.SystemNamespace+":soma-manager", "system:serviceaccounts", "system:authenticated")
 	api.QPS, api.Burst = 500, 1000
 	mgr, err := ctrl.NewManager(api, ctrl.Options{
@@ -81,27 +72,6 @@ func setUp(mgr ctrl.Manager) {
 }
 
 var _ = AfterEach(harness.ExpectHealth)
-
-// install creates all objects of a folder of what is installed.
-func install(folder string) {
-	GinkgoHelper()
-	files, err := filepath.Glob(filepath.Join(configuration, folder, "*.yaml"))
-	Expect(err).NotTo(HaveOccurred())
-	for _, file := range files {
-		if filepath.Base(file) == "kustomization.yaml" {
-			continue
-		}
-		text, err := os.ReadFile(file)
-		Expect(err).NotTo(HaveOccurred())
-		for decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(text), len(text)); ; {
-			object := &unstructured.Unstructured{}
-			if decoder.Decode(object) != nil {
-				break
-			}
-			Expect(harness.K8s.Create(harness.Ctx, object)).To(Succeed(), "%s: %s", file, object.GetName())
-		}
-	}
-}
 
 // as is the configuration of somebody who has what is bound to their name and groups.
 func as(user string, groups ...string) *rest.Config {

@@ -151,14 +151,18 @@ var rules = []rule{
 	{
 		kinds: []string{"quotas.platform.soma.dev"}, some: true,
 		may: []right{
-			{append(by{grantee}, members...), at{own}, look}, {by{stranger}, at{other}, look},
+			{members, at{own}, look}, {by{stranger}, at{other}, look},
 			{by{admin}, at{own, other, nowhere, all}, look + " create " + changeOne},
 		},
-		sees: ofProject,
+		sees: ofQuota,
 	},
 	{
-		kinds: []string{"projects/status.platform.soma.dev", "quotas/status.platform.soma.dev"},
+		kinds: []string{"projects/status.platform.soma.dev"},
 		sees:  ofProject,
+	},
+	{
+		kinds: []string{"quotas/status.platform.soma.dev"},
+		sees:  ofQuota,
 	},
 	{
 		kinds: []string{"clusters.platform.soma.dev"}, some: true,
@@ -215,6 +219,7 @@ var (
 		{by: append(by{grantee}, members...), at: at{own}}, {by: by{stranger}, at: at{other}}, {by: by{admin}, at: at{own, other}},
 	}
 	ofProject  = append(grantSights[:len(grantSights):len(grantSights)], right{by: by{admin}, at: at{nowhere}})
+	ofQuota    = []right{{by: members, at: at{own}}, {by: by{stranger}, at: at{other}}, {by: by{admin}, at: at{own, other, nowhere}}}
 	userSights = []right{{by: by{owner}, at: at{own}}, {by: active, at: at{self}}, {by: by{admin}, at: at{own, other, nowhere}}}
 )
 
