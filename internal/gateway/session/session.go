@@ -189,20 +189,3 @@ func setAt(w http.ResponseWriter, path, name, value string, lifetime time.Durati
 		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
 	})
 }
-
-// Strip removes the gateway's own cookies from what is sent on to others.
-func Strip(header http.Header) {
-	var kept []string
-	for _, line := range header["Cookie"] {
-		for _, pair := range strings.Split(line, ";") {
-			name, _, _ := strings.Cut(strings.TrimSpace(pair), "=")
-			if name = strings.TrimSpace(name); name != "" && name != cookieName && name != signInCookieName {
-				kept = append(kept, strings.TrimSpace(pair))
-			}
-		}
-	}
-	header.Del("Cookie")
-	if len(kept) > 0 {
-		header.Set("Cookie", strings.Join(kept, "; "))
-	}
-}

@@ -131,19 +131,6 @@ func TestKeysRefuse(t *testing.T) {
 	}
 }
 
-func TestStrip(t *testing.T) {
-	header := http.Header{"Cookie": {"a=b; __Host-soma=x; c=d", "__Host-soma-sign-in=y", " __Host-soma = z;e=f"}}
-	Strip(header)
-	if got := header.Get("Cookie"); got != "a=b; c=d; e=f" || len(header["Cookie"]) != 1 {
-		t.Errorf("left is %q", header["Cookie"])
-	}
-	header = http.Header{"Cookie": {"__Host-soma=x"}}
-	Strip(header)
-	if _, found := header["Cookie"]; found {
-		t.Errorf("left is %q", header)
-	}
-}
-
 func TestEnded(t *testing.T) {
 	at := time.Unix(1_800_000_000, 0)
 	if got, known := Ended(NewID(at)); !known || !got.Equal(at) {
