@@ -141,18 +141,18 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 	if err != nil {
 		return fmt.Errorf("read the certificate: %w", err)
 	}
-	door, err := gateway.New(gateway.Options{
-		Config: c, Authority: rights, Client: direct, Namespace: o.namespace, Clock: clock.RealClock{}, Log: log,
-	})
-	if err != nil {
-		return err
-	}
 	store, err := audit.Open(ctx, o.databaseURL)
 	if err != nil {
 		return err
 	}
 	defer store.Close()
 	trail, err := audit.NewLog(store, clock.RealClock{}, log.WithName("audit"), metrics.Registry)
+	if err != nil {
+		return err
+	}
+	door, err := gateway.New(gateway.Options{
+		Config: c, Authority: rights, Client: direct, Namespace: o.namespace, Audit: trail, Clock: clock.RealClock{}, Log: log,
+	})
 	if err != nil {
 		return err
 	}

@@ -40,8 +40,10 @@ type Options struct {
 	Client client.Client
 	// Namespace that Soma itself runs in.
 	Namespace string
-	Clock     clock.PassiveClock
-	Log       logr.Logger
+	// Audit takes who comes in, and who does not.
+	Audit signin.Auditor
+	Clock clock.PassiveClock
+	Log   logr.Logger
 }
 
 // Gateway is the front door.
@@ -67,7 +69,7 @@ func New(o Options) (*Gateway, error) {
 		return nil, err
 	}
 	service, err := signin.New(signin.Options{
-		Config: o.Config, Keys: keys, Authority: o.Authority, Client: o.Client, Namespace: o.Namespace, Clock: o.Clock,
+		Config: o.Config, Keys: keys, Authority: o.Authority, Client: o.Client, Namespace: o.Namespace, Audit: o.Audit, Clock: o.Clock,
 		Log: o.Log.WithName("signin"),
 	})
 	if err != nil {

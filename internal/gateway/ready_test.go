@@ -22,7 +22,7 @@ func TestNobodyIsKnownYet(t *testing.T) {
 	rights := authority.New(clock.RealClock{})
 	g, err := gateway.New(gateway.Options{
 		Config: &config.Config{ExternalURL: "https://soma.example.org", KeysFile: newKeys(t, session.NewKey())}, Authority: rights,
-		Client: api.Client, Namespace: namespace, Clock: clock.RealClock{}, Log: logr.Discard(),
+		Client: api.Client, Namespace: namespace, Audit: &records{}, Clock: clock.RealClock{}, Log: logr.Discard(),
 	})
 	if err != nil {
 		t.Fatal(err)

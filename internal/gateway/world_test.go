@@ -124,6 +124,7 @@ type world struct {
 	external string
 	config   *config.Config
 	clock    *later
+	audit    *records
 	// writes counts those of statuses, which fail while unwritable.
 	writes     atomic.Int64
 	unwritable atomic.Bool
@@ -143,7 +144,7 @@ func newWorld(t *testing.T, change func(*config.Config)) *world {
 func newWorldWith(t *testing.T, options dex.Options, change func(*config.Config)) *world {
 	t.Helper()
 	listener := listen(t)
-	w := &world{external: "https://" + listener.Addr().String(), clock: &later{}}
+	w := &world{external: "https://" + listener.Addr().String(), clock: &later{}, audit: &records{}}
 	options.Clients = []dex.Client{
 		{ID: clientID, Name: "Soma", Secret: clientSecret, RedirectURIs: []string{w.external + "/signin/callback"}},
 		{ID: cliClientID, Name: "Soma's command line"},
@@ -202,7 +203,7 @@ func (w *world) serve(t *testing.T, listener net.Listener, c *config.Config) *ga
 		},
 	})
 	g, err := gateway.New(gateway.Options{
-		Config: c, Authority: follows, Client: direct, Namespace: namespace, Clock: w.clock,
+		Config: c, Authority: follows, Client: direct, Namespace: namespace, Audit: w.audit, Clock: w.clock,
 		Log: testr.NewWithOptions(t, testr.Options{}),
 	})
 	if err != nil {

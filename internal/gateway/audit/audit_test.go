@@ -124,6 +124,7 @@ func record(name string) Record {
 	return Record{
 		ID: uuid.New(), At: time.Now(), User: "alice", Session: "s1", Via: "cookie", Verb: "create", Group: "platform.soma.dev", Resource: "jobs",
 		Subresource: "status", Namespace: "vision", Name: name, Path: "/x", Query: "dryRun=All", Allowed: true, Code: 201, Reason: "none", Source: "10.0.0.1",
+		Detail: "why", Issuer: "https://id.example", Subject: "a1",
 	}
 }
 
@@ -133,7 +134,7 @@ func TestRecordsAreWrittenWhole(t *testing.T) {
 	tr.drained()
 	if n := tr.count(`username='alice' AND session='s1' AND via='cookie' AND verb='create' AND api_group='platform.soma.dev' AND resource='jobs'
 		AND subresource='status' AND namespace='vision' AND name='train' AND path='/x' AND query='dryRun=All' AND allowed AND code=201 AND reason='none'
-		AND source='10.0.0.1' AND at > now() - interval '1 minute'`); n != 1 {
+		AND source='10.0.0.1' AND detail='why' AND issuer='https://id.example' AND subject='a1' AND at > now() - interval '1 minute'`); n != 1 {
 		t.Errorf("%d records have all that was told", n)
 	}
 }

@@ -10,10 +10,10 @@ import (
 	"github.com/google/uuid"
 )
 
-// Record is one request that was to change something, read secrets, opened a stream or was refused, or a stream that was cut.
+// Record is somebody who signs in or out or is refused at the door, or one request that was to change something, read secrets, opened a stream or was refused, or a stream that was cut.
 // Nothing of a body is in it, and no secret.
 type Record struct {
-	// ID of the request; in the API server's own audit log it has the same. A stream that is cut has a second record.
+	// ID of a request to the API server; in that one's own audit log it has the same. A stream that is cut has a second record.
 	ID uuid.UUID
 	At time.Time
 	// User is empty where it is not known who asked.
@@ -28,8 +28,12 @@ type Record struct {
 	Code int
 	// Reason in a word why it was refused, ended or failed.
 	Reason string
+	// Detail says more of the reason, for people.
+	Detail string
 	// Source is the address that the request came from.
 	Source string
+	// Issuer and Subject are how an identity provider knows who signs in.
+	Issuer, Subject string
 }
 
 // maxText bounds every text of a record.
@@ -39,7 +43,7 @@ const maxText = 253
 func (r Record) bounded() Record {
 	for _, text := range []*string{
 		&r.User, &r.Session, &r.Via, &r.Verb, &r.Group, &r.Resource, &r.Subresource, &r.Namespace, &r.Name, &r.Path, &r.Query,
-		&r.Reason, &r.Source,
+		&r.Reason, &r.Detail, &r.Source, &r.Issuer, &r.Subject,
 	} {
 		*text = strings.ReplaceAll(strings.ToValidUTF8((*text)[:min(len(*text), maxText)], ""), "\x00", "")
 	}
@@ -51,6 +55,7 @@ func (r *Record) fields() []any {
 	return []any{
 		"request", r.ID, "at", r.At.UTC().Format(time.RFC3339Nano), "user", r.User, "session", r.Session, "via", r.Via, "verb", r.Verb,
 		"group", r.Group, "resource", r.Resource, "subresource", r.Subresource, "namespace", r.Namespace, "name", r.Name,
-		"path", r.Path, "query", r.Query, "allowed", r.Allowed, "code", r.Code, "reason", r.Reason, "source", r.Source,
+		"path", r.Path, "query", r.Query, "allowed", r.Allowed, "code", r.Code, "reason", r.Reason, "detail", r.Detail, "source", r.Source,
+		"issuer", r.Issuer, "subject", r.Subject,
 	}
 }

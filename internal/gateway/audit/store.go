@@ -147,12 +147,14 @@ func columns(records []Record) db.InsertRecordsParams {
 		At: make([]time.Time, n), ID: make([]uuid.UUID, n), Username: text(), Session: text(), Via: text(), Verb: text(),
 		ApiGroup: text(), Resource: text(), Subresource: text(), Namespace: text(), Name: text(), Path: text(), Query: text(),
 		Allowed: make([]bool, n), Code: make([]int32, n), Reason: text(), Source: text(),
+		Detail: text(), Issuer: text(), Subject: text(),
 	}
 	for i := range records {
 		r := &records[i]
 		p.At[i], p.ID[i], p.Username[i], p.Session[i], p.Via[i], p.Verb[i] = r.At, r.ID, r.User, r.Session, r.Via, r.Verb
 		p.ApiGroup[i], p.Resource[i], p.Subresource[i], p.Namespace[i], p.Name[i] = r.Group, r.Resource, r.Subresource, r.Namespace, r.Name
 		p.Path[i], p.Query[i], p.Allowed[i], p.Code[i], p.Reason[i], p.Source[i] = r.Path, r.Query, r.Allowed, int32(r.Code), r.Reason, r.Source
+		p.Detail[i], p.Issuer[i], p.Subject[i] = r.Detail, r.Issuer, r.Subject
 	}
 	return p
 }

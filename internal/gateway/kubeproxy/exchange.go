@@ -3,7 +3,6 @@ package kubeproxy
 import (
 	"context"
 	"errors"
-	"net"
 	"net/http"
 	"slices"
 	"time"
@@ -54,7 +53,7 @@ func (x *exchange) record(code int) {
 	record := audit.Record{
 		ID: x.id, At: x.proxy.clock.Now(), User: x.caller.User, Session: x.caller.Session, Via: string(x.caller.Via),
 		Verb: a.Verb, Group: a.Group, Resource: a.Resource, Subresource: a.Subresource, Namespace: a.Namespace, Name: a.Name,
-		Allowed: x.allowed(), Code: code, Reason: string(x.reason), Source: source(x.request), Query: query(x.request),
+		Allowed: x.allowed(), Code: code, Reason: string(x.reason), Source: limit.Address(x.request), Query: query(x.request),
 	}
 	if !a.resource {
 		record.Path = a.path
@@ -84,13 +83,4 @@ func (x *exchange) end() {
 	}
 	x.proxy.meters.cut.WithLabelValues(string(x.reason)).Inc()
 	x.record(0)
-}
-
-// source is the address that a request comes from.
-func source(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return ""
-	}
-	return host
 }

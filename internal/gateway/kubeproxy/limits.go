@@ -31,13 +31,6 @@ func DefaultLimits() Limits {
 // shown.
 const filteredCost = 10
 
-// Refusals of somebody unknown are recorded of an address so often over time: the audit log is no place that anybody may
-// fill. Metrics count all.
-const (
-	strangersInterval = 5 * time.Second
-	strangersBurst    = 60
-)
-
 // rates are how often users may ask.
 func (l Limits) rates() *limit.Limit {
 	return limit.New(time.Duration(float64(time.Second)/l.PerSecond), l.Burst)

@@ -88,7 +88,7 @@ func New(o Options) (*Proxy, error) {
 	p := &Proxy{
 		prefix: o.Prefix, authenticator: o.Authenticator, authority: o.Authority, audit: o.Audit, origins: o.Origins, tickets: o.Tickets,
 		crossOrigin: http.NewCrossOriginProtection(), limits: o.Limits, clock: o.Clock, log: o.Log,
-		rates: o.Limits.rates(), strangers: limit.New(strangersInterval, strangersBurst), streams: stream.NewOpen[*ongoing](o.Limits.Streams, o.Limits.Requests), changes: newChanges(),
+		rates: o.Limits.rates(), strangers: limit.Strangers(), streams: stream.NewOpen[*ongoing](o.Limits.Streams, o.Limits.Requests), changes: newChanges(),
 	}
 	for _, origin := range o.Origins {
 		if err := p.crossOrigin.AddTrustedOrigin(origin); err != nil {

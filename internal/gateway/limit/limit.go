@@ -46,6 +46,19 @@ func (l *Limit) of(who string) *rate.Limiter {
 	return made
 }
 
+// Strangers bounds, by address, how often something is recorded of somebody who is not known: the audit log is no place that
+// anybody may fill.
+func Strangers() *Limit { return New(5*time.Second, 60) }
+
+// Address is the address that the connection of a request comes from.
+func Address(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return ""
+	}
+	return host
+}
+
 // Remote is who sends a request, as far as its connection tells: headers are not asked, which anybody can set. Of IPv6 it is
 // the network, of which one machine has all addresses.
 func Remote(r *http.Request) string {

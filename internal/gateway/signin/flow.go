@@ -72,6 +72,7 @@ func (s *Service) start(w http.ResponseWriter, r *http.Request) {
 // callback is where an identity provider sends a browser back to.
 func (s *Service) callback(w http.ResponseWriter, r *http.Request) {
 	if !s.signIns.Allow(limit.Remote(r), s.clock.Now()) {
+		s.refused(r, verbSignIn, v1alpha1.Identity{}, "", http.StatusTooManyRequests, reasonRate, "")
 		s.tooMany(w)
 		return
 	}
@@ -79,16 +80,18 @@ func (s *Service) callback(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	flow, found, err := s.keys.TakeSignIn(w, r)
 	if err != nil || !found {
+		s.refused(r, verbSignIn, v1alpha1.Identity{}, "", http.StatusBadRequest, reasonProvider, "the sign-in was not begun in this browser")
 		s.fail(w, http.StatusBadRequest, "This sign-in was not begun in this browser", "It may have taken too long, or was finished already. Begin again.")
 		return
 	}
 	tokens, err := s.answered(ctx, flow, r.URL.Query())
 	if err != nil {
 		s.log.Info("sign-in refused", "why", err.Error(), "issuer", flow.Issuer, "remote", limit.Remote(r))
-		status := http.StatusBadRequest
+		status, reason := http.StatusBadRequest, reasonProvider
 		if errors.Is(err, provider.ErrUnreachable) {
-			status = http.StatusBadGateway
+			status, reason = http.StatusBadGateway, reasonUnreachable
 		}
+		s.refused(r, verbSignIn, v1alpha1.Identity{Issuer: flow.Issuer}, "", status, reason, err.Error())
 		s.fail(w, status, "The sign-in did not succeed", "Begin again. If it fails again, tell an administrator when that was.")
 		return
 	}
@@ -124,22 +127,26 @@ func (s *Service) answered(ctx context.Context, flow session.SignIn, query url.V
 // finish gives somebody who showed who they are a session, if they are a User.
 func (s *Service) finish(ctx context.Context, w http.ResponseWriter, r *http.Request, flow session.SignIn, tokens provider.Tokens) {
 	claims := tokens.Claims
-	user, err := s.userOf(ctx, flow, claims)
+	user, err := s.userOf(ctx, r, flow, claims)
 	switch {
 	case errors.Is(err, errFirst), errors.Is(err, ErrAdministered), errors.Is(err, errKnownAlready):
+		s.refused(r, verbFirst, claims.Identity, "", http.StatusForbidden, reasonLink, err.Error())
 		s.fail(w, http.StatusForbidden, "Nobody is made an administrator", err.Error())
 		return
 	case err != nil:
 		s.log.Error(err, "a User was not made", "issuer", claims.Identity.Issuer, "subject", claims.Identity.Subject)
+		s.refused(r, verbSignIn, claims.Identity, "", http.StatusServiceUnavailable, reasonUpstream, "")
 		s.fail(w, http.StatusServiceUnavailable, "The sign-in could not be finished", "The cluster does not answer as it should. Try again in a moment.")
 		return
 	case user == nil:
 		s.log.Info("sign-in by nobody's identity", "issuer", claims.Identity.Issuer, "subject", claims.Identity.Subject, "remote", limit.Remote(r))
+		s.refused(r, verbSignIn, claims.Identity, "", http.StatusForbidden, reasonUnknown, "")
 		s.unknown(w, claims)
 		return
 	}
 	now := s.clock.Now()
 	if !s.userSignIns.Allow(user.Name, now) {
+		s.refused(r, verbSignIn, claims.Identity, user.Name, http.StatusTooManyRequests, reasonRate, "")
 		s.tooMany(w)
 		return
 	}
@@ -148,8 +155,10 @@ func (s *Service) finish(ctx context.Context, w http.ResponseWriter, r *http.Req
 		SignedIn: now, Ends: now.Add(s.config.SessionLifetime.Duration), Sealed: now, Asked: now, Refresh: tokens.Refresh,
 	}
 	kept.ID = session.NewID(kept.Ends)
-	if err := s.refusal(s.ofSession(kept)); err != nil {
+	c := s.ofSession(kept)
+	if err := s.refusal(c); err != nil {
 		s.log.Info("sign-in refused", "why", err.Error(), "user", user.Name, "remote", limit.Remote(r))
+		s.refused(r, verbSignIn, claims.Identity, user.Name, http.StatusForbidden, reasonUser, err.Error())
 		s.fail(w, http.StatusForbidden, "You cannot sign in", err.Error()+". Ask an administrator.")
 		return
 	}
@@ -158,6 +167,7 @@ func (s *Service) finish(ctx context.Context, w http.ResponseWriter, r *http.Req
 	}
 	if err := s.people.told(ctx, user.Name, string(user.UID), &claims); err != nil {
 		s.log.Error(err, "a sign-in was not noted", "user", user.Name)
+		s.refused(r, verbSignIn, claims.Identity, user.Name, http.StatusServiceUnavailable, reasonUpstream, "")
 		s.fail(w, http.StatusServiceUnavailable, "The sign-in could not be finished", "The cluster does not answer as it should. Try again in a moment.")
 		return
 	}
@@ -170,6 +180,7 @@ func (s *Service) finish(ctx context.Context, w http.ResponseWriter, r *http.Req
 		s.log.Error(err, "the provider will have to ask who signs out", "user", user.Name)
 	}
 	s.log.Info("signed in", "user", user.Name, "session", kept.ID, "remote", limit.Remote(r))
+	s.recordCaller(r, verbSignIn, &c, true, http.StatusSeeOther, "", "")
 	http.Redirect(w, r, safeNext(flow.Next), http.StatusSeeOther)
 }
 
@@ -177,7 +188,7 @@ func (s *Service) finish(ctx context.Context, w http.ResponseWriter, r *http.Req
 var errKnownAlready = errors.New("you are a User already: give this User the role " + AdminRole + " with kubectl, as who installed Soma")
 
 // userOf is the User who has the identity: nil where there is none, and none is to be made.
-func (s *Service) userOf(ctx context.Context, flow session.SignIn, claims provider.Claims) (*v1alpha1.User, error) {
+func (s *Service) userOf(ctx context.Context, r *http.Request, flow session.SignIn, claims provider.Claims) (*v1alpha1.User, error) {
 	user := s.byIdentity(claims.Identity)
 	switch {
 	case flow.First != "" && user != nil:
@@ -192,6 +203,7 @@ func (s *Service) userOf(ctx context.Context, flow session.SignIn, claims provid
 			return nil, err
 		}
 		s.log.Info("first administrator made", "user", made.Name, "issuer", claims.Identity.Issuer, "subject", claims.Identity.Subject)
+		s.recordUser(r, verbFirst, made, claims.Identity)
 		return made, s.waitFor(ctx, claims.Identity)
 	case user != nil || !s.config.CreateUsers:
 		return user, nil
@@ -204,6 +216,7 @@ func (s *Service) userOf(ctx context.Context, flow session.SignIn, claims provid
 		return nil, err
 	}
 	s.log.Info("user made", "user", made.Name, "issuer", claims.Identity.Issuer, "subject", claims.Identity.Subject)
+	s.recordUser(r, verbCreate, made, claims.Identity)
 	return made, s.waitFor(ctx, claims.Identity)
 }
 

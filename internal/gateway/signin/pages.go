@@ -10,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/gateway/provider"
 )
@@ -135,6 +136,7 @@ func (s *Service) firstAdministrator(w http.ResponseWriter, r *http.Request) {
 	}
 	if err := s.first.Check(r.Context(), text); err != nil {
 		s.log.Info("link for the first administrator refused", "why", err.Error(), "remote", remoteOf(r))
+		s.refused(r, verbFirst, v1alpha1.Identity{}, "", http.StatusForbidden, reasonLink, err.Error())
 		s.fail(w, http.StatusForbidden, "This link does not count", errFirst.Error())
 		return
 	}

@@ -33,6 +33,8 @@ func (s *Service) renew(w http.ResponseWriter, r *http.Request) {
 	if kept.Refresh != "" && now.Sub(kept.Asked) >= askAfter {
 		if kept, err = s.ask(r.Context(), kept); err != nil {
 			s.log.Info("session ended by the identity provider", "user", kept.User, "session", kept.ID, "why", err.Error())
+			c := s.ofSession(kept)
+			s.recordCaller(r, verbAuthenticate, &c, false, http.StatusUnauthorized, reasonProvider, err.Error())
 			session.Remove(w)
 			// This request is the last.
 			r.Header.Del("Cookie")

@@ -50,6 +50,7 @@ type Options struct {
 	Client client.Client
 	// Namespace that Soma itself runs in.
 	Namespace string
+	Audit     Auditor
 	Clock     clock.PassiveClock
 	Log       logr.Logger
 }
@@ -62,17 +63,21 @@ type Service struct {
 	providers *provider.Providers
 	people    people
 	first     First
+	audit     Auditor
 	clock     clock.PassiveClock
 	log       logr.Logger
 	ca        []byte
 	asked     *asked
 	noting    singleflight.Group
 
-	signIns, userSignIns, failures *limit.Limit
+	signIns, userSignIns, failures, strangers *limit.Limit
 }
 
 // New makes the service. No identity provider is asked yet.
 func New(o Options) (*Service, error) {
+	if o.Audit == nil {
+		return nil, errors.New("there is no audit log")
+	}
 	providers, err := provider.New(o.Config, o.Clock.Now)
 	if err != nil {
 		return nil, err
@@ -85,9 +90,9 @@ func New(o Options) (*Service, error) {
 		config: o.Config, keys: o.Keys, authority: o.Authority, providers: providers,
 		people: people{client: o.Client, providers: providers, now: o.Clock.Now},
 		first:  First{Client: o.Client, Namespace: o.Namespace, Now: o.Clock.Now},
-		clock:  o.Clock, log: o.Log, ca: ca, asked: newAsked(),
+		audit:  o.Audit, clock: o.Clock, log: o.Log, ca: ca, asked: newAsked(),
 		signIns: limit.New(signInEvery, signInBurst), userSignIns: limit.New(userEvery, userBurst),
-		failures: limit.New(failureEvery, failureBurst),
+		failures: limit.New(failureEvery, failureBurst), strangers: limit.Strangers(),
 	}, nil
 }
 
@@ -116,6 +121,7 @@ func (s *Service) Authenticate(r *http.Request) (caller.Caller, error) {
 		return caller.Caller{}, caller.ErrTooMany
 	}
 	s.log.Info("credentials refused", "why", err.Error(), "user", found.User, "via", found.Via, "remote", limit.Remote(r))
+	s.recordCaller(r, verbAuthenticate, &found, false, http.StatusUnauthorized, reasonCredentials, err.Error())
 	return caller.Caller{}, caller.ErrRefused
 }
 
@@ -149,14 +155,15 @@ func (s *Service) find(r *http.Request) (caller.Caller, error) {
 	kept, found, err := s.session(r)
 	switch {
 	case err != nil:
-		return caller.Caller{}, err
+		return s.ofSession(kept), err
 	case !found:
 		return caller.Caller{}, caller.ErrNone
 	}
 	return s.ofSession(kept), nil
 }
 
-// session is the session that a request comes with, as long as it is not too long ago that it was used.
+// session is the session that a request comes with, as long as it is not too long ago that it was used. One that is over is
+// returned with why.
 func (s *Service) session(r *http.Request) (session.Session, bool, error) {
 	kept, found, err := s.keys.Get(r)
 	if err != nil || !found {
@@ -165,9 +172,9 @@ func (s *Service) session(r *http.Request) (session.Session, bool, error) {
 	now := s.clock.Now()
 	switch {
 	case now.Sub(kept.Sealed) > s.config.SessionIdle.Duration:
-		return session.Session{}, false, errors.New("the session was not used for long")
+		return kept, false, errors.New("the session was not used for long")
 	case now.Sub(kept.SignedIn) > s.config.SessionLifetime.Duration, kept.Sealed.After(now.Add(time.Minute)):
-		return session.Session{}, false, errors.New("the session has expired, or is from the future")
+		return kept, false, errors.New("the session has expired, or is from the future")
 	}
 	return kept, true, nil
 }

@@ -14,14 +14,14 @@ func (s *Service) signOut(w http.ResponseWriter, r *http.Request) {
 	defer cancel()
 	c, err := s.Authenticate(r)
 	if len(r.Header["Authorization"]) > 0 {
-		s.signOutToken(ctx, w, c, err)
+		s.signOutToken(ctx, w, r, c, err)
 		return
 	}
 	session.Remove(w)
 	hint := s.keys.TakeHint(w, r, pathSignOut)
 	to := pathSignedOut
 	if err == nil {
-		if err := s.end(ctx, c); err != nil {
+		if err := s.end(ctx, r, c); err != nil {
 			s.fail(w, http.StatusServiceUnavailable, "You are signed out of this browser alone",
 				"The cluster does not answer as it should: a copy of the session would still count. Tell an administrator, or sign in and out again.")
 			return
@@ -37,13 +37,13 @@ func (s *Service) signOut(w http.ResponseWriter, r *http.Request) {
 }
 
 // signOutToken answers a program, whose token counts no more then.
-func (s *Service) signOutToken(ctx context.Context, w http.ResponseWriter, c caller.Caller, err error) {
+func (s *Service) signOutToken(ctx context.Context, w http.ResponseWriter, r *http.Request, c caller.Caller, err error) {
 	switch {
 	case err != nil:
 		Refuse(w, err)
 	case c.Via == caller.ViaToken:
 		http.Error(w, "tokens of service accounts are not signed out: they are revoked", http.StatusForbidden)
-	case s.end(ctx, c) != nil:
+	case s.end(ctx, r, c) != nil:
 		Refuse(w, caller.ErrUnavailable)
 	default:
 		w.WriteHeader(http.StatusNoContent)
@@ -51,11 +51,13 @@ func (s *Service) signOutToken(ctx context.Context, w http.ResponseWriter, c cal
 }
 
 // end notes that what a caller came with does not count any more.
-func (s *Service) end(ctx context.Context, c caller.Caller) error {
+func (s *Service) end(ctx context.Context, r *http.Request, c caller.Caller) error {
 	if err := s.people.end(ctx, c.User, c.UID, c.Session); err != nil {
 		s.log.Error(err, "a session was not ended", "user", c.User, "session", c.Session)
+		s.recordCaller(r, verbSignOut, &c, true, http.StatusServiceUnavailable, reasonUpstream, err.Error())
 		return err
 	}
 	s.log.Info("signed out", "user", c.User, "session", c.Session, "via", c.Via)
+	s.recordCaller(r, verbSignOut, &c, true, http.StatusOK, "", "")
 	return nil
 }

@@ -28,4 +28,7 @@ type AuditRecord struct {
 	Code        int32
 	Reason      string
 	Source      string
+	Detail      string
+	Issuer      string
+	Subject     string
 }

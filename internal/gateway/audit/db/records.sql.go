@@ -23,12 +23,12 @@ func (q *Queries) EnsureMonth(ctx context.Context, instant time.Time) error {
 
 const insertRecords = `-- name: InsertRecords :execrows
 INSERT INTO audit.records (at, id, username, session, via, verb, api_group, resource, subresource, namespace, name, path,
-    query, allowed, code, reason, source)
+    query, allowed, code, reason, source, detail, issuer, subject)
 SELECT unnest($1::timestamptz[]), unnest($2::uuid[]), unnest($3::text[]), unnest($4::text[]),
     unnest($5::text[]), unnest($6::text[]), unnest($7::text[]), unnest($8::text[]),
     unnest($9::text[]), unnest($10::text[]), unnest($11::text[]), unnest($12::text[]),
     unnest($13::text[]), unnest($14::boolean[]), unnest($15::integer[]), unnest($16::text[]),
-    unnest($17::text[])
+    unnest($17::text[]), unnest($18::text[]), unnest($19::text[]), unnest($20::text[])
 ON CONFLICT (at, id) DO NOTHING
 `
 
@@ -50,6 +50,9 @@ type InsertRecordsParams struct {
 	Code        []int32
 	Reason      []string
 	Source      []string
+	Detail      []string
+	Issuer      []string
+	Subject     []string
 }
 
 // A batch of which it is not known whether it was written is given again: what is there stays as it is.
@@ -72,6 +75,9 @@ func (q *Queries) InsertRecords(ctx context.Context, arg InsertRecordsParams) (i
 		arg.Code,
 		arg.Reason,
 		arg.Source,
+		arg.Detail,
+		arg.Issuer,
+		arg.Subject,
 	)
 	if err != nil {
 		return 0, err
