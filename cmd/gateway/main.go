@@ -179,11 +179,14 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 	}
 	secure := &tls.Config{GetCertificate: certificate.GetCertificate, MinVersion: tls.VersionTLS12, NextProtos: []string{"h2", "http/1.1"}}
 
+	// The audit log ends last: what is asked while the gateway ends is recorded as well.
+	recording, stop := context.WithCancel(context.WithoutCancel(ctx))
+	recorded := make(chan error, 1)
+	go func() { recorded <- trail.Run(recording) }()
 	parts, partsCtx := errgroup.WithContext(ctx)
 	parts.Go(func() error { return objects.Start(partsCtx) })
 	parts.Go(func() error { return rights.Start(partsCtx, synced) })
 	parts.Go(func() error { return certificate.Start(partsCtx) })
-	parts.Go(func() error { return trail.Run(partsCtx) })
 	parts.Go(func() error { return kubernetes.Run(partsCtx) })
 	parts.Go(func() error { return door.Serve(partsCtx, listener, secure) })
 	if o.accessPort != 0 {
@@ -197,7 +200,9 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 		parts.Go(func() error { return pages.Run(partsCtx) })
 		parts.Go(func() error { return gateway.ServeUntil(partsCtx, pages.asked, secure, door.WhenReady(pages.Auth())) })
 	}
-	return parts.Wait()
+	err = parts.Wait()
+	stop()
+	return errors.Join(err, <-recorded)
 }
 
 // jobPages are the pages of jobs, and where the proxy asks that leads to them.
