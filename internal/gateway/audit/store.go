@@ -65,11 +65,12 @@ func Open(ctx context.Context, url string) (*Store, error) {
 // Close ends all connections.
 func (s *Store) Close() { s.pool.Close() }
 
-// Write adds records, all or none. Those that are there already stay as they are. The schema is brought up before the first.
+// Write adds records, all or none. Those that are there already stay as they are. The schema is brought up before the first,
+// where it is not another role's.
 func (s *Store) Write(ctx context.Context, records []Record) error {
 	if !s.ready {
-		if err := s.migrate(ctx); err != nil {
-			return fmt.Errorf("bring the audit log's schema up to date: %w", err)
+		if err := s.prepare(ctx); err != nil {
+			return err
 		}
 		s.ready = true
 	}
@@ -112,6 +113,28 @@ func (s *Store) ensureMonth(ctx context.Context, at time.Time) error {
 		return err
 	}
 	s.months[month] = struct{}{}
+	return nil
+}
+
+// prepare brings the schema up, unless another role owns it: then that one does, and this one may add records alone.
+func (s *Store) prepare(ctx context.Context) error {
+	var others bool
+	err := s.pool.QueryRow(ctx, `SELECT EXISTS (SELECT FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+		WHERE n.nspname = 'audit' AND c.relname = 'records' AND NOT pg_has_role(c.relowner, 'USAGE'))`).Scan(&others)
+	if err != nil {
+		return fmt.Errorf("find whose the audit log's tables are: %w", err)
+	}
+	if others {
+		return nil
+	}
+	return s.Migrate(ctx)
+}
+
+// Migrate brings the schema up to date. Its role owns the tables.
+func (s *Store) Migrate(ctx context.Context) error {
+	if err := s.migrate(ctx); err != nil {
+		return fmt.Errorf("bring the audit log's schema up to date: %w", err)
+	}
 	return nil
 }
 

@@ -29,7 +29,7 @@ SELECT unnest($1::timestamptz[]), unnest($2::uuid[]), unnest($3::text[]), unnest
     unnest($9::text[]), unnest($10::text[]), unnest($11::text[]), unnest($12::text[]),
     unnest($13::text[]), unnest($14::boolean[]), unnest($15::integer[]), unnest($16::text[]),
     unnest($17::text[]), unnest($18::text[]), unnest($19::text[]), unnest($20::text[])
-ON CONFLICT (at, id) DO NOTHING
+ON CONFLICT DO NOTHING
 `
 
 type InsertRecordsParams struct {
@@ -55,7 +55,8 @@ type InsertRecordsParams struct {
 	Subject     []string
 }
 
-// A batch of which it is not known whether it was written is given again: what is there stays as it is.
+// A batch of which it is not known whether it was written is given again: what is there stays as it is. No conflict is named:
+// that would need the right to read.
 func (q *Queries) InsertRecords(ctx context.Context, arg InsertRecordsParams) (int64, error) {
 	result, err := q.db.Exec(ctx, insertRecords,
 		arg.At,
