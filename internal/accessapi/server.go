@@ -9,8 +9,8 @@ import (
 	"k8s.io/apiserver/pkg/registry/rest"
 
 	api "github.com/soma-platform/soma/api/access/v1alpha1"
-	"github.com/soma-platform/soma/internal/openapi"
 	"github.com/soma-platform/soma/internal/authority"
+	"github.com/soma-platform/soma/internal/openapi"
 	"github.com/soma-platform/soma/internal/platform/aggregated"
 )
 
