@@ -21,10 +21,14 @@ const (
 // decideUser decides about a user who is made or changed; before is empty for a new one.
 func decideUser(f facts, before, after *user) (escalates bool, err error) {
 	created := before.Name == ""
-	if created {
+	switch {
+	case created:
 		if err := f.mayMakeUser(after); err != nil {
 			return false, err
 		}
+	case f.asker.ours() && !f.asker.tree.Allows(access.Named(access.User, after.Name), access.Write) && !sameButDelegates(before, after):
+		// The gateway lets everybody change themselves, RBAC those who may write users.
+		return false, lacking(access.Write, []access.Target{access.Named(access.User, after.Name)}, "without it, one says of oneself alone who may submit jobs on one's behalf: spec.delegates")
 	}
 	var p problems
 	f.checkIdentities(&p, before, after)
@@ -56,6 +60,14 @@ func (f facts) mayMakeUser(after *user) error {
 		return forbidden("you have %d service accounts already: delete those that are not used any more", maxServices)
 	}
 	return nil
+}
+
+// sameButDelegates reports whether a change is of delegates alone.
+func sameButDelegates(before, after *user) bool {
+	was := before.DeepCopy()
+	was.Spec.Delegates = after.Spec.Delegates
+	return equality.Semantic.DeepEqual(was.Spec, after.Spec) && equality.Semantic.DeepEqual(was.Labels, after.Labels) &&
+		equality.Semantic.DeepEqual(was.Annotations, after.Annotations) && equality.Semantic.DeepEqual(was.Finalizers, after.Finalizers)
 }
 
 // takesOver reports whether a change puts the user into other hands, by what says who comes as the user, or who else for the user. Who

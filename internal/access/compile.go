@@ -18,6 +18,9 @@ const (
 	UserPrefix = "soma:"
 	// UsersGroup is the group of all users who are not disabled.
 	UsersGroup = "soma:users"
+	// SelfGroup is a group in which the gateway puts whoever changes their own User. RBAC lets it change users; admission lets it
+	// change what everybody says of themselves.
+	SelfGroup = "soma:self"
 
 	// prefix is that of the names of all that is compiled.
 	prefix = "soma:"

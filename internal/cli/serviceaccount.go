@@ -218,6 +218,25 @@ const tries = 5
 
 // changeTokens changes the tokens of a service account as they are at that moment.
 func (a *app) changeTokens(ctx context.Context, name string, change func([]v1alpha1.Token) ([]v1alpha1.Token, error)) error {
+	return a.changeUser(ctx, name, func(user *v1alpha1.User) (map[string]any, error) {
+		if user.Spec.Type != v1alpha1.UserServiceAccount {
+			return nil, fmt.Errorf("user %q is no service account, and signs in: \"%s\"", name, a.command("login"))
+		}
+		tokens, err := change(user.Spec.Tokens)
+		return map[string]any{"tokens": orNull(tokens)}, err
+	})
+}
+
+// orNull is a list as a patch has it, which takes an empty one away.
+func orNull[T any](list []T) any {
+	if len(list) == 0 {
+		return nil
+	}
+	return list
+}
+
+// changeUser changes the spec of a user as it is at that moment.
+func (a *app) changeUser(ctx context.Context, name string, change func(*v1alpha1.User) (map[string]any, error)) error {
 	for try := 1; ; try++ {
 		u, err := a.get(ctx, users, "", name)
 		if err != nil {
@@ -227,16 +246,9 @@ func (a *app) changeTokens(ctx context.Context, name string, change func([]v1alp
 		if err != nil {
 			return err
 		}
-		if user.Spec.Type != v1alpha1.UserServiceAccount {
-			return fmt.Errorf("user %q is no service account, and signs in: \"%s\"", name, a.command("login"))
-		}
-		tokens, err := change(user.Spec.Tokens)
+		spec, err := change(user)
 		if err != nil {
 			return err
-		}
-		spec := map[string]any{"tokens": tokens}
-		if len(tokens) == 0 {
-			spec["tokens"] = nil
 		}
 		_, err = a.patchUser(ctx, name, map[string]any{"metadata": map[string]any{"uid": user.UID, "resourceVersion": user.ResourceVersion}, "spec": spec})
 		if !apierrors.IsConflict(err) || try == tries {

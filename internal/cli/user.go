@@ -21,7 +21,7 @@ func newUser(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "user", Aliases: []string{"users"}, Short: "See, make and disable users"}
 	listed := userListing()
 	listed.scheme = access.User
-	c.AddCommand(newListing(a, listed), newGet(a, listed, "Show a user, yourself by default", true), newUserCreate(a),
+	c.AddCommand(newListing(a, listed), newGet(a, listed, "Show a user, yourself by default", true), newUserCreate(a), newUserDelegate(a),
 		newUserDisabled(a, true, "disable", "Take everything from users at once, what is open included"),
 		newUserDisabled(a, false, "enable", "Give users back what they had"))
 	return c

@@ -39,7 +39,11 @@ const (
 
 // onBehalf is who a request at the API server is for: the gateway itself where there is no user. A token is named where it is for
 // less than all that the user may.
-type onBehalf struct{ user, token string }
+type onBehalf struct {
+	user, token string
+	// self: they change their own User.
+	self bool
+}
 
 // outgoing are the headers of a request at the API server: what passes of those of the client, and who it is for.
 func outgoing(in http.Header, as onBehalf, id string, upgrading bool) http.Header {
@@ -61,6 +65,9 @@ func outgoing(in http.Header, as onBehalf, id string, upgrading bool) http.Heade
 	if as.user != "" {
 		out[authenticationv1.ImpersonateUserHeader] = []string{access.UserPrefix + as.user}
 		out[authenticationv1.ImpersonateGroupHeader] = []string{access.UsersGroup}
+		if as.self {
+			out[authenticationv1.ImpersonateGroupHeader] = []string{access.UsersGroup, access.SelfGroup}
+		}
 		if as.token != "" {
 			out[tokenHeader] = []string{as.token}
 		}

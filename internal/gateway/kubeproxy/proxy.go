@@ -217,8 +217,10 @@ func (p *Proxy) decide(x *exchange) *refusal {
 	switch {
 	case f != nil:
 		return p.serveFiltered(x)
-	case p.isSelf(c, tree, a):
+	case looksAtSelf(c, tree, a):
 		p.forward(x, onBehalf{})
+	case changesSelf(c, tree, a):
+		p.forward(x, onBehalf{user: c.User, self: true})
 	default:
 		p.forward(x, callerAs(c))
 	}

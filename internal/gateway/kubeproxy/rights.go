@@ -162,12 +162,20 @@ func sight(tree *access.Tree, scheme access.Scheme) string {
 	return strings.Join(slices.Compact(lines), "\n")
 }
 
-// isSelf reports whether the request is to look at the caller's own User, of which RBAC has no word.
-func (p *Proxy) isSelf(c *caller.Caller, tree *access.Tree, a *attributes) bool {
-	if a.Group != v1alpha1.GroupName || a.Resource != "users" || a.Subresource != "" || a.Verb != "get" || a.Name != c.User {
-		return false
-	}
-	return tree.Allows(access.Named(access.User, c.User), access.Read) && !tree.Allows(access.Root(access.User), access.Read)
+// isSelf reports whether the request is about the caller's own User, of which RBAC has no word.
+func isSelf(c *caller.Caller, a *attributes) bool {
+	return a.Group == v1alpha1.GroupName && a.Resource == "users" && a.Subresource == "" && a.Name == c.User
+}
+
+// looksAtSelf reports whether it is to look at it, and RBAC would not let them.
+func looksAtSelf(c *caller.Caller, tree *access.Tree, a *attributes) bool {
+	return isSelf(c, a) && a.Verb == "get" && tree.Allows(access.Named(access.User, c.User), access.Read) && !tree.Allows(access.Root(access.User), access.Read)
+}
+
+// changesSelf reports whether it is to change it, and RBAC would not let them. What of it they may change, admission decides. By a
+// token that is for less nobody says who else acts for them.
+func changesSelf(c *caller.Caller, tree *access.Tree, a *attributes) bool {
+	return isSelf(c, a) && (a.Verb == "patch" || a.Verb == "update") && c.Scope == nil && !tree.Allows(access.Named(access.User, c.User), access.Write)
 }
 
 // verdict is what becomes of a stream.

@@ -29,6 +29,7 @@ import (
 	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/authority"
 	"github.com/soma-platform/soma/internal/gateway"
+	"github.com/soma-platform/soma/internal/gateway/audit"
 	"github.com/soma-platform/soma/internal/gateway/config"
 	"github.com/soma-platform/soma/internal/gateway/jobpages"
 	"github.com/soma-platform/soma/internal/gateway/session"
@@ -246,7 +247,7 @@ issuers:
 		w.t.Fatal(err)
 	}
 	door, err := gateway.New(gateway.Options{
-		Config: c, Authority: w.authority, Client: api.Client, Namespace: namespace, Clock: clock.RealClock{}, Log: logr.Discard(),
+		Config: c, Authority: w.authority, Client: api.Client, Namespace: namespace, Audit: unheard{}, Clock: clock.RealClock{}, Log: logr.Discard(),
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -401,3 +402,8 @@ func (w *world) visit(proxy *proxy, user, job string) string {
 	}
 	return cookies["__Host-soma-page"]
 }
+
+// unheard is an audit log that nobody reads here.
+type unheard struct{}
+
+func (unheard) Record(audit.Record) {}

@@ -119,6 +119,9 @@ func (m *matrix) lookAt(k kind) {
 				if want == unknown && c.verb != "get" && c.verb != "create" {
 					continue // whoever is not known there is refused before it is looked what is asked
 				}
+				if way == gateway && has(c.rule.apart, who, c.at(who), c.verb) {
+					continue
+				}
 				m.mu.Lock()
 				m.asked[way]++
 				effects := want == allowed && k.sub == "" && !onlyLooks(c.verb) && c.name != missing && m.samples.requests[k.String()] == nil

@@ -44,6 +44,8 @@ type rule struct {
 	may []right
 	// more is what the gateway shows beside.
 	more []right
+	// apart is what the gateway lets through to admission, and is tested by itself.
+	apart []right
 	// sees are who may know whether something is there, or in a place where it could be. To others, through the gateway, what is
 	// there looks as if it were not. A rule without it is about kinds of which nobody is told either: all is refused alike.
 	sees []right
@@ -174,7 +176,7 @@ var rules = []rule{
 		sees:  []right{{by: active, at: at{own, nowhere}}},
 	},
 	{
-		// Of roles everybody sees what everybody has; the role everyone lies at own.
+		// Of roles everybody sees what everybody has, and those for projects and organizations: they lie at own.
 		kinds: []string{"roles.platform.soma.dev"}, some: true,
 		may:  []right{{active, at{own}, look}, {by{admin}, at{own, other, nowhere, all}, look + " create " + changeOne}},
 		sees: []right{{by: active, at: at{own}}, {by: by{admin}, at: at{other, nowhere}}},
@@ -191,15 +193,19 @@ var rules = []rule{
 			{by{admin}, at{own, other, self, nowhere, all}, look + " create " + changeOne},
 		},
 		more: []right{{active, at{self}, "get list"}},
-		sees: userSights,
+		// Of oneself one changes who may submit jobs for one: delegates_test.go.
+		apart: []right{{active, at{self}, "update patch"}},
+		sees:  userSights,
 	},
 	{
 		kinds: []string{"users/status.platform.soma.dev"},
 		sees:  userSights,
 	},
 	{
+		// Whoever comes with a token is told what can be done with it.
 		kinds: []string{"accessreviews.access.soma.dev", "selfreviews.access.soma.dev"},
 		may:   []right{{active, at{all}, "create"}},
+		more:  []right{{by{program}, at{all}, "create"}},
 	},
 	{
 		// The request is about a job of vision. Everybody may ask, and is told by the answer itself.

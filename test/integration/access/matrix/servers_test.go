@@ -99,7 +99,8 @@ issuers:
 	keys, err = session.ReadKeys(keysFile)
 	Expect(err).NotTo(HaveOccurred())
 	people, err := signin.New(signin.Options{
-		Config: settings, Keys: keys, Authority: rights, Client: harness.K8s, Namespace: harness.SystemNamespace, Clock: clock.RealClock{}, Log: logr.Discard(),
+		Config: settings, Keys: keys, Authority: rights, Client: harness.K8s, Namespace: harness.SystemNamespace, Audit: unheard{}, Clock: clock.RealClock{},
+		Log: logr.Discard(),
 	})
 	Expect(err).NotTo(HaveOccurred())
 	limits := kubeproxy.DefaultLimits()

@@ -63,7 +63,7 @@ var (
 		"projects.platform.soma.dev":  {{"", vision, own}, {"", robots, other}, {"", missing, nowhere}},
 		"quotas.platform.soma.dev":    {{"", research, own}, {"", robotics, other}, {"", missing, nowhere}},
 		"clusters.platform.soma.dev":  {{"", home, own}, {"", missing, nowhere}},
-		"roles.platform.soma.dev":     {{"", "everyone", own}, {"", "project-reader", other}, {"", missing, nowhere}},
+		"roles.platform.soma.dev":     {{"", "everyone", own}, {"", "cluster-reader", other}, {"", missing, nowhere}},
 		"users.platform.soma.dev":     {{"", bot, own}, {"", string(stranger), other}, {"", missing, nowhere}},
 	}
 	// podOf is the name of a job's pod.
@@ -100,7 +100,7 @@ func placeOf(k kind, namespace, name string) place {
 	switch {
 	case k.resource == "users" && (name == string(program) || name == bot):
 		return own
-	case k.resource == "roles" && !k.namespaced && name == "everyone":
+	case k.resource == "roles" && !k.namespaced && (name == "everyone" || strings.HasPrefix(name, "project-") || strings.HasPrefix(name, "organization-")):
 		return own
 	case slices.Contains([]string{"users", "roles"}, k.resource) && !k.namespaced:
 		return other
