@@ -34,6 +34,8 @@ type issuer struct {
 	*httptest.Server
 	key   *rsa.PrivateKey
 	asked atomic.Int64
+	// signOut is where it says that people sign out.
+	signOut string
 }
 
 func newIssuer(t *testing.T) (*issuer, *Provider) {
@@ -47,7 +49,7 @@ func newIssuer(t *testing.T) (*issuer, *Provider) {
 		switch r.URL.Path {
 		case "/.well-known/openid-configuration":
 			_ = json.NewEncoder(w).Encode(map[string]any{
-				"issuer": i.URL, "authorization_endpoint": i.URL + "/auth", "token_endpoint": i.URL + "/token", "jwks_uri": i.URL + "/keys",
+				"issuer": i.URL, "authorization_endpoint": i.URL + "/auth", "token_endpoint": i.URL + "/token", "jwks_uri": i.URL + "/keys", "end_session_endpoint": i.signOut,
 				"id_token_signing_alg_values_supported": []string{"RS256", "HS256", "none"},
 			})
 		case "/keys":
@@ -252,5 +254,30 @@ func TestUnreachable(t *testing.T) {
 	i.Close()
 	if _, err := p.Verify(t.Context(), raw, client); !errors.Is(err, ErrUnreachable) {
 		t.Errorf("without a provider: %v", err)
+	}
+}
+
+func TestSignOutURL(t *testing.T) {
+	tests := map[string]struct {
+		offered func(issuer string) string
+		want    string
+	}{
+		"none":           {func(string) string { return "" }, ""},
+		"its own":        {func(issuer string) string { return issuer + "/out?x=y" }, "/out?client_id=soma&id_token_hint=a.b.c&x=y"},
+		"another origin": {func(string) string { return "https://evil.example/out" }, ""},
+		"without TLS":    {func(issuer string) string { return strings.Replace(issuer, "https:", "http:", 1) + "/out" }, ""},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			i, p := newIssuer(t)
+			i.signOut = test.offered(i.URL)
+			want := test.want
+			if want != "" {
+				want = i.URL + want
+			}
+			if got := p.SignOutURL("a.b.c"); got != want {
+				t.Errorf("%q, want %q", got, want)
+			}
+		})
 	}
 }
