@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/soma-platform/soma/internal/testing/process"
 	"github.com/soma-platform/soma/test/performance/report"
 )
 
@@ -31,7 +32,7 @@ func (b *bench) measurePages(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, gateway.stop()) }()
+	defer func() { err = errors.Join(err, gateway.Stop()) }()
 	own, err := b.signInOnPage(ctx)
 	if err != nil {
 		return err
@@ -42,7 +43,7 @@ func (b *bench) measurePages(ctx context.Context) (err error) {
 		if err != nil {
 			return err
 		}
-		defer func() { err = errors.Join(err, other.stop()) }()
+		defer func() { err = errors.Join(err, other.Stop()) }()
 		theirs, err := b.signInAtOAuth2Proxy(ctx)
 		if err != nil {
 			return err
@@ -74,7 +75,7 @@ func (b *bench) measurePages(ctx context.Context) (err error) {
 // ask asks for the duration of a round: at a rate, or without one as often as there is an answer. It returns how many answers
 // there were and how long each took, from when it was due.
 func (b *bench) ask(ctx context.Context, side asked, rate int) (count int, times []float64, err error) {
-	client := &http.Client{Timeout: b.timeout, Transport: &http.Transport{TLSClientConfig: unverified(), MaxIdleConnsPerHost: b.connections}}
+	client := &http.Client{Timeout: b.timeout, Transport: &http.Transport{TLSClientConfig: process.Unverified(), MaxIdleConnsPerHost: b.connections}}
 	defer client.CloseIdleConnections()
 	began := time.Now()
 	var mu sync.Mutex
@@ -144,7 +145,7 @@ func (b *bench) browser() (*http.Client, error) {
 		return nil, err
 	}
 	return &http.Client{Jar: jar, Timeout: b.timeout, Transport: &http.Transport{
-		TLSClientConfig: unverified(),
+		TLSClientConfig: process.Unverified(),
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			if strings.HasSuffix(address, "."+pagesDomain+":443") {
 				address = strings.TrimPrefix(b.externalURL(), "https://")
@@ -172,7 +173,7 @@ func (b *bench) signInOnPage(ctx context.Context) (asked, error) {
 		return own, err
 	}
 	request.Header = own.header
-	sent, err := (&http.Transport{TLSClientConfig: unverified()}).RoundTrip(request)
+	sent, err := (&http.Transport{TLSClientConfig: process.Unverified()}).RoundTrip(request)
 	if err != nil {
 		return own, err
 	}

@@ -99,7 +99,7 @@ func (b *bench) measureProxy(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, gateway.stop()) }()
+	defer func() { err = errors.Join(err, gateway.Stop()) }()
 	for i := 1; i < b.jobs; i++ {
 		if err := b.makeJob(ctx, fmt.Sprintf("%s-%d", job, i)); err != nil {
 			return err
@@ -143,11 +143,11 @@ func (b *bench) measureWatches(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, gateway.stop()) }()
+	defer func() { err = errors.Join(err, gateway.Stop()) }()
 	if _, err := b.ways(ctx); err != nil {
 		return err
 	}
-	before, err := gateway.memory()
+	before, err := gateway.Memory()
 	if err != nil {
 		return err
 	}
@@ -173,7 +173,7 @@ func (b *bench) measureWatches(ctx context.Context) (err error) {
 			return errors.New("not all watches see a new job")
 		}
 	}
-	after, err := gateway.memory()
+	after, err := gateway.Memory()
 	if err != nil {
 		return err
 	}

@@ -22,7 +22,7 @@ func (b *bench) measureRevocation(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, gateway.stop()) }()
+	defer func() { err = errors.Join(err, gateway.Stop()) }()
 	if _, err := b.ways(ctx); err != nil {
 		return err
 	}
