@@ -49,12 +49,7 @@ const patience = 20 * time.Second
 
 var server *apiserver.Server
 
-func TestMain(m *testing.M) {
-	if address := os.Getenv(watcherEnv); address != "" {
-		os.Exit(openWatches(address))
-	}
-	os.Exit(run(m))
-}
+func TestMain(m *testing.M) { os.Exit(run(m)) }
 
 func run(m *testing.M) int {
 	if fuzzing.Alone() {
@@ -133,7 +128,7 @@ func (r *records) find(match func(audit.Record) bool) []audit.Record {
 
 // world is a proxy before the API server of the tests. Every test has its own projects and users, by the prefix of their names.
 type world struct {
-	t         testing.TB
+	t         *testing.T
 	prefix    string
 	proxy     *Proxy
 	authority *authority.Authority
@@ -143,7 +138,7 @@ type world struct {
 	marks     int
 }
 
-func newWorld(t testing.TB, prefix string, change ...func(*Options)) *world {
+func newWorld(t *testing.T, prefix string, change ...func(*Options)) *world {
 	t.Helper()
 	w := &world{
 		t: t, prefix: prefix, audit: &records{},
@@ -439,7 +434,7 @@ func (w *world) get(user, path string) (int, []byte) {
 }
 
 // names are those of the items of a list.
-func names(t testing.TB, body []byte) []string {
+func names(t *testing.T, body []byte) []string {
 	t.Helper()
 	var list struct {
 		Items []struct {
