@@ -14,6 +14,7 @@ import (
 
 var _ = Describe("Secrets of a project", func() {
 	It("hold no token of a service account of Kubernetes", func() {
+		Expect(harness.Server.Install(harness.Ctx, "webhook/service_account_tokens.yaml")).To(Succeed())
 		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "no-tokens", Labels: map[string]string{v1alpha1.LabelProject: "no-tokens"}}}
 		Expect(harness.K8s.Create(harness.Ctx, namespace)).To(Succeed())
 		DeferCleanup(func() { Expect(harness.K8s.Delete(harness.Ctx, namespace)).To(Succeed()) })
