@@ -45,7 +45,7 @@ func TestListsShowWhatMayBeSeen(t *testing.T) {
 		"namespaces/" + project + "/jobs?labelSelector=a=b":                 {},
 		"jobs":     {"train"},
 		"projects": {project},
-		"quotas":   {project},
+		"quotas":   {},
 		"users":    {bob},
 		"roles":    {},
 		"users?fieldSelector=metadata.name=" + bob:             {bob},
