@@ -9,7 +9,6 @@ import (
 	"testing"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
-	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/gateway/audit"
 )
 
@@ -19,7 +18,7 @@ func TestLimits(t *testing.T) {
 	w.writer(project, alice)
 	w.writer(project, bob)
 	w.job(project, "train")
-	w.compile(allows(access.In(access.Job, access.Home, "", project), access.Write, alice, bob))
+	w.compile(writes(project, alice, bob))
 
 	path := jobsPath + project + "/jobs?watch=true"
 	for range 3 {

@@ -26,7 +26,7 @@ func work(t *testing.T, prefix string) (w *world, project, alice, bob string) {
 	w = newWorld(t, prefix)
 	project, alice, bob = w.project("vision"), w.user("alice"), w.user("bob")
 	w.writer(project, alice)
-	w.compile(allows(access.In(access.Job, access.Home, "", project), access.Write, alice))
+	w.compile(writes(project, alice))
 	return w, project, alice, bob
 }
 
@@ -146,7 +146,7 @@ func TestRevocationEndsWatches(t *testing.T) {
 	grants := w.writer(project, alice)
 	w.writer(project, bob)
 	w.job(project, "train")
-	w.compile(allows(access.In(access.Job, access.Home, "", project), access.Write, alice, bob))
+	w.compile(writes(project, alice, bob))
 
 	path := jobsPath + project + "/jobs?watch=true"
 	_, revoked := w.stream(w.request(http.MethodGet, alice, path, nil))
@@ -169,7 +169,7 @@ func TestDisabledUsersAndEndedSessionsLoseTheirWatches(t *testing.T) {
 	w, project, alice, bob := work(t, "disabled")
 	w.writer(project, bob)
 	w.job(project, "train")
-	w.compile(allows(access.In(access.Job, access.Home, "", project), access.Write, alice, bob))
+	w.compile(writes(project, alice, bob))
 	path := jobsPath + project + "/jobs?watch=true"
 	_, disabled := w.stream(w.request(http.MethodGet, alice, path, nil))
 	w.signIn.mu.Lock()

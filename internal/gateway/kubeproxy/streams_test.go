@@ -21,7 +21,6 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
-	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/gateway/audit"
 )
 
@@ -124,7 +123,7 @@ func TestLogsAndConnectionsStreamAndAreCut(t *testing.T) {
 	grants := w.writer(project, alice)
 	w.job(project, "train")
 	pod := w.pod(project, "train", w.node())
-	w.compile(allows(access.In(access.Job, access.Home, "", project), access.Write, alice))
+	w.compile(writes(project, alice))
 	base := "/api/v1/namespaces/" + project + "/pods/" + pod
 
 	first, logs := w.stream(w.request(http.MethodGet, alice, base+"/log?follow=true", nil))
@@ -183,7 +182,7 @@ func TestClientsThatDoNotReadAreCut(t *testing.T) {
 	w.writer(project, alice)
 	w.job(project, "train")
 	pod := w.pod(project, "train", w.node())
-	w.compile(allows(access.In(access.Job, access.Home, "", project), access.Write, alice))
+	w.compile(writes(project, alice))
 	conn, _, code := w.upgrade(http.MethodPost, "/api/v1/namespaces/"+project+"/pods/"+pod+"/exec?command=sh&stdin=true", append(spdy, "Authorization: Bearer "+alice)...)
 	if code != http.StatusSwitchingProtocols {
 		t.Fatal(code)
@@ -208,7 +207,7 @@ func TestPagesOfOtherOriginsOpenNothing(t *testing.T) {
 	w.writer(project, alice)
 	w.job(project, "train")
 	pod := w.pod(project, "train", w.node())
-	w.compile(allows(access.In(access.Job, access.Home, "", project), access.Write, alice))
+	w.compile(writes(project, alice))
 	path := "/api/v1/namespaces/" + project + "/pods/" + pod + "/portforward"
 	ticket := func(path string) string {
 		code, got, _ := w.ticket("/kube"+path, "Cookie", "session="+alice, "Origin", "https://soma.example")

@@ -388,6 +388,18 @@ func allows(target access.Target, level access.Level, users ...string) func(func
 	}
 }
 
+// writes is what writer gives, of users: all of it, as each grant is known by itself.
+func writes(project string, users ...string) func(func(string) *access.Tree) bool {
+	return func(tree func(string) *access.Tree) bool {
+		for scheme, level := range map[access.Scheme]access.Level{access.Job: access.Write, access.Secret: access.Write, access.Project: access.Read} {
+			if !allows(access.In(scheme, access.Home, "", project), level, users...)(tree) {
+				return false
+			}
+		}
+		return true
+	}
+}
+
 func (w *world) eventually(what string, is func() bool) {
 	w.t.Helper()
 	for end := time.Now().Add(patience); !is(); time.Sleep(5 * time.Millisecond) {
