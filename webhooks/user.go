@@ -40,8 +40,11 @@ func decideUser(f facts, before, after *user) (escalates bool, err error) {
 	}
 	switch {
 	case created:
-		// A name that was somebody's before may still be in grants, delegates and service accounts.
-		return f.pass(f.directory.Controls(after, f.now))
+		// A name that was somebody's before may still be in grants, delegates and service accounts. Of what, who asks may not know.
+		if escalates, err = f.pass(f.directory.Controls(after, f.now)); err != nil {
+			return false, forbidden("metadata.name: with the name %q would come what was given to who had it before, and what you may not let others have: take another name", after.Name)
+		}
+		return escalates, nil
 	case f.takesOver(before, after):
 		return f.pass(append(f.directory.Controls(before, f.now), f.directory.Controls(after, f.now)...))
 	}
@@ -50,7 +53,14 @@ func decideUser(f facts, before, after *user) (escalates bool, err error) {
 
 // mayMakeUser refuses who makes a user and may not: everybody may make service accounts of their own.
 func (f facts) mayMakeUser(after *user) error {
-	if !f.asker.ours() || f.asker.tree.Allows(access.Root(access.User), access.Write) {
+	if !f.asker.ours() {
+		return nil
+	}
+	if f.directory.User(after.Name) != nil {
+		// What would be refused otherwise tells what that user has.
+		return invalid("metadata.name: a user %q exists already", after.Name)
+	}
+	if f.asker.tree.Allows(access.Root(access.User), access.Write) {
 		return nil
 	}
 	if after.Spec.Type != v1alpha1.UserServiceAccount || after.Spec.Owner != f.asker.user {

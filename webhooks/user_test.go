@@ -42,14 +42,15 @@ func TestDecideUser(t *testing.T) {
 		want   string
 	}{
 		"a person":                                 {asker: "soma:frank", made: person("new")},
+		"a name that somebody has":                 {asker: "soma:bob", made: service("carol", "bob"), want: `metadata.name: a user "carol" exists already`},
 		"a person, by who may not":                 {asker: "soma:carol", made: person("new"), want: "you lack write on user://: without it, one makes service accounts"},
 		"a person with a role":                     {asker: "soma:alice", made: person("new", "root", "reader@acme")},
 		"a person with a role that one lacks":      {asker: "soma:frank", made: person("new", "reader@acme"), want: `spec.roles[0].role: there is no role "reader" that you may give`},
 		"a person with a role that is granted to":  {asker: "soma:frank", made: person("new", "team"), want: `there is no role "team" that you may give`},
 		"that role in an organization":             {asker: "soma:frank", made: person("new", "team@acme")},
 		"a person with a role that is not there":   {asker: "soma:alice", made: person("new", "gone"), want: `spec.roles[0].role: there is no role "gone"`},
-		"a name that grants still name":            {asker: "soma:frank", made: person("late"), want: "you lack manage on job://*/acme/vision"},
-		"that name for a service account":          {asker: "soma:bob", made: service("late", "bob"), want: "you lack manage on"},
+		"a name that grants still name":            {asker: "soma:frank", made: person("late"), want: "take another name"},
+		"that name for a service account":          {asker: "soma:bob", made: service("late", "bob"), want: "take another name"},
 		"an identity of another":                   {asker: "soma:frank", made: with(person("new"), claim("alice")), want: `spec.identities[1]: the subject "alice" of https://id.example.org is user "alice" already`},
 		"one's own service account":                {asker: "soma:bob", made: service("new", "bob")},
 		"one's own with a role":                    {asker: "soma:bob", made: service("new", "bob", "reader@acme"), want: `no role "reader" that you may give`},

@@ -173,7 +173,7 @@ func (s *Service) tree(who caller.Caller, known bool) *access.Tree {
 func (s *Service) find(request asked, page *Page, now time.Time) (caller.Caller, bool) {
 	if len(request.header["Authorization"]) > 0 {
 		bare := &http.Request{
-			Method: http.MethodGet, Header: http.Header{"Authorization": request.header["Authorization"]}, RemoteAddr: request.source,
+			Method: http.MethodGet, URL: s.address(request), Header: http.Header{"Authorization": request.header["Authorization"]}, RemoteAddr: request.source,
 		}
 		who, err := s.Authenticator.Authenticate(bare)
 		return who, err == nil
@@ -185,6 +185,15 @@ func (s *Service) find(request asked, page *Page, now time.Time) (caller.Caller,
 	who := v.caller()
 	who.Via = caller.ViaCookie
 	return who, true
+}
+
+// address is what is recorded of where credentials did not count: the page's host. What a client says of itself, and is no host of
+// a page, is not.
+func (s *Service) address(request asked) *url.URL {
+	if _, ours := label(request.host, s.Domain); !ours {
+		return &url.URL{Path: "//"}
+	}
+	return &url.URL{Path: "//" + request.host}
 }
 
 // tell answers the proxy, who asks for a request.
