@@ -140,7 +140,9 @@ func TestDelegatesSecretsCount(t *testing.T) {
 	d := company()
 	d.SetUser("dave", with(d.User("dave").DeepCopy(), func(u *user) { u.Spec.Delegates = []string{"runner"} }))
 	_, err := decideUser(asking(t, d, "soma:bob"), &user{}, service("runner", "bob"))
-	outcome(t, false, err, "you lack manage on secret://*/acme/robots, manage on secret://*/acme/vision: ")
+	outcome(t, false, err, "take another name")
+	_, err = decideUser(asking(t, d, "soma:alice"), &user{}, service("runner", "bob"))
+	outcome(t, false, err, "")
 }
 
 func TestWhoComesForAUserIsGivenAndNotTaken(t *testing.T) {
