@@ -98,7 +98,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		want          Level
 		why           string
 	}{
-		{"root", "job://east/default/loner/x", Manage, "user root has role root, which includes admin, which includes manager,"},
+		{"root", "job://east/default/loner/x", Manage, "user root has role root, which includes admin, which includes manager"},
 		{"root", "user://bob", Manage, "user root has role root"},
 		{"carol", "job://local/acme/vision/train", Manage, "user carol has role manager in organization acme"},
 		{"carol", "job://local/default/loner", None, ""},
@@ -125,7 +125,7 @@ func TestWhoMayDoWhat(t *testing.T) {
 		{"eve", "cluster://east", None, ""},
 		{"ci", "job://local/acme/robots", Write, "role writer"},
 		{"evil-ci", "job://local/acme/robots", None, ""}, // its owner is disabled
-		{"round", "blob://x", Read, "role circle-a, which includes circle-b,"},
+		{"round", "blob://x", Read, "role circle-a, which includes circle-b"},
 		{"nobody", "cluster://east", None, ""},
 	}
 	for _, tc := range tests {

@@ -39,7 +39,7 @@ func (w Why) String() string {
 	case w.Everyone && len(w.Roles) == 0:
 		return "everybody may see what everybody has"
 	case w.Everyone:
-		return "everybody has " + w.through()
+		return "everybody has " + strings.TrimSuffix(w.through(), ",")
 	case w.Self:
 		return "everybody may see themselves and the roles that they hold"
 	case w.Owner:
@@ -49,7 +49,7 @@ func (w Why) String() string {
 	case w.Organization != "":
 		return fmt.Sprintf("user %s has %s in organization %s", w.User, w.through(), w.Organization)
 	case w.User != "":
-		return fmt.Sprintf("user %s has %s", w.User, w.through())
+		return fmt.Sprintf("user %s has %s", w.User, strings.TrimSuffix(w.through(), ","))
 	}
 	return "the token allows it"
 }

@@ -3,6 +3,7 @@ package cli
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -45,20 +46,23 @@ What you are is kept in a file that only you can read, and renewed for as long a
 	}
 	c.Flags().BoolVar(&f.device, "device", false, "show a code to enter in a browser of another machine")
 	c.Flags().StringVar(&f.issuer, "issuer", "", "identity provider, where there are several")
-	c.Flags().StringVar(&f.ca, "ca-file", "", "file with the authority of the gateway's certificate, where this machine does not know it")
+	c.Flags().StringVar(&f.ca, "ca-file", "", "file with the authority of the gateway's certificate, where this machine does not know it (default: $SOMA_CA_FILE)")
 	c.Flags().StringVar(&f.name, "name", "", "name of the kubeconfig's context (default: the gateway's host)")
 	return c
 }
 
 func (a *app) login(ctx context.Context, gateway string, f *loginFlags) error {
 	var ca []byte
-	if f.ca != "" {
+	if file := cmp.Or(f.ca, os.Getenv("SOMA_CA_FILE")); file != "" {
 		var err error
-		if ca, err = readBounded(f.ca, maxCA); err != nil {
+		if ca, err = readBounded(file, maxCA); err != nil {
 			return fmt.Errorf("--ca-file: %w", err)
 		}
 	}
 	found, err := signin.Discover(ctx, gateway, ca)
+	if unknown := (x509.UnknownAuthorityError{}); errors.As(err, &unknown) {
+		return fmt.Errorf("%w\nsay by --ca-file or SOMA_CA_FILE what the gateway's certificate is from", err)
+	}
 	if err != nil {
 		return err
 	}

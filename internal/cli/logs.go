@@ -122,7 +122,7 @@ func (a *app) followLogs(ctx context.Context, job *v1alpha1.Job, options logOpti
 		fmt.Fprintln(a.err, a.style.tone(end.tone, end.text))
 	}
 	if errors.Is(err, errGone) {
-		return fmt.Errorf("job %q was deleted; its record: \"%s\"", job.Name, a.command("status "+job.Name))
+		return a.gone(ctx, job, fmt.Errorf("job %q was deleted; its record: \"%s\"", job.Name, a.command("status "+job.Name)))
 	}
 	return err
 }

@@ -203,6 +203,10 @@ func TestShareOneJob(t *testing.T) {
 	pod := o.pod(t, job)
 	o.compile(t, pod)
 	o.eventually(t, exitOK, "bob", "status train")
+	deleted := errors.New("it was deleted")
+	if err := o.app("bob").gone(t.Context(), job, deleted); !errors.Is(err, deleted) {
+		t.Errorf("a job that is not there any more, and may be seen: %v", err)
+	}
 	o.expects(t, exitOK, "bob", "can-i read job/train", "yes, because read on job:train was granted")
 	o.expects(t, exitFailure, "bob", "can-i write job/train", "no, missing write on job://local/acme/vision/train; read is allowed")
 	o.expects(t, exitFailure, "bob", "kill train", "you may not change job \"train\" in project \"vision\": missing write on job:train in project vision")
@@ -229,6 +233,14 @@ func TestShareOneJob(t *testing.T) {
 	o.expects(t, exitOK, "carol", "acl revoke job/train bob --read", "bob.read.job.train taken back")
 	o.expects(t, exitFailure, "carol", "acl revoke bob.read.job.train", "does not exist", "acl ls")
 	o.eventually(t, exitFailure, "bob", "can-i read job/train")
+	if err := o.app("bob").gone(t.Context(), job, deleted); !strings.Contains(err.Error(), `you may not see job "train" any more`) {
+		t.Errorf("a job that may not be seen any more: %v", err)
+	}
+}
+
+// app is the command line of somebody, without a command.
+func (o *office) app(who string) *app {
+	return &app{program: "soma", out: io.Discard, err: io.Discard, now: time.Now, kube: kubeFlags{kubeconfig: filepath.Join(o.folder, who), timeout: time.Minute}}
 }
 
 // same wants two commands to fail with the same words but for the name of the job, and returns them.

@@ -151,7 +151,7 @@ func (a *app) runToEnd(ctx context.Context, job *v1alpha1.Job, quiet bool) error
 		}
 		return exitWith(jobExitCode(&last.Status))
 	case errors.Is(err, errGone):
-		return &exitError{code: exitCancelled, err: fmt.Errorf("job %q was deleted before its end", job.Name)}
+		return a.gone(ctx, job, &exitError{code: exitCancelled, err: fmt.Errorf("job %q was deleted before its end", job.Name)})
 	default:
 		return err
 	}

@@ -210,7 +210,7 @@ func (a *app) waitForJob(ctx context.Context, job *v1alpha1.Job, reached goal) (
 	case errors.Is(ctx.Err(), context.DeadlineExceeded):
 		return last, &exitError{code: exitTimeout, err: fmt.Errorf("job %q: %w; now: %s\nwhat to do: \"%s\"", job.Name, context.Cause(ctx), describeProgress(last).text, a.command("explain "+job.Name))}
 	case errors.Is(err, errGone):
-		return last, &exitError{code: exitCancelled, err: fmt.Errorf("job %q was deleted before that", job.Name)}
+		return last, a.gone(ctx, job, &exitError{code: exitCancelled, err: fmt.Errorf("job %q was deleted before that", job.Name)})
 	case err != nil:
 		return last, err
 	case code != exitOK:

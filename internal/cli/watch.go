@@ -3,6 +3,7 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync/atomic"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -16,6 +17,7 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/watch"
 
+	access "github.com/soma-platform/soma/api/access/v1alpha1"
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
 
@@ -81,8 +83,20 @@ func refused(err error) bool {
 	return apierrors.IsForbidden(err) || apierrors.IsUnauthorized(err)
 }
 
-// errGone ends the following of a job whose object was deleted.
+// errGone ends the following of a job whose object is not there any more for who looks.
 var errGone = errors.New("the job was deleted")
+
+// gone is why a job is not there any more: it was deleted, which is the error that is given, or the user may not see it now.
+func (a *app) gone(ctx context.Context, job *v1alpha1.Job, deleted error) error {
+	question := &access.AccessReview{TypeMeta: reviewType("AccessReview"), Spec: access.AccessReviewSpec{
+		URI: v1alpha1.Address("job:" + job.Name), Project: job.Namespace, Action: v1alpha1.ActionRead,
+	}}
+	answer, _, err := askRights[access.AccessReview](ctx, a, accessReviews, question)
+	if err != nil || answer.Status.Allowed {
+		return deleted
+	}
+	return fmt.Errorf("you may not see job %q any more: what let you was taken back, or is over", job.Name)
+}
 
 // followJob shows the job, and each change of it, to visit until that returns true. It ends with errGone when the object
 // that was followed is deleted, also when another takes its name.

@@ -9,6 +9,7 @@ import (
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/gateway/signin"
 	"github.com/soma-platform/soma/internal/testing/dex"
 )
@@ -90,5 +91,9 @@ func TestFirstAdministrator(t *testing.T) {
 	}
 	if _, err := w.link(t, ""); err == nil {
 		t.Error("there is another link while there is an administrator")
+	}
+	change(t, "admin", func(u *v1alpha1.User) { u.Spec.Disabled = new(true) })
+	if _, err := w.link(t, "another"); err != nil {
+		t.Errorf("the only administrator is disabled: %v", err)
 	}
 }

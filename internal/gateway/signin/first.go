@@ -119,13 +119,16 @@ func (f First) secret(ctx context.Context) (*corev1.Secret, error) {
 	return &secret, nil
 }
 
-// noneYet returns ErrAdministered where somebody holds the role, disabled or not.
+// noneYet returns ErrAdministered where somebody holds the role who is not disabled: the last of them may have shut themselves out.
 func (f First) noneYet(ctx context.Context) error {
 	var users v1alpha1.UserList
 	if err := f.Client.List(ctx, &users); err != nil {
 		return fmt.Errorf("look for administrators: %w", err)
 	}
 	for i := range users.Items {
+		if spec := &users.Items[i].Spec; spec.Disabled != nil && *spec.Disabled {
+			continue
+		}
 		for _, held := range users.Items[i].Spec.Roles {
 			if held.Role == AdminRole && held.Organization == "" {
 				return ErrAdministered
