@@ -83,6 +83,14 @@ func (r *reviewer) checkProject(ctx context.Context, request admission.Request) 
 	return r.review(ctx, request, before, after, nil, func(f facts) (bool, error) { return false, decideProject(f, before, after) })
 }
 
+func (r *reviewer) checkQuota(_ context.Context, request admission.Request) error {
+	before, after, err := read[quota](r.decoder, request)
+	if err != nil {
+		return err
+	}
+	return r.look(request.UserInfo, func(f facts) error { return decideQuota(f, before, after) })
+}
+
 func (r *reviewer) checkGrant(ctx context.Context, request admission.Request) error {
 	before, after, err := read[grant](r.decoder, request)
 	if err != nil {

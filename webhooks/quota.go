@@ -1,10 +1,6 @@
 package webhooks
 
 import (
-	"context"
-
-	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
-
 	"github.com/soma-platform/soma/internal/access"
 )
 
@@ -15,12 +11,4 @@ func decideQuota(f facts, before, after *quota) error {
 		return f.needs(access.Write, access.Named(access.Quota, parent), "spec.parent: only who may change a quota puts another below it")
 	}
 	return nil
-}
-
-func (r *reviewer) checkQuota(_ context.Context, request admission.Request) error {
-	before, after, err := read[quota](r.decoder, request)
-	if err != nil {
-		return err
-	}
-	return r.look(request.UserInfo, func(f facts) error { return decideQuota(f, before, after) })
 }

@@ -87,15 +87,13 @@ func (f facts) takesOver(before, after *user) bool {
 	owner := f.asker.ours() && f.asker.user == now.Owner && f.asker.tree.Allows(access.Named(access.User, after.Name), access.Manage)
 	self := f.asker.ours() && f.asker.user == after.Name && f.asker.tree.Allows(access.Named(access.User, after.Name), access.Read)
 	switch {
-	case !equality.Semantic.DeepEqual(then.Identities, now.Identities), !then.NotBefore.Equal(now.NotBefore), disabled(before) && !disabled(after):
+	case !equality.Semantic.DeepEqual(then.Identities, now.Identities), !then.NotBefore.Equal(now.NotBefore), before.IsDisabled() && !after.IsDisabled():
 		return true
 	case !equality.Semantic.DeepEqual(then.Tokens, now.Tokens) && !owner:
 		return true
 	}
 	return !owner && !self && slices.ContainsFunc(now.Delegates, func(name string) bool { return !slices.Contains(then.Delegates, name) })
 }
-
-func disabled(u *user) bool { return u.Spec.Disabled != nil && *u.Spec.Disabled }
 
 // checkIdentities complains of new identities that another user has. Whose they are is told to those alone who may see that
 // user.

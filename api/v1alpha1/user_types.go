@@ -228,5 +228,8 @@ type UserList struct {
 	Items           []User `json:"items"`
 }
 
+// IsDisabled reports whether everything is taken from the user, as spec.disabled says.
+func (u *User) IsDisabled() bool { return u.Spec.Disabled != nil && *u.Spec.Disabled }
+
 // GetConditions returns the conditions of the user, for helpers that work on any kind.
 func (u *User) GetConditions() *[]metav1.Condition { return &u.Status.Conditions }

@@ -66,7 +66,7 @@ type userFacts struct {
 }
 
 func deriveUser(user *v1alpha1.User, found userFacts) verdict {
-	disabled := user.Spec.Disabled != nil && *user.Spec.Disabled
+	disabled := user.IsDisabled()
 	switch {
 	case len(found.sharing) > 0:
 		return stalled(v1alpha1.ReasonIdentityShared, "Nobody can sign in by an identity that several users have: it is also that of %s. Take it from all but one.", list(found.sharing))
@@ -92,7 +92,7 @@ func whyNot(owner *v1alpha1.User) string {
 		return "is being deleted"
 	case owner.Spec.Type == v1alpha1.UserServiceAccount:
 		return "is a service account itself"
-	case owner.Spec.Disabled != nil && *owner.Spec.Disabled:
+	case owner.IsDisabled():
 		return "is disabled"
 	}
 	return ""

@@ -137,11 +137,11 @@ func (m *Membership) CompileProject(name string, pods func(job string) []string)
 			}
 		}
 		see := NamedRules(Project, List, name)
-		if quotas := slices.DeleteFunc(slices.Clone(facts.Quotas), func(q string) bool { return !tree.Allows(Named(Quota, q), Read) }); len(quotas) == len(facts.Quotas) {
-			cluster.add(user, prefix+"project:"+name, slices.Concat(see, NamedRules(Quota, Read, quotas...)))
-		} else {
+		if slices.ContainsFunc(facts.Quotas, func(quota string) bool { return !tree.Allows(Named(Quota, quota), Read) }) {
 			// Who has a single thing in it.
 			cluster.add(user, prefix+"project:"+name+":list", see)
+		} else {
+			cluster.add(user, prefix+"project:"+name, slices.Concat(see, NamedRules(Quota, Read, facts.Quotas...)))
 		}
 		if level := base[Project]; level >= Write {
 			cluster.add(user, prefix+"project:"+name+":"+string(level.Action()), NamedRules(Project, level, name))

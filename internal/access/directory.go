@@ -198,7 +198,7 @@ func (d *Directory) Claimants(identity v1alpha1.Identity) []string {
 // holds for who answers for it. An owner is a person.
 func (d *Directory) Active(name string) bool {
 	user := d.users[name]
-	if user == nil || user.DeletionTimestamp != nil || user.Spec.Disabled != nil && *user.Spec.Disabled {
+	if user == nil || user.DeletionTimestamp != nil || user.IsDisabled() {
 		return false
 	}
 	if user.Spec.Type != v1alpha1.UserServiceAccount {

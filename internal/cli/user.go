@@ -38,7 +38,7 @@ func userListing() listing[v1alpha1.User] {
 				held = append(held, heldText(role))
 			}
 			disabled := ""
-			if u.Spec.Disabled != nil && *u.Spec.Disabled {
+			if u.IsDisabled() {
 				disabled = "yes"
 			}
 			_, why := readiness(u.Status.Conditions)

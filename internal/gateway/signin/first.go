@@ -126,7 +126,7 @@ func (f First) noneYet(ctx context.Context) error {
 		return fmt.Errorf("look for administrators: %w", err)
 	}
 	for i := range users.Items {
-		if spec := &users.Items[i].Spec; spec.Disabled != nil && *spec.Disabled {
+		if users.Items[i].IsDisabled() {
 			continue
 		}
 		for _, held := range users.Items[i].Spec.Roles {
