@@ -7,9 +7,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"os/signal"
-	"syscall"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
@@ -31,11 +28,11 @@ const cleanTime = 20 * time.Minute
 type settings struct {
 	starts, jobs, rounds, gpus, scale, nodes, writes int
 	quiet, timeout                                   time.Duration
-	budgets                                          string
 }
 
 func main() {
 	var s settings
+	b := &bench{}
 	flag.IntVar(&s.starts, "starts", 20, "containers that are started one after another, of each kind; 0 leaves this part out")
 	flag.IntVar(&s.jobs, "jobs", 200, "jobs that are created at once on simulated nodes, of each kind and in each round; 0 leaves this part out")
 	flag.IntVar(&s.rounds, "rounds", 3, "rounds in which the kinds take turns to run those jobs")
@@ -45,15 +42,10 @@ func main() {
 	flag.IntVar(&s.writes, "writes", 0, "writes by which is measured what one costs the API server, of each kind; 0 leaves this part out")
 	flag.DurationVar(&s.quiet, "quiet", 10*time.Second, "how long the manager is watched while nothing happens")
 	flag.DurationVar(&s.timeout, "timeout", time.Hour, "time after which the measurements are given up")
-	flag.StringVar(&s.budgets, "budgets", "", "file of budgets to check; a figure over its budget fails the run")
+	b.BudgetsFlag()
 	flag.Parse()
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// Once more ends it at once; the next run removes what is left.
-	context.AfterFunc(ctx, stop)
-	if err := run(ctx, s); err != nil {
-		fmt.Fprintln(os.Stderr, "performance:", err)
-		os.Exit(1)
-	}
+	// What a run leaves that was ended at once, the next one removes.
+	report.Main("performance", func(ctx context.Context) error { return b.run(ctx, s) })
 }
 
 func (s *settings) validate() error {
@@ -78,22 +70,20 @@ type bench struct {
 	manager *manager
 	// server is nil where the API server's own figures cannot be read.
 	server *apiServer
-	began  time.Time
-	report.Result
+	report.Run
 	// writes are the requests that change something, per job and kind.
 	writes report.Result
 }
 
-func run(ctx context.Context, s settings) (err error) {
+func (b *bench) run(ctx context.Context, s settings) (err error) {
 	if err := s.validate(); err != nil {
 		return err
 	}
-	budgets, err := report.ReadBudgets(s.budgets, columns())
-	if err != nil {
+	if err := b.Begin(columns()...); err != nil {
 		return err
 	}
-	b, err := connect()
-	if err != nil {
+	b.writes.Columns = b.Columns
+	if err := b.connect(); err != nil {
 		return err
 	}
 	if err := b.free(ctx); err != nil {
@@ -102,42 +92,33 @@ func run(ctx context.Context, s settings) (err error) {
 	defer func() {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 		defer cancel()
-		b.say("removing what this run made")
+		b.Say("removing what this run made")
 		err = errors.Join(err, b.clean(clean))
-		b.say("done")
+		b.Say("done")
 	}()
 	within, cancel := context.WithTimeout(ctx, s.timeout)
 	defer cancel()
 	err = b.measure(within, s)
-	fmt.Print(b.Table("", budgets))
-	if len(b.writes.Figures) > 0 {
-		fmt.Print("\n", b.writes.Table("writes at the API server per job, room for all", nil))
-	}
-	if err != nil {
-		return err
-	}
-	return b.Check(budgets)
+	return b.End(err, b.writes.Table("writes at the API server per job, room for all", nil))
 }
 
-func connect() (*bench, error) {
+func (b *bench) connect() (err error) {
 	scheme := runtime.NewScheme()
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(platformv1.AddToScheme(scheme))
 	config, err := ctrl.GetConfig()
 	if err != nil {
-		return nil, fmt.Errorf("read the kubeconfig: %w", err)
+		return fmt.Errorf("read the kubeconfig: %w", err)
 	}
 	config.QPS = -1
-	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
-	if err != nil {
-		return nil, fmt.Errorf("reach the cluster: %w", err)
+	b.config = config
+	if b.WithWatch, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
+		return fmt.Errorf("reach the cluster: %w", err)
 	}
-	set, err := kubernetes.NewForConfig(config)
-	if err != nil {
-		return nil, fmt.Errorf("reach the cluster: %w", err)
+	if b.set, err = kubernetes.NewForConfig(config); err != nil {
+		return fmt.Errorf("reach the cluster: %w", err)
 	}
-	return &bench{WithWatch: c, config: config, set: set, began: time.Now(),
-		Result: report.Result{Columns: columns()}, writes: report.Result{Columns: columns()}}, nil
+	return nil
 }
 
 // measure goes through the parts, those that need little of the cluster first.
@@ -151,7 +132,7 @@ func (b *bench) measure(ctx context.Context, s settings) error {
 	}
 	defer b.manager.close()
 	if b.server, err = b.openServer(ctx); err != nil {
-		b.say("figures of the API server are left out: %v", err)
+		b.Say("figures of the API server are left out: %v", err)
 	}
 	if s.writes > 0 {
 		if err := b.measureWrites(ctx, s.writes); err != nil {
@@ -177,9 +158,4 @@ func (b *bench) measure(ctx context.Context, s settings) error {
 		return b.measureScale(ctx, s.scale, s.nodes, s.quiet)
 	}
 	return nil
-}
-
-// say tells how far the run is, on the side: the result alone goes to the standard output.
-func (b *bench) say(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "%5.0fs  "+format+"\n", append([]any{time.Since(b.began).Seconds()}, args...)...)
 }

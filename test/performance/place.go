@@ -85,7 +85,7 @@ func (b *bench) kindOf(object client.Object) string {
 
 // prepare makes a project with a quota that bounds nothing here, after removing what an earlier run left.
 func (b *bench) prepare(ctx context.Context) error {
-	b.say("preparing the project %s", place)
+	b.Say("preparing the project %s", place)
 	if err := b.clean(ctx); err != nil {
 		return fmt.Errorf("remove what an earlier run left: %w", err)
 	}

@@ -29,7 +29,7 @@ func newBench(t *testing.T, objects ...client.Object) *bench {
 	utilruntime.Must(clientgoscheme.AddToScheme(scheme))
 	utilruntime.Must(platformv1.AddToScheme(scheme))
 	c := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithStatusSubresource(&platformv1.Job{}).Build()
-	return &bench{WithWatch: c, began: time.Now()}
+	return &bench{WithWatch: c}
 }
 
 // TestSubmitWaitsForAll: a job that was in the state and left it is waited for again.

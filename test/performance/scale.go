@@ -15,7 +15,7 @@ import (
 // many run, with their pods, as there are GPUs, and the others queue. It watches the manager meanwhile and when nothing
 // happens any more.
 func (b *bench) measureScale(ctx context.Context, jobs, nodes int, quiet time.Duration) error {
-	b.say("making %d simulated nodes", nodes)
+	b.Say("making %d simulated nodes", nodes)
 	if err := b.simulate(ctx, nodes); err != nil {
 		return err
 	}
@@ -24,7 +24,7 @@ func (b *bench) measureScale(ctx context.Context, jobs, nodes int, quiet time.Du
 		name string
 		jobs int
 	}{{"a tenth of the jobs", jobs / 10}, {"all jobs", jobs}} {
-		b.say("%d jobs that exist at the same time", step.jobs)
+		b.Say("%d jobs that exist at the same time", step.jobs)
 		var objects []client.Object
 		for i := have; i < step.jobs; i++ {
 			objects = append(objects, kindNamed(kindSoma).make(fmt.Sprintf("job-%d", i), simulatedAlways))

@@ -12,7 +12,7 @@ import (
 
 // measureStarts times one start after another, kind by kind in turn, so that all kinds see the same machine.
 func (b *bench) measureStarts(ctx context.Context, n int) error {
-	b.say("starting %d containers of each kind, one after another", n)
+	b.Say("starting %d containers of each kind, one after another", n)
 	times := map[string][]float64{}
 	for i := range n {
 		for _, k := range turn(i) {

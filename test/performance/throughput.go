@@ -34,7 +34,7 @@ func (b *bench) measureThroughput(ctx context.Context, l load, rounds int) error
 	bursts := map[string][]burst{}
 	for round := range rounds {
 		for _, k := range turn(round) {
-			b.say("%s: round %d of %d, %d of the %s", l.name, round+1, rounds, l.jobs, k.title)
+			b.Say("%s: round %d of %d, %d of the %s", l.name, round+1, rounds, l.jobs, k.title)
 			done, err := b.burst(ctx, k, l, round)
 			if err != nil {
 				return fmt.Errorf("run %d of the %s: %w", l.jobs, k.title, err)

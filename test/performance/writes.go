@@ -85,7 +85,7 @@ func (b *bench) measureWrites(ctx context.Context, n int) error {
 		clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanTime)
 		defer cancel()
 		if err := b.removeWritesKind(clean); err != nil {
-			b.say("%v", err)
+			b.Say("%v", err)
 		}
 	}()
 	idle, err := b.idleCPU(ctx)
@@ -134,7 +134,7 @@ func (b *bench) costOfWays(
 	}
 	defer stop()
 	measure := func(w way, book string) error {
-		b.say("%d writes: %s%s of %d KiB, %d watch", n, w.name, book, kib, watchers)
+		b.Say("%d writes: %s%s of %d KiB, %d watch", n, w.name, book, kib, watchers)
 		cost, err := b.costOf(ctx, n, idle, func(ctx context.Context, worker, i int) error {
 			written, err := w.write(ctx, to, objects[worker], fmt.Sprintf("%s %d", w.name, i))
 			if err == nil {

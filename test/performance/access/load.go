@@ -63,7 +63,7 @@ func (b *bench) load(ctx context.Context) error {
 	if err := manager.InstallAccess(ctx, b.server); err != nil {
 		return err
 	}
-	b.say("Users, projects and grants are made.")
+	b.Say("Users, projects and grants are made.")
 	return errors.Join(
 		b.each(b.projects, func(i int) error { return manager.MakeProject(ctx, b.server.Client, b.newProject(i)) }),
 		b.each(b.users, func(i int) error {

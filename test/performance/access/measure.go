@@ -32,7 +32,7 @@ func (b *bench) measure(ctx context.Context) (err error) {
 		stop()
 		return err
 	}
-	b.say("The controllers start.")
+	b.Say("The controllers start.")
 	ended := make(chan error, 1)
 	before, began := heap.Live(), time.Now()
 	go func() { ended <- mgr.Start(ctx) }()
@@ -79,7 +79,7 @@ func (b *bench) cold(ctx context.Context, cached client.Client, who *authority.A
 		return fmt.Errorf("wait for %d bindings in projects and %d outside: %w", namespaced, cluster, err)
 	}
 	b.figure("all is bound", time.Since(began).Seconds(), "s", fmt.Sprintf("since the start of the manager; %d bindings in projects, %d outside", namespaced, cluster))
-	b.say("All is bound.")
+	b.Say("All is bound.")
 	return nil
 }
 
@@ -110,7 +110,7 @@ func (b *bench) settle(ctx context.Context, cached client.Client, began time.Tim
 		return fmt.Errorf("wait for the status of users and grants: %w", err)
 	}
 	b.figure("all users and grants say how they stand", time.Since(began).Seconds(), "s", "since the start of the manager")
-	b.say("All users and grants say how they stand.")
+	b.Say("All users and grants say how they stand.")
 	return nil
 }
 
@@ -139,7 +139,7 @@ func (b *bench) sample(ctx context.Context, who *authority.Authority) error {
 
 // change makes and revokes grants, one after the other, and waits each time until the API server says so.
 func (b *bench) change(ctx context.Context) error {
-	b.say("Grants are made and revoked.")
+	b.Say("Grants are made and revoked.")
 	var made, revoked []float64
 	for i := range b.changes {
 		user := i*overseers + overseers/2 // who oversees nothing

@@ -57,7 +57,7 @@ func (b *bench) inMemory() {
 func (b *bench) roles(d *access.Directory) {
 	objects, err := people.BuiltIn(".")
 	if err != nil {
-		b.say("%v", err)
+		b.Say("%v", err)
 		return
 	}
 	for _, object := range objects {

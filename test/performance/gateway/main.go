@@ -8,11 +8,8 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"os"
-	"os/signal"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -29,23 +26,19 @@ const (
 
 // bench is the flags, and what every measurement uses.
 type bench struct {
-	gateway, oauth2Proxy, budgets string
-	parts                         string
-	duration, timeout             time.Duration
-	rounds, connections, rate     int
-	requests, jobs                int
-	watches, revocations          int
+	gateway, oauth2Proxy, parts string
+	duration, timeout           time.Duration
+	rounds, connections, rate   int
+	requests, jobs              int
+	watches, revocations        int
 
-	began time.Time
 	*world
-	report.Result
+	report.Run
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
 	ctrl.SetLogger(logr.Discard())
-	b := &bench{began: time.Now()}
+	b := &bench{}
 	flag.StringVar(&b.gateway, "gateway", "bin/gateway", "the program of the gateway")
 	flag.StringVar(&b.oauth2Proxy, "oauth2-proxy", "", "the program of oauth2-proxy; without it the gateway is measured alone")
 	flag.StringVar(&b.parts, "parts", "pages,proxy,watches,revocation", "what is measured")
@@ -58,21 +51,18 @@ func main() {
 	flag.IntVar(&b.watches, "watches", 1000, "watches that are open at the same time")
 	flag.IntVar(&b.revocations, "revocations", 100, "rights that are taken back, one after the other")
 	flag.DurationVar(&b.timeout, "timeout", 2*time.Minute, "time after which anything is given up")
-	flag.StringVar(&b.budgets, "budgets", "", "file of budgets to check; a figure over its budget fails the run")
+	b.BudgetsFlag()
 	flag.Parse()
-	if err := b.run(ctx); err != nil {
-		fmt.Fprintln(os.Stderr, "gateway:", err)
-		os.Exit(1)
-	}
+	report.Main("gateway", b.run)
 }
 
 func (b *bench) run(ctx context.Context) (err error) {
-	b.Columns = []report.Column{{Name: oauth2Proxy, Title: "oauth2-proxy"}, {Name: direct, Title: "without the gateway"}, {Name: report.Soma, Title: "Soma's gateway"}}
-	budgets, err := report.ReadBudgets(b.budgets, b.Columns)
+	err = b.Begin(report.Column{Name: oauth2Proxy, Title: "oauth2-proxy"}, report.Column{Name: direct, Title: "without the gateway"},
+		report.Column{Name: report.Soma, Title: "Soma's gateway"})
 	if err != nil {
 		return err
 	}
-	b.say("The API server, PostgreSQL and the identity provider start.")
+	b.Say("The API server, PostgreSQL and the identity provider start.")
 	if b.world, err = newWorld(ctx, b); err != nil {
 		return err
 	}
@@ -84,23 +74,13 @@ func (b *bench) run(ctx context.Context) (err error) {
 		if !slices.Contains(strings.Split(b.parts, ","), part.name) {
 			continue
 		}
-		b.say("Measured: %s.", part.name)
+		b.Say("Measured: %s.", part.name)
 		if err = part.do(ctx); err != nil {
 			err = fmt.Errorf("%s: %w", part.name, err)
 			break
 		}
 	}
-	// What was measured is of use also where the rest was not.
-	fmt.Print(b.Table("", budgets))
-	if err != nil {
-		return err
-	}
-	return b.Check(budgets)
-}
-
-// say tells on the side how far it is.
-func (b *bench) say(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "%4.0fs  %s\n", time.Since(b.began).Seconds(), fmt.Sprintf(format, args...))
+	return b.End(err)
 }
 
 func (b *bench) figure(column, name string, value float64, unit, detail string) {

@@ -71,6 +71,9 @@ func (r *Result) ReportMedian(f Figure, values []float64) {
 // Table has one row for each name, in the order in which they were reported, and a cell for each column that has it. Without
 // budgets it has no column of aims.
 func (r *Result) Table(heading string, budgets []Budget) string {
+	if len(r.Figures) == 0 {
+		return ""
+	}
 	var text strings.Builder
 	head := []string{heading}
 	for _, c := range r.Columns {

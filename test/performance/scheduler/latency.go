@@ -12,7 +12,7 @@ import (
 func (b *bench) measureLatency(ctx context.Context, systems []system) error {
 	for _, s := range systems {
 		l := stream(b.part)
-		b.say("%s: %d jobs through %s", l.name, l.jobs(), s.title())
+		b.Say("%s: %d jobs through %s", l.name, l.jobs(), s.title())
 		waits, rate, err := b.stream(ctx, s, &l)
 		if err != nil {
 			return err

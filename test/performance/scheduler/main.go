@@ -9,11 +9,9 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"os/signal"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 	"time"
 
 	"github.com/go-logr/logr"
@@ -29,33 +27,23 @@ type bench struct {
 	parts, columns, profiles       string
 	part, rounds                   int
 	timeout                        time.Duration
-	budgets                        string
 
-	began time.Time
-	report.Result
+	report.Run
 	// writes are the requests that change something, per job.
 	writes report.Result
 }
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// Once more ends it at once.
-	context.AfterFunc(ctx, stop)
-	var err error
 	if len(os.Args) > 1 && os.Args[1] == controllersCommand {
-		err = runControllers(ctx, os.Args[2:])
-	} else {
-		ctrl.SetLogger(logr.Discard())
-		err = newBench().run(ctx)
+		report.Main("scheduler", func(ctx context.Context) error { return runControllers(ctx, os.Args[2:]) })
+		return
 	}
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "scheduler:", err)
-		os.Exit(1)
-	}
+	ctrl.SetLogger(logr.Discard())
+	report.Main("scheduler", newBench().run)
 }
 
 func newBench() *bench {
-	b := &bench{began: time.Now()}
+	b := &bench{}
 	flag.StringVar(&b.root, "root", ".", "folder of the repository")
 	flag.StringVar(&b.assets, "assets", os.Getenv("KUBEBUILDER_ASSETS"), "folder of etcd and kube-apiserver")
 	flag.StringVar(&b.kueue, "kueue", "", "program of test/performance/kueue; without it Soma is measured alone")
@@ -66,7 +54,7 @@ func newBench() *bench {
 	flag.IntVar(&b.part, "part", 1, "measure with one of so many parts of the jobs")
 	flag.IntVar(&b.rounds, "rounds", 1, "rounds in which the systems take turns")
 	flag.DurationVar(&b.timeout, "timeout", 30*time.Minute, "time after which one run is given up")
-	flag.StringVar(&b.budgets, "budgets", "", "file of budgets to check; a figure over its budget fails the run")
+	b.BudgetsFlag()
 	flag.Parse()
 	return b
 }
@@ -103,14 +91,14 @@ func (b *bench) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	var columns []report.Column
 	for _, s := range systems {
-		b.Columns = append(b.Columns, report.Column{Name: s.column(), Title: s.title()})
+		columns = append(columns, report.Column{Name: s.column(), Title: s.title()})
 	}
-	b.writes.Columns = b.Columns
-	budgets, err := report.ReadBudgets(b.budgets, b.Columns)
-	if err != nil {
+	if err := b.Begin(columns...); err != nil {
 		return err
 	}
+	b.writes.Columns = columns
 	for _, p := range parts {
 		if !slices.Contains(strings.Split(b.parts, ","), p.name) {
 			continue
@@ -120,14 +108,7 @@ func (b *bench) run(ctx context.Context) error {
 		}
 	}
 	b.againstBaseline()
-	fmt.Print(b.Table("", budgets))
-	if len(b.writes.Figures) > 0 {
-		fmt.Print("\n", b.writes.Table("writes at the API server per job", nil))
-	}
-	if err != nil {
-		return err
-	}
-	return b.Check(budgets)
+	return b.End(err, b.writes.Table("writes at the API server per job", nil))
 }
 
 // systems are those that are measured, Soma last.
@@ -173,11 +154,6 @@ func (b *bench) profile() []string {
 		return nil
 	}
 	return []string{"-pprof-bind-address=" + b.profiles}
-}
-
-// say tells how far the run is, on the side: the result alone goes to the standard output.
-func (b *bench) say(format string, args ...any) {
-	fmt.Fprintf(os.Stderr, "%5.0fs  "+format+"\n", append([]any{time.Since(b.began).Seconds()}, args...)...)
 }
 
 // loadAverage is how busy the machine was in the last minute.

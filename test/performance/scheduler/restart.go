@@ -51,7 +51,7 @@ func (b *bench) measureRestart(ctx context.Context, systems []system) (err error
 	if err != nil {
 		return err
 	}
-	b.say("restart: making %d jobs of which %d run", l.jobs(), running)
+	b.Say("restart: making %d jobs of which %d run", l.jobs(), running)
 	if err := p.makePattern(ctx, &pattern); err != nil {
 		return err
 	}
@@ -62,7 +62,7 @@ func (b *bench) measureRestart(ctx context.Context, systems []system) (err error
 	if err != nil {
 		return err
 	}
-	b.say("restart: they are made")
+	b.Say("restart: they are made")
 	r := newRun(p, tries)
 	for _, key := range append(made, pattern.names()...) {
 		r.known[key] = &job{class: &l.classes[0], submitted: time.Now()}

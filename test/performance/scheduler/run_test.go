@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -17,10 +16,7 @@ import (
 // TestMain lets this program be Soma's side of the measurement, as main does.
 func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == controllersCommand {
-		if err := runControllers(ctrl.SetupSignalHandler(), os.Args[2:]); err != nil {
-			fmt.Fprintln(os.Stderr, err)
-			os.Exit(1)
-		}
+		report.Main("scheduler", func(ctx context.Context) error { return runControllers(ctx, os.Args[2:]) })
 		os.Exit(0)
 	}
 	ctrl.SetLogger(logr.Discard())
@@ -34,7 +30,7 @@ func small(t *testing.T) (*bench, []system) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := &bench{root: root, assets: os.Getenv("KUBEBUILDER_ASSETS"), parts: "baseline", part: 1, rounds: 1, timeout: 5 * time.Minute, began: time.Now()}
+	b := &bench{root: root, assets: os.Getenv("KUBEBUILDER_ASSETS"), parts: "baseline", part: 1, rounds: 1, timeout: 5 * time.Minute}
 	systems, err := b.systems()
 	if err != nil {
 		t.Fatal(err)

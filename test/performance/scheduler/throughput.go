@@ -111,12 +111,12 @@ func (b *bench) sideBySide(ctx context.Context, l load, systems []system) error 
 			if round%2 == 1 { // so that nobody always has the same before it
 				s = systems[len(systems)-1-i]
 			}
-			b.say("%s, round %d of %d: %d jobs through %s", l.name, round+1, b.rounds, l.jobs(), s.title())
+			b.Say("%s, round %d of %d: %d jobs through %s", l.name, round+1, b.rounds, l.jobs(), s.title())
 			o, err := b.measure(ctx, s, &l)
 			if err != nil {
 				return err
 			}
-			b.say("%s: %s jobs/s, %s ms of the API server, %s writes, %s ms and %s MiB of its own; load average %s", s.title(),
+			b.Say("%s: %s jobs/s, %s ms of the API server, %s writes, %s ms and %s MiB of its own; load average %s", s.title(),
 				report.Number(o.rate), report.Number(o.serverCPU), report.Number(o.writes.Sum()), report.Number(o.cpu), report.Number(o.memory), loadAverage())
 			outcomes[s.column()] = append(outcomes[s.column()], o)
 		}
