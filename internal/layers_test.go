@@ -10,6 +10,7 @@ import (
 	"go/parser"
 	"go/token"
 	"io"
+	"os"
 	"os/exec"
 	"path"
 	"path/filepath"
@@ -52,13 +53,11 @@ var layers = map[string]layer{
 	"internal/lifecycle":  decisions,
 	"internal/workload":   decisions,
 	"internal/fleet":      adapters,
-	"internal/provision":  adapters,
 	"internal/history":    adapters,
 	"internal/signin":     adapters,
 	"internal/aclstore":   adapters,
 	"internal/authority":  adapters,
 	"internal/openapi":    adapters,
-	"internal/notify":     adapters,
 	"controllers":         actors,
 	"webhooks":            actors,
 	"internal/gateway":    actors,
@@ -181,6 +180,22 @@ func TestLayers(t *testing.T) {
 					t.Error(wrong)
 				}
 			}
+		}
+	}
+}
+
+// TestLayersAreTold: the page names every folder that has a layer, and each of them exists.
+func TestLayersAreTold(t *testing.T) {
+	page, err := os.ReadFile("../docs/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for folder := range layers {
+		if _, err := os.Stat(filepath.Join("..", folder)); err != nil {
+			t.Errorf("%s has a layer and is not there: %v", folder, err)
+		}
+		if place, _, _ := place(folder); place != anywhere && !bytes.Contains(page, []byte(folder)) {
+			t.Errorf("docs/architecture.md does not say what belongs into %s", folder)
 		}
 	}
 }
