@@ -111,6 +111,7 @@ func company() *access.Directory {
 		person("alice", "root"), person("bob"), person("carol"), person("dave", "team"), person("erin", "admin@acme", "quota-user"),
 		person("frank", "hr"), person("greta", "role-maker"),
 		with(person("mallory", "root"), func(u *user) { u.Spec.Disabled = &yes }),
+		person("carla"), with(person("idle"), func(u *user) { u.Spec.Disabled = &yes }),
 		with(person("leaving"), func(u *user) { u.DeletionTimestamp = &metav1.Time{Time: noon} }),
 		service("bot", "bob"), service("deployer", "carol"), service("orphan", "mallory"),
 		with(service("admin-bot", "bob", "root"), func(u *user) {

@@ -45,10 +45,15 @@ func decideUser(f facts, before, after *user) (escalates bool, err error) {
 			return false, forbidden("metadata.name: with the name %q would come what was given to who had it before, and what you may not let others have: take another name", after.Name)
 		}
 		return escalates, nil
-	case f.takesOver(before, after):
-		return f.pass(append(f.directory.Controls(before, f.now), f.directory.Controls(after, f.now)...))
+	case f.addsHands(before, after):
+		// What comes to the user later comes to those hands as well, so that it is not enough that there is nothing yet.
+		if err := f.needs(access.Manage, access.Named(access.User, after.Name), "only who manages a user says who else comes as them, or for them"); err != nil {
+			return false, err
+		}
+	case !comesBack(before, after):
+		return f.pass(access.Beyond(f.directory.ComesWith(before, f.now), f.directory.ComesWith(after, f.now)))
 	}
-	return f.pass(access.Beyond(f.directory.ComesWith(before, f.now), f.directory.ComesWith(after, f.now)))
+	return f.pass(append(f.directory.Controls(before, f.now), f.directory.Controls(after, f.now)...))
 }
 
 // mayMakeUser refuses who makes a user and may not: everybody may make service accounts of their own.
@@ -80,19 +85,25 @@ func sameButDelegates(before, after *user) bool {
 		equality.Semantic.DeepEqual(was.Annotations, after.Annotations) && equality.Semantic.DeepEqual(was.Finalizers, after.Finalizers)
 }
 
-// takesOver reports whether a change puts the user into other hands, by what says who comes as the user, or who else for the user. Who
+// addsHands reports whether a change puts the user into other hands, by what says who comes as the user, or who else for the user. Who
 // answers for a service account may say so of its tokens and delegates, and everybody of their own delegates.
-func (f facts) takesOver(before, after *user) bool {
+func (f facts) addsHands(before, after *user) bool {
 	then, now := &before.Spec, &after.Spec
 	owner := f.asker.ours() && f.asker.user == now.Owner && f.asker.tree.Allows(access.Named(access.User, after.Name), access.Manage)
 	self := f.asker.ours() && f.asker.user == after.Name && f.asker.tree.Allows(access.Named(access.User, after.Name), access.Read)
 	switch {
-	case !equality.Semantic.DeepEqual(then.Identities, now.Identities), !then.NotBefore.Equal(now.NotBefore), before.IsDisabled() && !after.IsDisabled():
+	case !equality.Semantic.DeepEqual(then.Identities, now.Identities):
 		return true
 	case !equality.Semantic.DeepEqual(then.Tokens, now.Tokens) && !owner:
 		return true
 	}
 	return !owner && !self && slices.ContainsFunc(now.Delegates, func(name string) bool { return !slices.Contains(then.Delegates, name) })
+}
+
+// comesBack reports whether by a change somebody may come who could not, as whom they came before: after the user was disabled, or
+// with a session that had ended.
+func comesBack(before, after *user) bool {
+	return !before.Spec.NotBefore.Equal(after.Spec.NotBefore) || before.IsDisabled() && !after.IsDisabled()
 }
 
 // checkIdentities complains of new identities that another user has. Whose they are is told to those alone who may see that
