@@ -91,6 +91,14 @@ func (r *reviewer) checkQuota(_ context.Context, request admission.Request) erro
 	return r.look(request.UserInfo, func(f facts) error { return decideQuota(f, before, after) })
 }
 
+func (r *reviewer) checkCluster(_ context.Context, request admission.Request) error {
+	before, after, err := read[cluster](r.decoder, request)
+	if err != nil {
+		return err
+	}
+	return r.look(request.UserInfo, func(f facts) error { return decideCluster(f, before, after) })
+}
+
 func (r *reviewer) checkGrant(ctx context.Context, request admission.Request) error {
 	before, after, err := read[grant](r.decoder, request)
 	if err != nil {

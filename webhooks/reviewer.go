@@ -24,6 +24,7 @@ import (
 
 // The kinds that admission is about, as decisions name them.
 type (
+	cluster = v1alpha1.Cluster
 	grant   = v1alpha1.Grant
 	project = v1alpha1.Project
 	quota   = v1alpha1.Quota

@@ -26,6 +26,7 @@ const (
 	UserPath        = "/validate-user"
 	ProjectPath     = "/validate-project"
 	QuotaPath       = "/validate-quota"
+	ClusterPath     = "/validate-cluster"
 )
 
 // SetupWithManager registers the webhooks. The recorder acts as the user that is named: nobody else takes a job from the
@@ -43,7 +44,7 @@ func SetupWithManager(mgr ctrl.Manager, recorder string, rights *authority.Autho
 	server.Register(GrantRecordPath, &admission.Webhook{Handler: admission.HandlerFunc(r.recordGrant), RecoverPanic: new(true)})
 	for path, check := range map[string]func(context.Context, admission.Request) error{
 		JobSecretsPath: r.checkJobSecrets, GrantPath: r.checkGrant, RolePath: r.checkRole, UserPath: r.checkUser, ProjectPath: r.checkProject,
-		QuotaPath: r.checkQuota,
+		QuotaPath: r.checkQuota, ClusterPath: r.checkCluster,
 	} {
 		server.Register(path, checking(check))
 	}
