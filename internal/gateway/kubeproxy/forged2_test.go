@@ -137,6 +137,8 @@ func TestNoForgedIdentityReachesTheAPIServerOverHTTP2(t *testing.T) {
 		t.Helper()
 		tokens := strings.Count(strings.ToLower(fmt.Sprint(fields)), `"authorization"`)
 		switch code, body := w.raw2(fields, review, behind); {
+		case code == http.StatusCreated && slices.ContainsFunc(fields, func(f field) bool { return impersonation([]string{f.Name}) }):
+			t.Errorf("%s: %q is not refused: %s", what, fields, body)
 		case code == http.StatusCreated && strings.Contains(body, `"username":"soma:`+alice+`","groups":["soma:users","system:authenticated"]}`):
 			passed++
 		case code == 0, code == http.StatusBadRequest, code == http.StatusUnauthorized, code == http.StatusTooManyRequests:

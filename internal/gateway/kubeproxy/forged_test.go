@@ -42,6 +42,14 @@ func spellings(name string) [][]string {
 	}
 }
 
+// impersonation reports whether one of the lines is a header by which a client asks to be somebody else.
+func impersonation(lines []string) bool {
+	return slices.ContainsFunc(lines, func(line string) bool {
+		name, _, _ := strings.Cut(line, ":")
+		return strings.HasPrefix(strings.ReplaceAll(strings.ToLower(name), "_", "-"), "impersonate-")
+	})
+}
+
 // tricks are whole sets of lines that are not a spelling of one header.
 var tricks = [][]string{
 	{"Authorization: Bearer of-the-administrator"}, {"authorization: Basic YWRtaW46YWRtaW4="}, {"AUTHORIZATION: Bearer x", "Authorization: Bearer y"},
@@ -93,11 +101,15 @@ func TestNoForgedIdentityReachesTheAPIServer(t *testing.T) {
 	if len(corpus) < 200 {
 		t.Fatalf("the corpus has %d", len(corpus))
 	}
-	passed, refused := 0, 0
+	passed, refused, told := 0, 0, 0
 	for _, lines := range corpus {
 		// Before the caller's own token and after it: the first of two counts in some programs, the last in others.
 		for _, whole := range [][]string{append([]string{"Authorization: Bearer " + alice}, lines...), append(slices.Clone(lines), "Authorization: Bearer "+alice)} {
 			switch code, body := w.raw(post, whole, review); {
+			case impersonation(lines) && code == http.StatusBadRequest:
+				told++
+			case impersonation(lines):
+				t.Errorf("%q is not refused: %d %s", whole, code, body)
 			case code == http.StatusCreated && strings.Contains(body, `"username":"soma:`+alice+`","groups":["soma:users","system:authenticated"]}`):
 				passed++
 			case code == http.StatusBadRequest, code == http.StatusUnauthorized, code == http.StatusTooManyRequests:
@@ -114,7 +126,11 @@ func TestNoForgedIdentityReachesTheAPIServer(t *testing.T) {
 			}
 		}
 	}
-	t.Logf("%d requests: %d were taken for the caller's own, %d refused", 2*len(corpus), passed, refused)
+	t.Logf("%d requests: %d were taken for the caller's own, %d refused, %d because they impersonate", 2*len(corpus), passed, refused, told)
+	code, body := w.raw(post, []string{"Authorization: Bearer " + alice, "Impersonate-User: " + alice}, review)
+	if code != http.StatusBadRequest || !strings.Contains(body, "takes nobody for somebody else") {
+		t.Errorf("who asks to be another is told %d %s", code, body)
+	}
 }
 
 func TestOddPathsAreRefused(t *testing.T) {

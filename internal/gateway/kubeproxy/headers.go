@@ -76,6 +76,17 @@ func outgoing(in http.Header, as onBehalf, id string, upgrading bool) http.Heade
 	return out
 }
 
+// impersonates reports whether a client asks to be taken for somebody else, in any spelling that somebody could read so. What it
+// asks for would end here, and the answer be about another than the client means.
+func impersonates(header http.Header) bool {
+	for name := range header {
+		if strings.HasPrefix(strings.ReplaceAll(strings.ToLower(name), "_", "-"), "impersonate-") {
+			return true
+		}
+	}
+	return false
+}
+
 // isSecret reports whether what is named as a protocol is no protocol, but shows who asks.
 func isSecret(protocol string) bool {
 	return strings.HasPrefix(protocol, tokenProtocol) || strings.HasPrefix(protocol, ticketProtocol)

@@ -151,6 +151,9 @@ func (p *Proxy) serve(x *exchange) *refusal {
 func (p *Proxy) fits(x *exchange) *refusal {
 	r, a := x.request, &x.attributes
 	switch {
+	case a.resource && impersonates(r.Header):
+		// What APIs there are is the same for everybody, and clients that are refused it do not pass on why.
+		return badRequest(ReasonImpersonation, errImpersonation)
 	case a.Subresource == "proxy" || a.Verb == "proxy":
 		// It would be shown as coming from the gateway itself.
 		return refuse(ReasonPath, http.StatusNotFound, metav1.StatusReasonNotFound,

@@ -78,6 +78,9 @@ func TestKubectl(t *testing.T) {
 		t.Errorf("who may not see it gets %s", out)
 	}
 
+	if out, err := w.kubectl(alice, "get", "sjob", "-n", project, "--as", bob).CombinedOutput(); err == nil || !strings.Contains(string(out), "takes nobody for somebody else") {
+		t.Errorf("get as somebody else: %v: %s", err, out)
+	}
 	watch := w.kubectl(alice, "get", "sjob", "-n", project, "--watch", "-o", "name")
 	out, err := watch.StdoutPipe()
 	if err != nil {

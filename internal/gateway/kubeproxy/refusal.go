@@ -27,6 +27,7 @@ const (
 	ReasonTicket          Reason = "Ticket"          // a browser opens a connection without a ticket for it
 	ReasonRate            Reason = "Rate"            // too many requests, or too many streams
 	ReasonScope           Reason = "Scope"           // the token is not for this
+	ReasonImpersonation   Reason = "Impersonation"   // the client asks to be taken for somebody else
 	ReasonUpgrade         Reason = "Upgrade"         // a protocol that is not spoken here
 	ReasonForbidden       Reason = "Forbidden"       // the API server refuses the user
 	ReasonHidden          Reason = "Hidden"          // the user may not know of it: the answer is as if it did not exist
@@ -34,6 +35,10 @@ const (
 	ReasonExpired         Reason = "Expired"         // the session or the token has ended
 	ReasonUpstream        Reason = "Upstream"        // the API server does not answer, or not in time
 )
+
+// errImpersonation answers who would be another, in words for who does not know what headers a client sends.
+var errImpersonation = errors.New("the gateway takes nobody for somebody else: leave out --as and what else impersonates. " +
+	"What another user may do, `soma can-i --user` tells, and an AccessReview with spec.user")
 
 // refusal is an answer of the gateway's own in place of the API server's.
 type refusal struct {
