@@ -31,6 +31,11 @@ const (
 	// ConditionQuotaFound is True when the quota that the project points at exists: without it nothing may run.
 	ConditionQuotaFound = "QuotaFound"
 
+	// ConditionAccessBound is True once what users, roles and grants allow in the project's namespace has been told to Kubernetes for
+	// the first time: who had rights in the project when it was made can use them. Later changes do not make it False. Ready
+	// depends on it.
+	ConditionAccessBound = "AccessBound"
+
 	// ConditionAccessIncomplete is True while what users, roles and grants allow in the project cannot be said to Kubernetes as a
 	// whole; the message names what is in the way. Otherwise it is not there. Ready does not depend on it.
 	ConditionAccessIncomplete = "AccessIncomplete"

@@ -10,9 +10,9 @@ type ProjectPhase string
 
 // The phases of a project.
 const (
-	// ProjectPending: the namespace is not ready yet.
+	// ProjectPending: the namespace is not ready yet, or what people may do in it is not in force yet.
 	ProjectPending ProjectPhase = "Pending"
-	// ProjectActive: the namespace is ready.
+	// ProjectActive: the namespace is ready, and who has rights in it can use them.
 	ProjectActive ProjectPhase = "Active"
 	// ProjectTerminating: the project is being deleted with all that is in it.
 	ProjectTerminating ProjectPhase = "Terminating"
@@ -75,7 +75,7 @@ type ProjectStatus struct {
 	// +optional
 	Namespace *ProjectNamespace `json:"namespace,omitempty"`
 
-	// conditions: Ready, Reconciling, Stalled, NamespaceReady, QuotaFound, AccessIncomplete.
+	// conditions: Ready, Reconciling, Stalled, NamespaceReady, QuotaFound, AccessBound, AccessIncomplete.
 	// +optional
 	// +listType=map
 	// +listMapKey=type

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"strings"
@@ -60,7 +61,7 @@ func (r *Reconciler) reconcileProject(ctx context.Context, request ctrl.Request)
 	}
 	r.binding.RLock()
 	defer r.binding.RUnlock()
-	want, err := r.compile(ctx, request.Name, project)
+	want, known, err := r.compile(ctx, request.Name, project)
 	if err != nil {
 		return ctrl.Result{}, err
 	}
@@ -82,7 +83,7 @@ func (r *Reconciler) reconcileProject(ctx context.Context, request ctrl.Request)
 	w.apply(ctx, namespaced, want.namespaced, at != ending)
 	w.apply(ctx, cluster, want.cluster, true)
 	if project != nil {
-		w.fail(r.tellForeign(ctx, project, w.foreign))
+		w.fail(r.tell(ctx, project, known && at == owned, w))
 	}
 	return w.result()
 }
@@ -108,11 +109,11 @@ func (r *Reconciler) observe(ctx context.Context, name string) (*v1alpha1.Projec
 }
 
 // compile finds the objects that say what the members of a project may do. Of a job that a right names the pods are looked up,
-// which takes a second pass.
-func (r *Reconciler) compile(ctx context.Context, name string, project *v1alpha1.Project) (want objects, err error) {
+// which takes a second pass. A project that is not known yet to who decides has no members; it is told of when it is.
+func (r *Reconciler) compile(ctx context.Context, name string, project *v1alpha1.Project) (want objects, known bool, err error) {
 	if project == nil {
 		r.named.forget(name)
-		return objects{}, nil
+		return objects{}, false, nil
 	}
 	jobs, pods := map[string]struct{}{}, map[string][]string{}
 	pass := func() {
@@ -122,36 +123,50 @@ func (r *Reconciler) compile(ctx context.Context, name string, project *v1alpha1
 				return pods[job]
 			})
 			want = projectObjects(project, compiled, d.Subjects)
+			facts, found := d.Project(name)
+			known = found && facts.Organization == cmp.Or(project.Spec.Organization, access.DefaultOrganization)
 		})
 	}
 	pass()
 	// From here on it is told when the pods of these become others: they are looked up after that.
 	r.named.set(name, jobs)
 	if len(jobs) == 0 {
-		return want, nil
+		return want, known, nil
 	}
 	for job := range jobs {
 		if pods[job], err = r.podsOf(ctx, name, job); err != nil {
-			return objects{}, err
+			return objects{}, false, err
 		}
 	}
 	pass()
 	r.named.set(name, jobs)
-	return want, nil
+	return want, known, nil
 }
 
-// tellForeign says in the status of a project what is in the way of its bindings.
-func (r *Reconciler) tellForeign(ctx context.Context, project *v1alpha1.Project, foreign []string) error {
+// tell says in the status of a project how its bindings stand after they were written: whether they are in force, for the namespace
+// that it has, if all that is to be bound in it was tried, and what is in the way of some. Once in force they stay so, whatever fails
+// later: that is tried again.
+func (r *Reconciler) tell(ctx context.Context, project *v1alpha1.Project, complete bool, w *writer) error {
 	after := project.DeepCopy()
-	if len(foreign) == 0 {
-		conditions.Delete(&after.Status.Conditions, v1alpha1.ConditionAccessIncomplete)
-	} else {
-		conditions.Set(&after.Status.Conditions, r.Clock.Now(), metav1.Condition{
-			Type: v1alpha1.ConditionAccessIncomplete, Status: metav1.ConditionTrue, ObservedGeneration: project.Generation,
-			Reason: v1alpha1.ReasonObjectForeign,
-			Message: fmt.Sprintf("Not all members can do what they may: there are objects that Soma did not make and leaves alone, "+
-				"where it would make its own: %s. Remove or rename them.", strings.Join(foreign, ", ")),
+	list, now := &after.Status.Conditions, r.Clock.Now()
+	condition := func(of string, status metav1.ConditionStatus, reason, message string) {
+		conditions.Set(list, now, metav1.Condition{
+			Type: of, Status: status, ObservedGeneration: project.Generation, Reason: reason, Message: message,
 		})
+	}
+	switch failure := w.failure(); {
+	case !complete, conditions.IsTrue(*list, v1alpha1.ConditionAccessBound):
+	case failure != nil:
+		condition(v1alpha1.ConditionAccessBound, metav1.ConditionFalse, v1alpha1.ReasonError, failure.Error())
+	case len(w.failures) == 0:
+		condition(v1alpha1.ConditionAccessBound, metav1.ConditionTrue, v1alpha1.ReasonAvailable, "Who has rights in the project can use them.")
+	}
+	if len(w.foreign) == 0 {
+		conditions.Delete(list, v1alpha1.ConditionAccessIncomplete)
+	} else {
+		condition(v1alpha1.ConditionAccessIncomplete, metav1.ConditionTrue, v1alpha1.ReasonObjectForeign,
+			fmt.Sprintf("Not all members can do what they may: there are objects that Soma did not make and leaves alone, "+
+				"where it would make its own: %s. Remove or rename them.", strings.Join(w.foreign, ", ")))
 	}
 	_, err := patch.Status(ctx, r.Client, project, after)
 	return client.IgnoreNotFound(err)

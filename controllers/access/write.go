@@ -1,11 +1,13 @@
 package access
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -18,6 +20,9 @@ import (
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/platform/patch"
 )
+
+// unknownInterval is how soon it is tried again what an API server said does not exist.
+const unknownInterval = time.Second
 
 // list reads the objects of several kinds. They are the cache's own and are not changed.
 func (r *Reconciler) list(ctx context.Context, lists []client.ObjectList, options ...client.ListOption) ([]client.Object, error) {
@@ -112,20 +117,26 @@ func (w *writer) result() (ctrl.Result, error) {
 	if len(w.foreign) > 0 {
 		again.RequeueAfter = foreignInterval
 	}
-	var failed []error
-	for _, failure := range w.failures {
-		result, err := patch.Result(failure)
-		if err != nil {
-			failed = append(failed, err)
-		}
-		if result.RequeueAfter > 0 {
-			again = result
-		}
+	if err := w.failure(); err != nil {
+		return ctrl.Result{}, err
 	}
-	if len(failed) > 0 {
-		return ctrl.Result{}, errors.Join(failed...)
+	for _, failure := range w.failures {
+		// What was not found may be a role that was just made, and that the API server does not know yet.
+		result, _ := patch.Result(failure)
+		again.RequeueAfter = cmp.Or(result.RequeueAfter, unknownInterval)
 	}
 	return again, nil
+}
+
+// failure is what failed and is not settled by another look at what others wrote, or nil.
+func (w *writer) failure() error {
+	var failed []error
+	for _, failure := range w.failures {
+		if _, err := patch.Result(failure); err != nil {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
 }
 
 // change makes an object that Soma made what it is to be. What a binding refers to cannot be changed: it is made anew.

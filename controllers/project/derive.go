@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/equality"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
@@ -79,6 +80,10 @@ func (f finding) apply(project *v1alpha1.Project, now time.Time) {
 	status := &project.Status
 	status.ObservedGeneration = project.Generation
 	status.Phase = f.phase
+	if !equality.Semantic.DeepEqual(status.Namespace, f.namespace) {
+		// What was bound was so in the namespace that the project had.
+		conditions.Delete(&status.Conditions, v1alpha1.ConditionAccessBound)
+	}
 	status.Namespace = f.namespace
 	f.outcome.Phase = string(f.phase)
 	lifecycle.Apply(project, now, f.outcome)
@@ -121,7 +126,26 @@ func derive(project *v1alpha1.Project, found *facts) finding {
 		result.outcome = lifecycle.Outcome{Verdict: lifecycle.Ready, Reason: v1alpha1.ReasonAvailable, Message: message}
 	}
 	result.namespaceReady = namespaceReady(result.outcome, project.Name)
+	if result.outcome.Verdict == lifecycle.Ready && !bound(project, result.namespace) {
+		result.phase = v1alpha1.ProjectPending
+		working(v1alpha1.ReasonProgressing, unboundMessage(project))
+	}
 	return result
+}
+
+// bound reports whether who has rights in the project can use them in the namespace. Of one that is not recorded yet that is not
+// known.
+func bound(project *v1alpha1.Project, namespace *v1alpha1.ProjectNamespace) bool {
+	return equality.Semantic.DeepEqual(project.Status.Namespace, namespace) &&
+		conditions.IsTrue(project.Status.Conditions, v1alpha1.ConditionAccessBound)
+}
+
+func unboundMessage(project *v1alpha1.Project) string {
+	message := fmt.Sprintf("Namespace %s is ready. What people may do in it is being told to Kubernetes.", project.Name)
+	if why := conditions.Get(project.Status.Conditions, v1alpha1.ConditionAccessBound); why != nil && why.Status != metav1.ConditionTrue {
+		message += " " + why.Message
+	}
+	return message
 }
 
 // deriveDeletion turns facts into the status of a project that is being deleted.

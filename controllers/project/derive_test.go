@@ -41,28 +41,37 @@ func TestDerive(t *testing.T) {
 	tests := map[string]struct {
 		recorded  string
 		namespace *corev1.Namespace
+		bound     metav1.ConditionStatus
 		failure   error
 		want      ownership
 		// wantStatus is "phase reason" of Ready.
 		wantStatus   string
 		wantRecorded bool
 	}{
-		"nothing yet":                 {"", nil, nil, missing, "Pending Progressing", false},
-		"making it failed":            {"", nil, errors.New("denied"), missing, "Pending ReconcileError", false},
-		"made, not recorded yet":      {"", testNamespace("a", "project-uid", false), nil, own, "Active Available", true},
-		"made and recorded":           {"a", testNamespace("a", "project-uid", false), nil, own, "Active Available", true},
-		"its policies failed":         {"a", testNamespace("a", "project-uid", false), errors.New("denied"), own, "Pending ReconcileError", true},
-		"of nobody":                   {"", testNamespace("a", "", false), nil, foreign, "Pending NamespaceForeign", false},
-		"of another project":          {"", testNamespace("a", "other-uid", false), nil, foreign, "Pending NamespaceForeign", false},
-		"made again by somebody":      {"a", testNamespace("b", "", false), nil, foreign, "Pending NamespaceForeign", true},
-		"made again to look like own": {"a", testNamespace("b", "project-uid", false), nil, foreign, "Pending NamespaceForeign", true},
-		"foreign and being deleted":   {"", testNamespace("a", "", true), nil, foreign, "Pending NamespaceForeign", false},
-		"being deleted by somebody":   {"a", testNamespace("a", "project-uid", true), nil, ending, "Pending Progressing", true},
-		"deleted by somebody":         {"a", nil, nil, lost, "Pending Progressing", false},
+		"nothing yet":                  {"", nil, "", nil, missing, "Pending Progressing", false},
+		"making it failed":             {"", nil, "", errors.New("denied"), missing, "Pending ReconcileError", false},
+		"made, not recorded yet":       {"", testNamespace("a", "project-uid", false), "", nil, own, "Pending Progressing", true},
+		"made and recorded":            {"a", testNamespace("a", "project-uid", false), "", nil, own, "Pending Progressing", true},
+		"rights cannot be bound":       {"a", testNamespace("a", "project-uid", false), "False", nil, own, "Pending Progressing", true},
+		"rights are bound":             {"a", testNamespace("a", "project-uid", false), "True", nil, own, "Active Available", true},
+		"they were in another's place": {"", testNamespace("a", "project-uid", false), "True", nil, own, "Pending Progressing", true},
+		"its policies failed":          {"a", testNamespace("a", "project-uid", false), "True", errors.New("denied"), own, "Pending ReconcileError", true},
+		"of nobody":                    {"", testNamespace("a", "", false), "", nil, foreign, "Pending NamespaceForeign", false},
+		"of another project":           {"", testNamespace("a", "other-uid", false), "", nil, foreign, "Pending NamespaceForeign", false},
+		"made again by somebody":       {"a", testNamespace("b", "", false), "True", nil, foreign, "Pending NamespaceForeign", true},
+		"made again to look like own":  {"a", testNamespace("b", "project-uid", false), "True", nil, foreign, "Pending NamespaceForeign", true},
+		"foreign and being deleted":    {"", testNamespace("a", "", true), "", nil, foreign, "Pending NamespaceForeign", false},
+		"being deleted by somebody":    {"a", testNamespace("a", "project-uid", true), "True", nil, ending, "Pending Progressing", true},
+		"deleted by somebody":          {"a", nil, "True", nil, lost, "Pending Progressing", false},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			project := testProject(test.recorded)
+			if test.bound != "" {
+				conditions.Set(&project.Status.Conditions, now, metav1.Condition{
+					Type: v1alpha1.ConditionAccessBound, Status: test.bound, Reason: v1alpha1.ReasonError, Message: "Denied.",
+				})
+			}
 			if got := owns(project, test.namespace); got != test.want {
 				t.Errorf("ownership = %d, want %d", got, test.want)
 			}
@@ -74,11 +83,36 @@ func TestDerive(t *testing.T) {
 			if got := project.Status.Namespace != nil; got != test.wantRecorded {
 				t.Errorf("recorded = %v, want %v", got, test.wantRecorded)
 			}
+			if test.bound == metav1.ConditionFalse && !strings.HasSuffix(ready.Message, "Denied.") {
+				t.Errorf("Ready does not say why: %q", ready.Message)
+			}
 			if err := check.Contract(project); err != nil {
 				t.Error(err)
 			}
 		})
 	}
+}
+
+// What was bound in a namespace that is gone says nothing about the next one.
+func TestAnotherNamespaceIsNotBound(t *testing.T) {
+	project := testProject("a")
+	conditions.Set(&project.Status.Conditions, now, metav1.Condition{Type: v1alpha1.ConditionAccessBound, Status: "True", Reason: v1alpha1.ReasonAvailable})
+	is := func(namespace *corev1.Namespace, bound, ready bool) {
+		t.Helper()
+		derive(project, &facts{namespace: namespace}).apply(project, now)
+		if got := conditions.IsTrue(project.Status.Conditions, v1alpha1.ConditionAccessBound); got != bound {
+			t.Errorf("bound: %t, want %t", got, bound)
+		}
+		if got := conditions.IsTrue(project.Status.Conditions, v1alpha1.ConditionReady); got != ready {
+			t.Errorf("ready: %t, want %t", got, ready)
+		}
+		if namespace != nil && !conditions.IsTrue(project.Status.Conditions, v1alpha1.ConditionNamespaceReady) {
+			t.Error("the namespace is not ready")
+		}
+	}
+	is(testNamespace("a", "project-uid", false), true, true)
+	is(nil, false, false)
+	is(testNamespace("b", "project-uid", false), false, false)
 }
 
 func TestDeriveDeletionSaysWhatIsWaitedFor(t *testing.T) {

@@ -4490,7 +4490,7 @@ func schema_soma_platform_soma_api_v1alpha1_ProjectStatus(ref common.ReferenceCa
 							},
 						},
 						SchemaProps: spec.SchemaProps{
-							Description: "conditions: Ready, Reconciling, Stalled, NamespaceReady, QuotaFound, AccessIncomplete.",
+							Description: "conditions: Ready, Reconciling, Stalled, NamespaceReady, QuotaFound, AccessBound, AccessIncomplete.",
 							Type:        []string{"array"},
 							Items: &spec.SchemaOrArray{
 								Schema: &spec.Schema{

@@ -49,7 +49,7 @@ var _ = Describe("Project", func() {
 		Expect(harness.K8s.Get(harness.Ctx, types.NamespacedName{Namespace: project.Name, Name: "default"}, account)).To(Succeed())
 		Expect(account.AutomountServiceAccountToken).To(HaveValue(BeFalse()))
 		Expect(project.Finalizers).To(ConsistOf(v1alpha1.FinalizerNamespace, v1alpha1.FinalizerHistory))
-		Expect(harness.Told(project)).To(Equal([]string{"Active Available"}))
+		Expect(harness.Told(project)).To(Equal([]string{"Pending Progressing", "Active Available"}))
 		harness.Stays(project)
 	})
 
@@ -125,7 +125,7 @@ var _ = Describe("Project", func() {
 		harness.Reaches(project, func(g Gomega, project *v1alpha1.Project) {
 			harness.ExpectCondition(g, project, v1alpha1.ConditionQuotaFound, "False", v1alpha1.ReasonQuotaNotFound)
 		})
-		Expect(harness.Told(project)).To(Equal([]string{"Active Available", "Active SpecChanged"}))
+		Expect(harness.Told(project)).To(Equal([]string{"Pending Progressing", "Active Available", "Active SpecChanged"}))
 	})
 
 	It("waits for its jobs, says for which, and then goes with its namespace", func() {
@@ -152,7 +152,7 @@ var _ = Describe("Project", func() {
 			g.Expect(project.Finalizers).To(ConsistOf(v1alpha1.FinalizerHistory))
 			g.Expect(project.Status.Namespace).To(BeNil())
 		})
-		Expect(harness.Told(project)).To(Equal([]string{"Active Available", "Terminating Terminating"}))
+		Expect(harness.Told(project)).To(Equal([]string{"Pending Progressing", "Active Available", "Terminating Terminating"}))
 		harness.Remove(project)
 	})
 })

@@ -8,6 +8,7 @@ import (
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/utils/clock"
 	"k8s.io/utils/ptr"
 	ctrl "sigs.k8s.io/controller-runtime"
@@ -15,11 +16,14 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/manager"
 	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
 
+	"github.com/soma-platform/soma/controllers/access"
 	"github.com/soma-platform/soma/controllers/cluster"
 	"github.com/soma-platform/soma/controllers/project"
 	"github.com/soma-platform/soma/controllers/quota"
+	"github.com/soma-platform/soma/internal/authority"
 	"github.com/soma-platform/soma/internal/fleet"
 	"github.com/soma-platform/soma/internal/testing/apiserver"
+	"github.com/soma-platform/soma/internal/workload"
 	"github.com/soma-platform/soma/test/integration/harness"
 )
 
@@ -54,6 +58,14 @@ func setUp(mgr manager.Manager) {
 	fleet, err := fleet.New(mgr.GetConfig())
 	Expect(err).NotTo(HaveOccurred())
 	now := clock.RealClock{}
+	// A project is ready when who has rights in it can use them.
+	for name, values := range workload.PodIndexes {
+		err := mgr.GetFieldIndexer().IndexField(harness.Ctx, &corev1.Pod{}, name, func(o client.Object) []string { return values(o) })
+		Expect(err).NotTo(HaveOccurred())
+	}
+	rights, err := authority.ForManager(harness.Ctx, mgr, now)
+	Expect(err).NotTo(HaveOccurred())
+	Expect((&access.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: now, Authority: rights}).SetupWithManager(mgr)).To(Succeed())
 	Expect((&project.Reconciler{Client: mgr.GetClient(), Clock: now, Namespace: harness.SystemNamespace}).SetupWithManager(mgr)).To(Succeed())
 	Expect((&quota.Reconciler{Client: mgr.GetClient(), Clock: now, Interval: shortly}).SetupWithManager(mgr)).To(Succeed())
 	Expect((&cluster.Reconciler{

@@ -128,6 +128,41 @@ var _ = Describe("A right", func() {
 	})
 })
 
+var _ = Describe("A project", func() {
+	It("is Ready when who has rights in it can use them, and stays so", func() {
+		user, other := newUser(v1alpha1.HeldRole{Role: "organization-admin", Organization: "acme"}), newUser()
+		project := newProject("acme")
+		becomes(user, true, to("create", "grants", project, ""))
+		for range 5 {
+			project = newProject("acme")
+			Expect(may(Default, user, to("create", "grants", project, ""))).To(BeTrue())
+		}
+		p := &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: project}}
+		Expect(harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(p), p)).To(Succeed())
+		Expect(harness.Told(p)).To(Equal([]string{"Pending Progressing", "Active Available"}))
+		version := p.ResourceVersion
+		giveRole(project, other, "project-reader")
+		becomes(other, true, to("list", "jobs", project, ""))
+		harness.Stays(p)
+		Expect(p.ResourceVersion).To(Equal(version))
+	})
+
+	It("is Ready again when they can use them in the namespace that takes the place of one that was deleted", func() {
+		user := newUser(v1alpha1.HeldRole{Role: "organization-admin", Organization: "acme"})
+		project := newProject("acme")
+		becomes(user, true, to("create", "grants", project, ""))
+		namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: project}}
+		Expect(harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(namespace), namespace)).To(Succeed())
+		Expect(harness.K8s.Delete(harness.Ctx, namespace)).To(Succeed())
+		p := &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: project}}
+		harness.Reaches(p, func(g Gomega, p *v1alpha1.Project) {
+			harness.ExpectCondition(g, p, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
+			g.Expect(p.Status.Namespace.UID).NotTo(Equal(string(namespace.UID)))
+		})
+		Expect(may(Default, user, to("create", "grants", project, ""))).To(BeTrue())
+	})
+})
+
 var _ = Describe("RBAC", func() {
 	It("is put back where somebody changed it, and what nobody may is taken away", func() {
 		project, user := newProject(""), newUser()

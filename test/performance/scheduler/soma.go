@@ -75,7 +75,7 @@ func (s *soma) prepare(ctx context.Context, c client.Client, l *load) error {
 		}
 		ready := 0
 		for i := range list.Items {
-			if meta.IsStatusConditionTrue(list.Items[i].Status.Conditions, platformv1.ConditionReady) {
+			if meta.IsStatusConditionTrue(list.Items[i].Status.Conditions, platformv1.ConditionNamespaceReady) {
 				ready++
 			}
 		}
