@@ -21,6 +21,7 @@ func (r *Reconciler) reconcilePlatform(ctx context.Context, _ ctrl.Request) (ctr
 		return ctrl.Result{}, nil
 	}
 	defer r.first.looked("", r.countProjects)
+	defer r.precedence.begin()()
 	r.binding.RLock()
 	defer r.binding.RUnlock()
 	var want []client.Object

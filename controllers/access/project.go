@@ -55,6 +55,7 @@ func (r *Reconciler) reconcileProject(ctx context.Context, request ctrl.Request)
 		return ctrl.Result{}, nil
 	}
 	defer r.first.looked(request.Name, r.countProjects)
+	defer r.precedence.begin()()
 	project, namespace, err := r.observe(ctx, request.Name)
 	if err != nil {
 		return ctrl.Result{}, err

@@ -71,7 +71,7 @@ func (r *Reconciler) setUpStatus(mgr ctrl.Manager) error {
 		Named("access-role").
 		For(&v1alpha1.Role{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(&r.roles).
-		Complete(reconcile.Func(r.reconcileRole))
+		Complete(r.givingWay(r.reconcileRole))
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (r *Reconciler) setUpStatus(mgr ctrl.Manager) error {
 		For(&v1alpha1.User{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(&r.users).
 		WithOptions(controller.Options{MaxConcurrentReconciles: statusWorkers}).
-		Complete(reconcile.Func(r.reconcileUser))
+		Complete(r.givingWay(r.reconcileUser))
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (r *Reconciler) setUpStatus(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Job{}, handler.EnqueueRequestsFromMapFunc(r.grantsOf(access.Job)), builder.WithPredicates(watching.ComesOrGoes)).
 		WatchesMetadata(secrets, handler.EnqueueRequestsFromMapFunc(r.grantsOf(access.Secret)), builder.WithPredicates(watching.ComesOrGoes)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: statusWorkers}).
-		Complete(reconcile.Func(r.reconcileGrant))
+		Complete(r.givingWay(r.reconcileGrant))
 }
 
 // told passes on what changed to those who say how things stand.
