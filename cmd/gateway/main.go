@@ -180,7 +180,7 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 	}
 	door.Mount(signin.KubernetesPath+"/", kubernetes)
 	door.Mount("POST "+signin.TicketPath, kubernetes.TicketHandler())
-	pages, err := mountPages(ctx, c, door, objects, rights, log.WithName("job-pages"))
+	pages, err := mountPages(ctx, c, door, objects, rights, trail, log.WithName("job-pages"))
 	if err != nil {
 		return err
 	}
@@ -227,7 +227,7 @@ type jobPages struct {
 }
 
 // mountPages makes the gateway let people see the pages of jobs, if it is to.
-func mountPages(ctx context.Context, c *config.Config, door *gateway.Gateway, objects cache.Cache, rights *authority.Authority, log logr.Logger) (*jobPages, error) {
+func mountPages(ctx context.Context, c *config.Config, door *gateway.Gateway, objects cache.Cache, rights *authority.Authority, trail *audit.Log, log logr.Logger) (*jobPages, error) {
 	if c.JobPages == nil {
 		return nil, nil
 	}
@@ -250,7 +250,7 @@ func mountPages(ctx context.Context, c *config.Config, door *gateway.Gateway, ob
 	service, err := jobpages.New(jobpages.Options{
 		Domain: c.JobPages.Domain, Gateway: c.ExternalURL, SignInPath: signin.SignInPath, ProxyToken: token,
 		Authenticator: door.Authenticator(), Rights: rights, Pages: index, Keys: door.Keys(), Signer: signer,
-		ClusterDomain: c.JobPages.ClusterDomain, Dial: jobpages.Dialer(), Clock: clock.RealClock{}, Log: log,
+		ClusterDomain: c.JobPages.ClusterDomain, Dial: jobpages.Dialer(), Audit: trail, Clock: clock.RealClock{}, Log: log,
 	})
 	if err != nil {
 		return nil, err

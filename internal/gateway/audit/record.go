@@ -10,7 +10,8 @@ import (
 	"github.com/google/uuid"
 )
 
-// Record is somebody who signs in or out or is refused at the door, or one request that was to change something, read secrets, opened a stream or was refused, or a stream that was cut.
+// Record is somebody who signs in or out or is refused at the door, or one request that was to change something, read secrets, opened a
+// stream or was refused, or a stream that was cut, or a visit of the page of a job.
 // Nothing of a body is in it, and no secret.
 type Record struct {
 	// ID of a request to the API server; in that one's own audit log it has the same. A stream that is cut has a second record.

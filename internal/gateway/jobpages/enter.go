@@ -58,7 +58,9 @@ func (s *Service) enter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page, there := s.Pages.ByLabel(name)
-	if !there || !page.public() && !s.Rights.Tree(who.User).Allows(page.Target, access.Read) {
+	allowed := there && (page.public() || s.Rights.Tree(who.User).Allows(page.Target, access.Read))
+	s.recordVisit(who, host, page, allowed, r.RemoteAddr)
+	if !allowed {
 		s.say(w, http.StatusNotFound, true, absentMessage)
 		return
 	}

@@ -96,6 +96,7 @@ type world struct {
 	// job is where the page's job listens, and dialled where it was looked for.
 	job     string
 	dialled []string
+	audit   *records
 }
 
 // dial leads every Service to the one job.
@@ -120,12 +121,12 @@ func newWorld(t testing.TB) *world {
 	}
 	w := &world{
 		keys: keys, who: &signedIn{ended: map[string]bool{}}, rights: rights{"bob": may(access.Read)}, page: page(nil),
-		clock: clocktesting.NewFakeClock(noon), mux: http.NewServeMux(), key: public,
+		clock: clocktesting.NewFakeClock(noon), mux: http.NewServeMux(), key: public, audit: &records{},
 	}
 	w.Service, err = New(Options{
 		Domain: domain, Gateway: gatewayURL, SignInPath: "/sign-in", ProxyToken: proxyToken, Authenticator: w.who, Rights: w.rights,
 		Pages: pages{"train--vision": w.page}, Keys: keys, Signer: signer, ClusterDomain: "cluster.local",
-		Dial: w.dial, Clock: w.clock, Log: logr.Discard(),
+		Dial: w.dial, Audit: w.audit, Clock: w.clock, Log: logr.Discard(),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -16,6 +16,7 @@ import (
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/gateway/caller"
+	"github.com/soma-platform/soma/internal/gateway/limit"
 	"github.com/soma-platform/soma/internal/gateway/session"
 	"github.com/soma-platform/soma/internal/gateway/stream"
 )
@@ -74,7 +75,9 @@ type Options struct {
 	// ClusterDomain is what the names of Services end with.
 	ClusterDomain string
 	// Dial reaches the Service of a job by its name; Dialer makes one.
-	Dial  Dial
+	Dial Dial
+	// Audit takes who looks at which page.
+	Audit Auditor
 	Clock clock.WithTicker
 	Log   logr.Logger
 }
@@ -83,6 +86,7 @@ type Options struct {
 type Service struct {
 	Options
 	token   [sha256.Size]byte
+	visits  *limit.Limit
 	reverse *httputil.ReverseProxy
 	open    *stream.Open[*visitor]
 }
@@ -94,10 +98,10 @@ func New(o Options) (*Service, error) {
 		return nil, errors.New("job pages: the domain is missing, or not in lower case")
 	case len(o.ProxyToken) < minProxyToken:
 		return nil, errors.New("job pages: the proxy's token has fewer than 32 characters")
-	case o.ClusterDomain == "" || o.Authenticator == nil || o.Rights == nil || o.Pages == nil || o.Keys == nil || o.Signer == nil || o.Dial == nil || o.Clock == nil:
+	case o.ClusterDomain == "" || o.Authenticator == nil || o.Rights == nil || o.Pages == nil || o.Keys == nil || o.Signer == nil || o.Dial == nil || o.Audit == nil || o.Clock == nil:
 		return nil, errors.New("job pages: something that is required is missing")
 	}
-	s := &Service{Options: o, token: sha256.Sum256([]byte(o.ProxyToken)), open: stream.NewOpen[*visitor](maxOpen, maxOpen)}
+	s := &Service{Options: o, token: sha256.Sum256([]byte(o.ProxyToken)), visits: newVisits(), open: stream.NewOpen[*visitor](maxOpen, maxOpen)}
 	// What a browser is sent to must not lie below the domain of pages, or a page could be taken for the gateway.
 	gateway, err := url.Parse(o.Gateway)
 	if err != nil || s.Has(gateway.Host) {
@@ -154,6 +158,7 @@ func (s *Service) judge(request asked, now time.Time) judged {
 		Page: j.page, Known: j.known, Tree: s.tree(j.who, j.known), ByCookie: j.known && j.who.Via == caller.ViaCookie,
 		Navigation: request.navigation(), Safe: safe(request.method) && !request.upgrades(), SameOrigin: request.sameOrigin(),
 	})
+	s.recordAsked(j)
 	return j
 }
 

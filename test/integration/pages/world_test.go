@@ -269,7 +269,7 @@ issuers:
 	pages, err := jobpages.New(jobpages.Options{
 		Domain: domain, Gateway: gatewayURL, SignInPath: signin.SignInPath, ProxyToken: proxyToken, Authenticator: door.Authenticator(),
 		Rights: w.authority, Pages: index, Keys: door.Keys(), Signer: signer, ClusterDomain: "cluster.local", Dial: w.dial,
-		Clock: clock.RealClock{}, Log: logr.Discard(),
+		Audit: unheard{}, Clock: clock.RealClock{}, Log: logr.Discard(),
 	})
 	if err != nil {
 		w.t.Fatal(err)
