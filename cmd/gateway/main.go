@@ -50,7 +50,6 @@ type options struct {
 	namespace  string
 	accessPort int
 	metrics    string
-	migrate    bool
 	firstLink  bool
 	firstName  string
 	// databaseURL is where the audit log goes.
@@ -80,7 +79,6 @@ func (o *options) bind(flags *flag.FlagSet) {
 	flags.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace that Soma itself runs in")
 	flags.IntVar(&o.accessPort, "access-port", 0, "port on which the API server asks for the reviews of access.soma.dev; 0 for none")
 	flags.StringVar(&o.metrics, "metrics-bind-address", "0", "where metrics are served, by TLS and to those only whom the cluster lets; 0 for nowhere")
-	flags.BoolVar(&o.migrate, "migrate-audit", false, "bring the tables of the audit log up to date, and end: for the owner of the database, where gateways write as another role")
 	flags.BoolVar(&o.firstLink, "first-admin-link", false, "print a link by which one person becomes the first administrator, and end")
 	flags.StringVar(&o.firstName, "first-admin-name", "", "with --first-admin-link: the name of that User; by default one made from who they are")
 }
@@ -91,9 +89,6 @@ func run(ctx context.Context, o options) error {
 	}
 	if o.namespace == "" {
 		o.namespace = "soma-system"
-	}
-	if o.migrate {
-		return migrate(ctx, o.databaseURL)
 	}
 	c, err := config.Load(o.configFile)
 	if err != nil {
@@ -122,16 +117,6 @@ func run(ctx context.Context, o options) error {
 		return nil
 	}
 	return serve(ctx, o, c, api, direct)
-}
-
-// migrate brings the tables of the audit log up to date.
-func migrate(ctx context.Context, databaseURL string) error {
-	store, err := audit.Open(ctx, databaseURL)
-	if err != nil {
-		return err
-	}
-	defer store.Close()
-	return store.Migrate(ctx)
 }
 
 // serve serves until the context ends.

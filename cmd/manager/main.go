@@ -132,6 +132,9 @@ func run(ctx context.Context, o options) error {
 	if err := setupAccessStore(mgr, rights, term, o); err != nil {
 		return fmt.Errorf("set up what is kept in Redis: %w", err)
 	}
+	if err := setupAudit(mgr, o); err != nil {
+		return fmt.Errorf("set up who keeps the audit log: %w", err)
+	}
 	if err := controllers.Setup(ctx, mgr, controllers.Dependencies{Clock: clock.RealClock{}, Namespace: o.namespace, Authority: rights}); err != nil {
 		return err
 	}

@@ -18,6 +18,9 @@ soma.object renders an object from files/ with the release's labels. Takes a dic
 {{- $_ = set .object.metadata "annotations" (merge $inject (.object.metadata.annotations | default dict)) }}
 {{- end }}
 {{- end }}
+{{- if and (eq .object.kind "Secret") (eq .object.metadata.name "soma-audit") .root.Values.database.auditURL }}
+{{- $_ = set .object "stringData" (dict "url" .root.Values.database.auditURL) }}
+{{- end }}
 {{- if not $replaced }}
 ---
 {{ toYaml .object }}

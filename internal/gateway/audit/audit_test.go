@@ -183,13 +183,13 @@ func TestRecordsCannotBeChanged(t *testing.T) {
 	}
 	// The role that owns the tables, where it is no superuser, has not even the privilege.
 	for _, statement := range []string{
-		"CREATE ROLE gateway LOGIN", "CREATE DATABASE owned OWNER gateway",
+		"CREATE ROLE gateway LOGIN PASSWORD 'secret'", "CREATE DATABASE owned OWNER gateway",
 	} {
 		if _, err := connection.Exec(t.Context(), statement); err != nil {
 			t.Fatal(err)
 		}
 	}
-	url := strings.Replace(server.URL("owned"), "soma@", "gateway@", 1)
+	url := strings.Replace(server.URL("owned"), "soma@", "gateway:secret@", 1)
 	store, err := Open(t.Context(), url)
 	if err != nil {
 		t.Fatal(err)

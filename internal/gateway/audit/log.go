@@ -43,6 +43,8 @@ type Log struct {
 	lost  int
 	away  bool
 	ended bool
+	// warned: it was told that what is written could be changed.
+	warned bool
 }
 
 type meters struct {
@@ -220,6 +222,10 @@ func (l *Log) write(ctx context.Context, records []Record) error {
 	switch {
 	case err == nil:
 		l.meters.written.Add(float64(len(records)))
+		if l.store.owns && !l.warned {
+			l.log.Info("The gateway's role owns the audit log: whoever takes the gateway over can change it. Give it the address of the secret " + WriterSecret)
+			l.warned = true
+		}
 		return nil
 	case !errors.Is(err, ErrBadData):
 		return err

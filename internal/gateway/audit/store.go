@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
@@ -37,7 +38,9 @@ type Store struct {
 	pool    *pgxpool.Pool
 	queries *db.Queries
 	// ready is true once the schema is there, and months are those that have a partition.
-	ready  bool
+	ready bool
+	// owns is true where its role owns the tables.
+	owns   bool
 	months map[time.Time]struct{}
 }
 
@@ -46,20 +49,45 @@ type Store struct {
 func Open(ctx context.Context, url string) (*Store, error) {
 	config, err := pgxpool.ParseConfig(url)
 	if err != nil || url == "" {
-		// The parser's own message may hold the password.
-		return nil, errors.New("SOMA_DATABASE_URL is not a PostgreSQL address; it looks like postgres://user:password@host:5432/soma")
+		return nil, fmt.Errorf("SOMA_DATABASE_URL: %w", errAddress)
 	}
 	config.MaxConns = maxConnections
-	config.ConnConfig.RuntimeParams["application_name"] = "soma-gateway"
-	config.ConnConfig.RuntimeParams["timezone"] = "UTC"
-	if config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = 5 * time.Second
-	}
+	adjust(config.ConnConfig)
 	pool, err := pgxpool.NewWithConfig(ctx, config)
 	if err != nil {
 		return nil, fmt.Errorf("prepare the connections to the audit log: %w", err)
 	}
 	return &Store{pool: pool, queries: db.New(pool), months: map[time.Time]struct{}{}}, nil
+}
+
+// errAddress has nothing of the address in it, which holds a password: the parser's own message may.
+var errAddress = errors.New("it is not a PostgreSQL address; it looks like postgres://user:password@host:5432/soma")
+
+// parse reads an address.
+func parse(address string) (*pgx.ConnConfig, error) {
+	config, err := pgxpool.ParseConfig(address)
+	if err != nil || address == "" {
+		return nil, errAddress
+	}
+	adjust(config.ConnConfig)
+	return config.ConnConfig, nil
+}
+
+// databaseOf is the name of the database that a connection is to.
+func databaseOf(config *pgx.ConnConfig) string {
+	if config.Database != "" {
+		return config.Database
+	}
+	return config.User
+}
+
+// adjust sets what all connections have.
+func adjust(config *pgx.ConnConfig) {
+	config.RuntimeParams["application_name"] = "soma-gateway"
+	config.RuntimeParams["timezone"] = "UTC"
+	if config.ConnectTimeout == 0 {
+		config.ConnectTimeout = 5 * time.Second
+	}
 }
 
 // Close ends all connections.
@@ -124,13 +152,13 @@ func (s *Store) prepare(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("find whose the audit log's tables are: %w", err)
 	}
-	if others {
+	if s.owns = !others; others {
 		return nil
 	}
 	return s.Migrate(ctx)
 }
 
-// Migrate brings the schema up to date. Its role owns the tables.
+// Migrate brings the schema up to date. The store's role owns the tables.
 func (s *Store) Migrate(ctx context.Context) error {
 	if err := s.migrate(ctx); err != nil {
 		return fmt.Errorf("bring the audit log's schema up to date: %w", err)

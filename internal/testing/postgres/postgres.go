@@ -31,6 +31,9 @@ type Server struct {
 	exited    chan error
 }
 
+// access lets the administrator in as they come, and others by their password.
+const access = "host all soma 127.0.0.1/32 trust\nhost all all 127.0.0.1/32 scram-sha-256\n"
+
 // Start makes and starts a server. Stop it, and remove its data, with Close.
 func Start(ctx context.Context) (*Server, error) {
 	bin, err := findPrograms()
@@ -59,6 +62,9 @@ func (s *Server) prepare(ctx context.Context) error {
 	s.adopt(initdb)
 	if out, err := initdb.CombinedOutput(); err != nil {
 		return fmt.Errorf("initdb: %w: %s", err, out)
+	}
+	if err := os.WriteFile(filepath.Join(s.data, "pg_hba.conf"), []byte(access), 0o644); err != nil { //nolint:gosec // read by the server's user
+		return fmt.Errorf("say whom the server lets in: %w", err)
 	}
 	port, err := freeport.Find()
 	if err != nil {
