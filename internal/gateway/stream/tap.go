@@ -73,7 +73,7 @@ func (t *Tap) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return conn, buffered, nil
 }
 
-// Sever ends the answer wherever it is, also where it waits for a client that does not read.
+// Sever ends the request wherever it is, also where it waits for a client that does not read, or does not send.
 func (t *Tap) Sever() {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -83,7 +83,8 @@ func (t *Tap) Sever() {
 		_ = t.hijacked.Close() // it may be closed already
 	default:
 		// A writer without deadlines is not one of net/http: nothing would wait on it.
-		_ = http.NewResponseController(t.ResponseWriter).SetWriteDeadline(time.Unix(1, 0))
+		over, controller := time.Unix(1, 0), http.NewResponseController(t.ResponseWriter)
+		_, _ = controller.SetWriteDeadline(over), controller.SetReadDeadline(over)
 	}
 }
 
