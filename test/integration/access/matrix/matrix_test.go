@@ -83,6 +83,10 @@ var _ = Describe("The tenant matrix", Ordered, func() {
 
 	It("gives nobody what no request is for", gaveNothingSpecial)
 
+	Context("of one's own User", ownUser)
+
+	It("lets kubectl make reviews as their pages say", makesReviews)
+
 	It("lets everybody change what the rules say, and the change is there", func() {
 		Expect(m.writes).NotTo(BeEmpty())
 		for _, w := range m.writes {

@@ -213,6 +213,11 @@ var rules = []rule{
 		may: []right{{by{admin, owner}, at{all}, "create"}},
 	},
 	{
+		// kubectl asks for it before it makes a review.
+		kinds: []string{"customresourcedefinitions.apiextensions.k8s.io"},
+		may:   []right{{active, at{all}, "list"}},
+	},
+	{
 		kinds: []string{
 			"selfsubjectaccessreviews.authorization.k8s.io", "selfsubjectrulesreviews.authorization.k8s.io", "selfsubjectreviews.authentication.k8s.io",
 		},

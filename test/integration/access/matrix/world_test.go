@@ -26,7 +26,7 @@ const (
 	// The quotas of the projects, and the one cluster.
 	research, robotics = "research", "robotics"
 	home               = "local"
-	sharedJob          = "alpha"
+	sharedJob          = "onyx"
 	otherJob           = "beta"
 	robotsJob          = "gamma"
 	pastJob            = "past"
