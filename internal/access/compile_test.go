@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	rbacv1 "k8s.io/api/rbac/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"pgregory.net/rapid"
 
 	historyv1 "github.com/soma-platform/soma/api/history/v1alpha1"
@@ -213,6 +214,28 @@ func anyDirectory(rt *rapid.T) *Directory {
 }
 
 // What is found anew for those whom a change can concern is what is found anew for all.
+// Who comes to an API server with a token of the identity provider is not in the group to which it is bound what everybody may: the role
+// can be bound to them by name.
+func TestEveryoneCanBeHeld(t *testing.T) {
+	d := NewDirectory()
+	d.SetRole(EveryoneRole, &v1alpha1.Role{ObjectMeta: metav1.ObjectMeta{Name: EveryoneRole}, Spec: v1alpha1.RoleSpec{
+		Grants: []v1alpha1.Permission{{URI: "cluster://", Action: v1alpha1.ActionRead}},
+	}})
+	for name, roles := range map[string][]v1alpha1.HeldRole{"ann": {{Role: EveryoneRole}}, "ben": nil} {
+		d.SetUser(name, &v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.UserSpec{Roles: roles}})
+	}
+	for name, want := range map[string]bool{"ann": true, "ben": false} {
+		bound := slices.ContainsFunc(compileAll(d).cluster, func(role CompiledRole) bool {
+			return slices.Contains(role.Users, name) && slices.ContainsFunc(role.Rules, func(rule rbacv1.PolicyRule) bool {
+				return slices.Contains(rule.Resources, "clusters") && slices.Contains(rule.Verbs, "list") && rule.ResourceNames == nil
+			})
+		})
+		if bound != want {
+			t.Errorf("%s: bound by name to look at clusters: %t, want %t", name, bound, want)
+		}
+	}
+}
+
 func TestMembershipFollowsChanges(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		d, other := anyDirectory(rt), anyDirectory(rt)
