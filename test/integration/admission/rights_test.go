@@ -35,6 +35,13 @@ func tries(username string, o client.Object) error {
 
 var bob = v1alpha1.Grantee{User: "bob"}
 
+// withPages is a cluster that says where people see pages of jobs.
+func withPages() *v1alpha1.Cluster {
+	return &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "new"}, Spec: v1alpha1.ClusterSpec{JobPages: &v1alpha1.JobPages{
+		Domain: "jobs.example.org", Annotations: map[string]v1alpha1.AnnotationValue{"example.org/ask": "soma"},
+	}}}
+}
+
 var _ = DescribeTable("Nobody gives what they may not give",
 	func(username string, o client.Object, want types.GomegaMatcher) {
 		Expect(tries(username, o)).To(want)
@@ -69,6 +76,8 @@ var _ = DescribeTable("Nobody gives what they may not give",
 	Entry("a project of another", "soma:erin", &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "new"}}, refuses("you lack manage on project://local/default/new")),
 	Entry("a project with a quota of others", "soma:erin", &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: "new"},
 		Spec: v1alpha1.ProjectSpec{Organization: "acme", Quota: "large"}}, refuses("you lack write on quota://large: spec.quota")),
+	Entry("a cluster with pages of jobs", "soma:alice", withPages(), Succeed()),
+	Entry("a cluster with pages of jobs by who does not manage it", "soma:carol", withPages(), refuses("you lack manage on cluster://new: spec.jobPages")),
 	Entry("what an owner would take along", "soma:carol", func() client.Object {
 		g := grant("vision", "new", bob, "read job:train")
 		g.OwnerReferences = []metav1.OwnerReference{{APIVersion: "v1", Kind: "ConfigMap", Name: "x", UID: "x"}}
@@ -173,6 +182,9 @@ var _ = Describe("A user", func() {
 		} {
 			Expect(changed(frank, victim, change)).To(refuses("you lack manage on"), what)
 		}
+		fresh := made(person("fresh"))
+		Expect(changed(frank, fresh, func(u *v1alpha1.User) { u.Spec.Identities = append(u.Spec.Identities, identity("eve")) })).To(
+			refuses("you lack manage on user://fresh"), "it would be theirs as well what is given later")
 		Expect(changed(frank, victim, func(u *v1alpha1.User) { u.Spec.Disabled = ptr.To(true) })).To(Succeed())
 		Expect(changed(as("soma:victim"), victim, func(u *v1alpha1.User) { u.Spec.Delegates = []string{"bob"} })).To(Succeed(), "it is theirs to say")
 	})
