@@ -21,7 +21,7 @@ func setupAccessStore(mgr ctrl.Manager, rights *authority.Authority, term aclsto
 	if o.redisURL == "" {
 		return nil
 	}
-	client, err := aclstore.Connect(o.redisURL)
+	client, err := aclstore.Connect(o.redisURL, o.redisCA)
 	if err != nil {
 		return fmt.Errorf("SOMA_REDIS_URL: %w", err)
 	}

@@ -43,7 +43,7 @@ func (f *fixture) keepsRights(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	store, err := aclstore.Connect(f.options.redisURL)
+	store, err := aclstore.Connect(f.options.redisURL, "")
 	if err != nil {
 		t.Fatal(err)
 	}

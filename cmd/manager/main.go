@@ -58,6 +58,7 @@ type options struct {
 	namespace     string
 	databaseURL   string
 	redisURL      string
+	redisCA       string
 	accessKeys    string
 	qps           float64
 	burst         int
@@ -97,6 +98,7 @@ func (o *options) bind(flags *flag.FlagSet) {
 	})
 	flags.StringVar(&o.namespace, "namespace", os.Getenv("POD_NAMESPACE"), "namespace that Soma itself runs in")
 	flags.StringVar(&o.accessKeys, "access-keys-file", "/etc/soma/redis/keys", "with SOMA_REDIS_URL: keys that sign what is kept there of what users may do; the first signs; read again when it changes")
+	flags.StringVar(&o.redisCA, "redis-ca-file", "/etc/soma/redis/ca.crt", "with a SOMA_REDIS_URL of rediss://: whom to trust for the certificate of Redis; where there is no such file, whom the machine trusts")
 	flags.Float64Var(&o.qps, "kube-api-qps", 500, "requests to the API server per second")
 	flags.IntVar(&o.burst, "kube-api-burst", 1000, "requests to the API server at once")
 }

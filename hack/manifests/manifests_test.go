@@ -1,6 +1,7 @@
 package manifests
 
 import (
+	"encoding/base64"
 	"maps"
 	"reflect"
 	"slices"
@@ -162,7 +163,9 @@ func TestChartValues(t *testing.T) {
 			values:      map[string]any{"redis": map[string]any{"url": "redis://:secret@redis:6379/0"}},
 			wantObjects: []string{"/v1, Kind=Secret soma-system/soma-redis"},
 		},
-		"a Redis that is no address": {values: map[string]any{"redis": map[string]any{"url": "redis:6379"}}, wantError: "url"},
+		"an authority that is none":   {values: map[string]any{"database": map[string]any{"ca": "/etc/ca.crt"}}, wantError: "ca"},
+		"a writer that is no address": {values: map[string]any{"database": map[string]any{"auditURL": "db"}}, wantError: "auditURL"},
+		"a Redis that is no address":  {values: map[string]any{"redis": map[string]any{"url": "redis:6379"}}, wantError: "url"},
 		"monitoring": {
 			values:      map[string]any{"prometheus": map[string]any{"enabled": true}},
 			wantObjects: []string{"monitoring.coreos.com/v1, Kind=PrometheusRule soma-system/soma"},
@@ -193,6 +196,40 @@ func TestChartValues(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestGatewaysDoNotHaveTheOwner checks that a gateway gets the address of the audit log's writer, and of the owner's secret the
+// authority alone.
+func TestGatewaysDoNotHaveTheOwner(t *testing.T) {
+	gateway := text(t, kustomize(t, "gateway")["apps/v1, Kind=Deployment soma-system/soma-gateway"].Object)
+	if strings.Count(gateway, "secretKeyRef:") != 1 || !strings.Contains(gateway, "name: soma-audit") {
+		t.Error("the gateway's environment has more of the database than soma-audit")
+	}
+	const mounted = "secret:\n          defaultMode: 288\n          items:\n          - key: ca.crt\n            path: ca.crt\n          optional: true\n          secretName: soma-database\n"
+	if strings.Count(gateway, "soma-database") != 1 || !strings.Contains(gateway, mounted) {
+		t.Errorf("the gateway has more of soma-database than its authority:\n%s", gateway)
+	}
+}
+
+// TestChartMakesSecretsOfStores checks what secrets have for PostgreSQL, Redis and the audit log.
+func TestChartMakesSecretsOfStores(t *testing.T) {
+	const authority = "-----BEGIN CERTIFICATE-----\nYQ==\n-----END CERTIFICATE-----\n"
+	values := maps.Clone(gateway)
+	values["database"] = map[string]any{"url": "postgres://soma@db/soma", "ca": authority, "auditURL": "postgres://writer@db/soma"}
+	values["redis"] = map[string]any{"url": "rediss://redis", "ca": authority}
+	got, err := helm(t, values)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"soma-database": "ca.crt: |\n    -----BEGIN CERTIFICATE-----\n    YQ==\n",
+		"soma-redis":    "ca.crt: " + base64.StdEncoding.EncodeToString([]byte(authority)),
+		"soma-audit":    "url: postgres://writer@db/soma",
+	} {
+		if secret := text(t, got["/v1, Kind=Secret soma-system/"+name].Object); !strings.Contains(secret, want) {
+			t.Errorf("the secret %s is\n%s", name, secret)
+		}
 	}
 }
 

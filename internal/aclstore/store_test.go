@@ -116,7 +116,7 @@ func newWorld(t *testing.T) *world {
 	if err := server.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	client, err := Connect("redis://" + server.Address)
+	client, err := Connect("redis://"+server.Address, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,7 +353,7 @@ func TestRedisIsSilent(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer listener.Close() //nolint:errcheck // the test is over
-	client, err := Connect("redis://" + listener.Addr().String())
+	client, err := Connect("redis://"+listener.Addr().String(), "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -372,7 +372,7 @@ func TestRedisIsSilent(t *testing.T) {
 
 func TestAddressOfRedis(t *testing.T) {
 	for _, address := range []string{"", "localhost:6379", "http://u:secret@h", "redis://u:sec\x00ret@h:1", "redis://u:secret@h:1/x"} {
-		if _, err := Connect(address); err == nil || strings.Contains(err.Error(), "secret") {
+		if _, err := Connect(address, ""); err == nil || strings.Contains(err.Error(), "secret") {
 			t.Errorf("%q: %v", address, err)
 		}
 	}

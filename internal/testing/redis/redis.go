@@ -4,11 +4,13 @@ package redis
 import (
 	"bytes"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"os/exec"
+	"slices"
 	"strconv"
 	"time"
 
@@ -25,12 +27,20 @@ type Server struct {
 
 	port    int
 	folder  string
+	options []string
 	command *exec.Cmd
 	exited  chan error
 }
 
 // Start makes and starts a server. Stop it with Close.
-func Start(ctx context.Context) (*Server, error) {
+func Start(ctx context.Context) (*Server, error) { return start(ctx) }
+
+// StartTLS does the same with one that takes connections by TLS alone, with a certificate and its key in files.
+func StartTLS(ctx context.Context, certFile, keyFile string) (*Server, error) {
+	return start(ctx, "--tls-cert-file", certFile, "--tls-key-file", keyFile, "--tls-ca-cert-file", certFile, "--tls-auth-clients", "no")
+}
+
+func start(ctx context.Context, options ...string) (*Server, error) {
 	port, err := freeport.Find()
 	if err != nil {
 		return nil, err
@@ -39,7 +49,7 @@ func Start(ctx context.Context) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make a folder: %w", err)
 	}
-	s := &Server{Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), port: port, folder: folder}
+	s := &Server{Address: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), port: port, folder: folder, options: options}
 	if err := s.Up(ctx); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
@@ -56,7 +66,13 @@ func (s *Server) Up(ctx context.Context) error {
 		return errors.New("there is no redis-server: `make up` installs it, or the package redis-server of Debian")
 	}
 	var output bytes.Buffer
-	s.command = exec.Command(program, "--bind", "127.0.0.1", "--port", strconv.Itoa(s.port), "--save", "", "--appendonly", "no", "--dir", s.folder)
+	ports, asked := []string{"--port", strconv.Itoa(s.port)}, &redis.Options{Addr: s.Address, MaxRetries: -1}
+	if len(s.options) > 0 {
+		ports = []string{"--port", "0", "--tls-port", strconv.Itoa(s.port)}
+		asked.TLSConfig = &tls.Config{InsecureSkipVerify: true} //nolint:gosec // whether it answers at all
+	}
+	s.command = exec.Command(program, slices.Concat(ports, s.options, //nolint:gosec // what a test says
+		[]string{"--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", s.folder})...)
 	s.command.Stdout = &output
 	if err := s.command.Start(); err != nil {
 		s.command = nil
@@ -64,7 +80,7 @@ func (s *Server) Up(ctx context.Context) error {
 	}
 	s.exited = make(chan error, 1)
 	go func(c *exec.Cmd, exited chan<- error) { exited <- c.Wait() }(s.command, s.exited)
-	client := redis.NewClient(&redis.Options{Addr: s.Address, MaxRetries: -1})
+	client := redis.NewClient(asked)
 	defer client.Close() //nolint:errcheck // it was only read from
 	err = wait.PollUntilContextTimeout(ctx, 20*time.Millisecond, 20*time.Second, true, func(ctx context.Context) (bool, error) {
 		select {

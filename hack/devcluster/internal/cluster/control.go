@@ -24,7 +24,7 @@ type credentials struct {
 	ca, frontProxyCA                            *pki.Authority
 	serviceAccounts                             pki.Pair
 	etcd, apiServer, kubeletClient, frontClient pki.Pair
-	kubeletServer, dex, pages                   pki.Pair
+	kubeletServer, dex, pages, postgres, redis  pki.Pair
 	// kubeconfigs, by the name of the part.
 	kubeconfigs map[string]string
 }
@@ -60,6 +60,9 @@ func (c *Cluster) makeCredentials() (credentials, error) {
 		{&creds.kubeletClient, creds.ca, pki.Leaf{Name: "apiserver-kubelet-client", CommonName: "kube-apiserver-kubelet-client", Organization: "system:masters"}},
 		{&creds.frontClient, creds.frontProxyCA, pki.Leaf{Name: "front-proxy-client", CommonName: "front-proxy-client"}},
 		{&creds.dex, creds.ca, pki.Leaf{Name: "dex", CommonName: "dex", Names: []string{"localhost"}, IPs: []net.IP{local}}},
+		// Reached by programs of this machine and by pods.
+		{&creds.postgres, creds.ca, pki.Leaf{Name: "postgres", CommonName: "postgres", Names: []string{"localhost"}, IPs: []net.IP{local, node}}},
+		{&creds.redis, creds.ca, pki.Leaf{Name: "redis", CommonName: "redis", Names: []string{"localhost"}, IPs: []net.IP{local, node}}},
 		// Traefik's, for the hosts of jobs' pages.
 		{&creds.pages, creds.ca, pki.Leaf{Name: "pages", CommonName: "pages", Names: []string{"*." + pagesHost}}},
 		{&creds.kubeletServer, creds.ca, pki.Leaf{Name: "kubelet-server", CommonName: "system:node:" + nodeName, Names: []string{nodeName}, IPs: []net.IP{node, local}}},

@@ -13,6 +13,9 @@ import (
 	"github.com/soma-platform/soma/hack/devcluster/internal/pki"
 )
 
+// podDatabaseCA is where Soma's pods find whom to trust for PostgreSQL: ca.crt of the secret soma-database.
+const podDatabaseCA = "/etc/soma/database/ca.crt"
+
 // contextName is the current context of the cluster's kubeconfig.
 const contextName = "soma-dev"
 
@@ -63,8 +66,9 @@ func (c *Cluster) client() (*kubernetes.Clientset, error) {
 func (c *Cluster) writeEnv() error {
 	variables := [][2]string{
 		{"KUBECONFIG", c.kubeconfig()},
-		{"SOMA_DATABASE_URL", c.databaseURL("127.0.0.1")},
+		{"SOMA_DATABASE_URL", c.databaseURL("127.0.0.1", c.authority())},
 		{"SOMA_REDIS_URL", c.redisURL("127.0.0.1")},
+		{"SOMA_REDIS_CA_FILE", c.authority()},
 		{"KUBEBUILDER_ASSETS", c.path("bin")},
 		// By whom the identity provider's certificate is signed, and Soma's.
 		{"SOMA_CA_FILE", c.caFile()},
@@ -76,7 +80,7 @@ func (c *Cluster) writeEnv() error {
 	if c.Rooted {
 		// How pods of the cluster reach PostgreSQL and Redis.
 		variables = append(variables,
-			[2]string{"SOMA_CLUSTER_DATABASE_URL", c.databaseURL(nodeAddress)},
+			[2]string{"SOMA_CLUSTER_DATABASE_URL", c.databaseURL(nodeAddress, podDatabaseCA)},
 			[2]string{"SOMA_CLUSTER_REDIS_URL", c.redisURL(nodeAddress)},
 			// Where pods find what is on this machine's loopback, and where the forwarder looks for the gateway's service.
 			[2]string{"SOMA_NODE_ADDRESS", nodeAddress},

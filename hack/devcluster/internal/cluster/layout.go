@@ -50,6 +50,7 @@ func (l Layout) bin(name string) string  { return l.path("bin", name) }
 func (l Layout) log(name string) string  { return l.path("logs", name+".log") }
 func (l Layout) conf(name string) string { return l.path("conf", name) }
 func (l Layout) pki() string             { return l.path("pki") }
+func (l Layout) authority() string       { return l.path("pki", "ca.crt") }
 func (l Layout) images() string          { return l.path("images") }
 func (l Layout) kubeconfig() string      { return l.path("kubeconfig") }
 func (l Layout) env() string             { return l.path("env") }

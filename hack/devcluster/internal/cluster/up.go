@@ -78,8 +78,8 @@ func (c *Cluster) bringUp(ctx context.Context) error {
 		return err
 	}
 	group, groupCtx := errgroup.WithContext(ctx)
-	group.Go(func() error { return c.startPostgres(groupCtx) })
-	group.Go(func() error { return c.startRedis(groupCtx) })
+	group.Go(func() error { return c.startPostgres(groupCtx, creds) })
+	group.Go(func() error { return c.startRedis(groupCtx, creds) })
 	group.Go(func() error { return c.startDex(groupCtx, creds) })
 	group.Go(func() error { return c.bringUpKubernetes(groupCtx, creds) })
 	return group.Wait()
