@@ -2,6 +2,7 @@ package controllers
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -14,11 +15,13 @@ import (
 )
 
 // Cache is what the controllers keep of the objects that they watch: of pods and nodes, which are many and large, what is
-// read of them; of secrets, the names of those that jobs may use; of RBAC, what Soma made.
+// read of them; of secrets, the names of those that jobs may use; of Ingresses, those of jobs; of RBAC, what Soma made.
 func Cache() cache.Options {
 	secrets := &metav1.PartialObjectMetadata{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-	compiled := cache.ByObject{Label: compiledAccess(), Transform: slimMetadata}
+	ingresses := &metav1.PartialObjectMetadata{}
+	ingresses.SetGroupVersionKind(networkingv1.SchemeGroupVersion.WithKind("Ingress"))
+	compiled := cache.ByObject{Label: marked(platformv1.LabelAccess), Transform: slimMetadata}
 	return cache.Options{
 		DefaultTransform: cache.TransformStripManagedFields(),
 		ByObject: map[client.Object]cache.ByObject{
@@ -28,16 +31,17 @@ func Cache() cache.Options {
 				Label:     labels.SelectorFromSet(labels.Set{platformv1.LabelSecret: platformv1.SecretLabelValue}),
 				Transform: slimMetadata,
 			},
+			ingresses:      {Label: marked(platformv1.LabelJobUID), Transform: slimMetadata},
 			&rbacv1.Role{}: compiled, &rbacv1.RoleBinding{}: compiled, &rbacv1.ClusterRole{}: compiled, &rbacv1.ClusterRoleBinding{}: compiled,
 		},
 	}
 }
 
-// compiledAccess selects the objects that are made from users, roles and grants.
-func compiledAccess() labels.Selector {
-	marked, err := labels.NewRequirement(platformv1.LabelAccess, selection.Exists, nil)
+// marked selects the objects that have a label: what Soma made of users, roles and grants, or for jobs.
+func marked(label string) labels.Selector {
+	there, err := labels.NewRequirement(label, selection.Exists, nil)
 	utilruntime.Must(err)
-	return labels.NewSelector().Add(*marked)
+	return labels.NewSelector().Add(*there)
 }
 
 // slimPod keeps whose the pod is, where it runs, what it asks for and what became of it.

@@ -84,8 +84,9 @@ type ClusterSpec struct {
 	JobPages *JobPages `json:"jobPages,omitempty"`
 }
 
-// JobPages is where people see the pages that jobs serve: each on a host of its own below a domain, to which an ingress
-// controller leads that asks Soma's gateway before each request.
+// JobPages is where people see the pages that jobs serve: each on a host of its own below a domain. A proxy leads all of these hosts
+// to Soma's gateway, which carries what is asked and answered, if no class of Ingresses is named.
+// +kubebuilder:validation:XValidation:rule="has(self.ingressClassName) == has(self.annotations)",message="ingressClassName and annotations go together: annotations make the ingress controller of the class ask the gateway before each request (docs/pages.md); leave both out where the gateway carries"
 type JobPages struct {
 	// domain below which the hosts are, with a port where it is not that of https. It must have nothing else below it, and must not
 	// be that of the gateway: pages are made by whoever runs jobs.
@@ -95,7 +96,8 @@ type JobPages struct {
 	// +kubebuilder:validation:Pattern=`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*(:[1-9][0-9]{0,4})?$`
 	Domain string `json:"domain"`
 
-	// ingressClassName is the class of the Ingress that each job gets; the cluster's default where it is not given.
+	// ingressClassName is the class of the Ingress that each job with a page gets, so that the proxy carries what is asked and
+	// answered, and the gateway what is meant to stay open alone. Without it no job gets one, and those that are there are removed.
 	// +optional
 	// +kubebuilder:validation:MinLength=1
 	// +kubebuilder:validation:MaxLength=253
@@ -103,10 +105,10 @@ type JobPages struct {
 
 	// annotations of the Ingress. One of them has to make the ingress controller ask the gateway before each request, or pages are
 	// open to all who reach it: docs/pages.md has those for Traefik.
-	// +required
+	// +optional
 	// +kubebuilder:validation:MinProperties=1
 	// +kubebuilder:validation:MaxProperties=16
-	Annotations map[string]AnnotationValue `json:"annotations"`
+	Annotations map[string]AnnotationValue `json:"annotations,omitempty"`
 }
 
 // AnnotationValue is the value of an annotation.

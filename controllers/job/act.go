@@ -30,6 +30,11 @@ func (r *Reconciler) act(ctx context.Context, job *platformv1.Job, plan plan) er
 			return fmt.Errorf("end pod %s/%s: %w", pod.Namespace, pod.Name, err)
 		}
 	}
+	if ingress := plan.unroute; ingress != nil {
+		if err := client.IgnoreNotFound(r.Client.Delete(ctx, ingress.DeepCopy(), client.Preconditions{UID: &ingress.UID})); err != nil {
+			return fmt.Errorf("remove Ingress %s/%s: %w", ingress.Namespace, ingress.Name, err)
+		}
+	}
 	if plan.create {
 		return r.createPods(ctx, job)
 	}
@@ -64,7 +69,7 @@ func (r *Reconciler) createPods(ctx context.Context, job *platformv1.Job) error 
 			return r.refuse(ctx, job, err)
 		}
 	}
-	if job.Spec.HTTP != nil && cluster.Spec.JobPages != nil {
+	if workload.NeedsIngress(job, cluster.Spec.JobPages) {
 		if err := r.create(ctx, job, workload.Ingress(job, cluster.Spec.JobPages)); err != nil {
 			return r.refuse(ctx, job, err)
 		}

@@ -51,7 +51,7 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups="",resources=events,verbs=list
-// +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=get;list;watch;create
+// +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=get;list;watch;create;delete
 
 // SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
@@ -64,6 +64,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		For(&platformv1.Job{}).
 		Owns(&corev1.Pod{}, builder.WithPredicates(podChanges())).
 		Watches(&platformv1.Project{}, handler.EnqueueRequestsFromMapFunc(r.jobsOfEndingProject)).
+		Watches(&platformv1.Cluster{}, handler.EnqueueRequestsFromMapFunc(r.jobsWithPages), builder.WithPredicates(pagesChange())).
 		WithOptions(controller.Options{MaxConcurrentReconciles: workers}).
 		Complete(r)
 }
@@ -139,24 +140,11 @@ func (r *Reconciler) collect(ctx context.Context, job *platformv1.Job) (facts, e
 	} else if !apierrors.IsNotFound(err) {
 		return f, fmt.Errorf("read the project of job %s/%s: %w", job.Namespace, job.Name, err)
 	}
-	if f.pages, err = r.jobPages(ctx, job); err != nil {
+	if err := r.collectPages(ctx, &f); err != nil {
 		return f, err
 	}
 	f.events = r.slowStarts(ctx, &f)
 	return f, nil
-}
-
-// jobPages is where the cluster of the job's reservation has pages of jobs.
-func (r *Reconciler) jobPages(ctx context.Context, job *platformv1.Job) (*platformv1.JobPages, error) {
-	if job.Spec.HTTP == nil || job.Status.Reservation == nil {
-		return nil, nil
-	}
-	cluster := &platformv1.Cluster{}
-	err := r.Client.Get(ctx, client.ObjectKey{Name: job.Status.Reservation.Cluster}, cluster, client.UnsafeDisableDeepCopy)
-	if client.IgnoreNotFound(err) != nil {
-		return nil, fmt.Errorf("read the cluster of job %s/%s: %w", job.Namespace, job.Name, err)
-	}
-	return cluster.Spec.JobPages, nil
 }
 
 func pointers(list *corev1.PodList) []*corev1.Pod {

@@ -45,7 +45,9 @@ type facts struct {
 	projectEnding bool
 	// pages is where the cluster of the reservation has pages of jobs, if it has.
 	pages *platformv1.JobPages
-	now   time.Time
+	// ingress is what leads a proxy to the job's page, if there is one.
+	ingress *metav1.PartialObjectMetadata
+	now     time.Time
 }
 
 // plan is what follows from the facts. The status is written first; nothing else is done if that fails.
@@ -55,6 +57,8 @@ type plan struct {
 	create bool
 	// kill are pods to end, and ended ones that are not kept any longer.
 	kill []*corev1.Pod
+	// unroute is an Ingress to remove: the gateway carries the page, or there is none.
+	unroute *metav1.PartialObjectMetadata
 	// remove asks for the job object itself to be deleted: its time is over.
 	remove bool
 	// again is when to look again though nothing happened; zero for never.
@@ -75,6 +79,9 @@ func decide(f facts) plan {
 		d.attempt()
 	}
 	d.dropOld()
+	if !workload.NeedsIngress(f.job, f.pages) {
+		d.unroute = f.ingress
+	}
 	if d.backlog {
 		return plan{status: f.job.Status, kill: d.kill, again: backlogRetry}
 	}

@@ -3171,7 +3171,7 @@ func schema_soma_platform_soma_api_v1alpha1_JobPages(ref common.ReferenceCallbac
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "JobPages is where people see the pages that jobs serve: each on a host of its own below a domain, to which an ingress controller leads that asks Soma's gateway before each request.",
+				Description: "JobPages is where people see the pages that jobs serve: each on a host of its own below a domain. A proxy leads all of these hosts to Soma's gateway, which carries what is asked and answered, if no class of Ingresses is named.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"domain": {
@@ -3184,7 +3184,7 @@ func schema_soma_platform_soma_api_v1alpha1_JobPages(ref common.ReferenceCallbac
 					},
 					"ingressClassName": {
 						SchemaProps: spec.SchemaProps{
-							Description: "ingressClassName is the class of the Ingress that each job gets; the cluster's default where it is not given.",
+							Description: "ingressClassName is the class of the Ingress that each job with a page gets, so that the proxy carries what is asked and answered, and the gateway what is meant to stay open alone. Without it no job gets one, and those that are there are removed.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -3205,7 +3205,7 @@ func schema_soma_platform_soma_api_v1alpha1_JobPages(ref common.ReferenceCallbac
 						},
 					},
 				},
-				Required: []string{"domain", "annotations"},
+				Required: []string{"domain"},
 			},
 		},
 	}

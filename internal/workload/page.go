@@ -42,6 +42,11 @@ func PageURL(job *platformv1.Job, pages *platformv1.JobPages) string {
 	return "https://" + PageHost(job.Name, job.Namespace) + "." + pages.Domain + "/"
 }
 
+// NeedsIngress reports whether a proxy is to carry a job's page, and not the gateway.
+func NeedsIngress(job *platformv1.Job, pages *platformv1.JobPages) bool {
+	return job.Spec.HTTP != nil && pages != nil && pages.IngressClassName != ""
+}
+
 // Ingress leads from the host of a job's page to its Service. That whoever comes that way is asked for, its annotations see to.
 func Ingress(job *platformv1.Job, pages *platformv1.JobPages) *networkingv1.Ingress {
 	domain, _, _ := strings.Cut(pages.Domain, ":")
@@ -53,7 +58,7 @@ func Ingress(job *platformv1.Job, pages *platformv1.JobPages) *networkingv1.Ingr
 			Labels:          map[string]string{platformv1.LabelProject: job.Namespace, platformv1.LabelJob: job.Name, platformv1.LabelJobUID: string(job.UID)},
 			OwnerReferences: owners(job),
 		},
-		Spec: networkingv1.IngressSpec{Rules: []networkingv1.IngressRule{{
+		Spec: networkingv1.IngressSpec{IngressClassName: &pages.IngressClassName, Rules: []networkingv1.IngressRule{{
 			Host: PageHost(job.Name, job.Namespace) + "." + domain,
 			IngressRuleValue: networkingv1.IngressRuleValue{HTTP: &networkingv1.HTTPIngressRuleValue{Paths: []networkingv1.HTTPIngressPath{{
 				Path: "/", PathType: &path,
@@ -62,9 +67,6 @@ func Ingress(job *platformv1.Job, pages *platformv1.JobPages) *networkingv1.Ingr
 				}},
 			}}}},
 		}}},
-	}
-	if pages.IngressClassName != "" {
-		ingress.Spec.IngressClassName = &pages.IngressClassName
 	}
 	for name, value := range pages.Annotations {
 		if ingress.Annotations == nil {

@@ -58,6 +58,9 @@ func TestIngress(t *testing.T) {
 	if url := PageURL(job, pages); url != "https://train--vision.jobs.example.org:8443/" {
 		t.Errorf("the page is at %s", url)
 	}
+	if !NeedsIngress(job, pages) || NeedsIngress(job, nil) || NeedsIngress(job, &platformv1.JobPages{Domain: "jobs.example.org"}) || NeedsIngress(&platformv1.Job{}, pages) {
+		t.Error("who gets an Ingress is not whose page a proxy carries")
+	}
 	ingress := Ingress(job, pages)
 	rule := ingress.Spec.Rules[0]
 	backend := rule.HTTP.Paths[0].Backend.Service

@@ -4,6 +4,9 @@ import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
 	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -119,5 +122,45 @@ var _ = Describe("The life of a job", func() {
 		service := &corev1.Service{}
 		Expect(harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(three), service)).To(Succeed())
 		Expect(three.Status.InternalHostname).NotTo(BeEmpty())
+	})
+
+	It("has an Ingress while a proxy carries its page", func() {
+		cluster := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: clusterName}}
+		pages := func(pages *v1alpha1.JobPages) {
+			GinkgoHelper()
+			change(cluster, func(c *v1alpha1.Cluster) { c.Spec.JobPages = pages })
+		}
+		DeferCleanup(func() { pages(nil) })
+		pages(&v1alpha1.JobPages{
+			Domain: "jobs.example.org", IngressClassName: "traefik", Annotations: map[string]v1alpha1.AnnotationValue{"asks": "the-gateway"},
+		})
+		ingress := func(of *v1alpha1.Job) error {
+			return harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(of), &networkingv1.Ingress{})
+		}
+		serve := func() *v1alpha1.Job {
+			GinkgoHelper()
+			job := newJob(kubelet.RunUntilEnded(), func(j *v1alpha1.Job) { j.Spec.HTTP = &v1alpha1.HTTPPort{Port: 8080} })
+			submit(job)
+			runs(job)
+			return job
+		}
+		first := serve()
+		Expect(ingress(first)).To(Succeed())
+		pages(&v1alpha1.JobPages{Domain: "pages.example.org"})
+		Eventually(func() bool { return apierrors.IsNotFound(ingress(first)) }).Should(BeTrue())
+		harness.Reaches(first, func(g Gomega, job *v1alpha1.Job) { g.Expect(job.Status.URL).To(HaveSuffix(".pages.example.org/")) })
+		second := serve()
+		Expect(apierrors.IsNotFound(ingress(second))).To(BeTrue())
+		Expect(second.Status.URL).NotTo(BeEmpty())
+	})
+
+	It("has a page where the cluster says clearly who carries it", func() {
+		for _, pages := range []*v1alpha1.JobPages{
+			{Domain: "jobs.example.org", IngressClassName: "traefik"},
+			{Domain: "jobs.example.org", Annotations: map[string]v1alpha1.AnnotationValue{"asks": "the-gateway"}},
+		} {
+			cluster := &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: harness.Unique("cluster")}, Spec: v1alpha1.ClusterSpec{JobPages: pages}}
+			Expect(harness.K8s.Create(harness.Ctx, cluster, client.DryRunAll)).To(MatchError(ContainSubstring("ingressClassName and annotations go together")))
+		}
 	})
 })
