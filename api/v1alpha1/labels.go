@@ -14,7 +14,7 @@ const (
 	LabelRank = GroupName + "/rank"
 	// LabelSecret marks, with the value "true", the secrets of a project that its jobs may use.
 	LabelSecret = GroupName + "/secret"
-	// LabelProxy marks, with the value "true", the namespace of the proxy that leads to the pages of jobs: it is let in to them.
+	// LabelProxy marks, with the value "true", the namespace of a proxy that carries the pages of jobs itself: it is let in to them.
 	LabelProxy = GroupName + "/proxy"
 	// LabelAccess marks the objects of RBAC that are made from users, roles and grants, with the value AccessProject or
 	// AccessPlatform. They are changed and removed by Soma alone.

@@ -198,6 +198,8 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 	}
 	if pages != nil {
 		parts.Go(func() error { return pages.Run(partsCtx) })
+	}
+	if pages != nil && pages.asked != nil {
 		parts.Go(func() error { return gateway.ServeUntil(partsCtx, pages.asked, secure, door.WhenReady(pages.Auth())) })
 	}
 	err = parts.Wait()
@@ -205,7 +207,7 @@ func serve(ctx context.Context, o options, c *config.Config, api *rest.Config, d
 	return errors.Join(err, <-recorded)
 }
 
-// jobPages are the pages of jobs, and where the proxy asks that leads to them.
+// jobPages are the pages of jobs, and where a proxy asks, if one is to.
 type jobPages struct {
 	*jobpages.Service
 	asked net.Listener
@@ -242,6 +244,9 @@ func mountPages(ctx context.Context, c *config.Config, door *gateway.Gateway, ob
 	}
 	service.Routes(door)
 	door.MountPages(service)
+	if token == "" {
+		return &jobPages{Service: service}, nil
+	}
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", c.JobPages.BindAddress)
 	if err != nil {
 		return nil, fmt.Errorf("listen for the proxy of job pages: %w", err)

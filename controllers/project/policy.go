@@ -37,8 +37,8 @@ var notOutside = struct{ v4, v6 []string }{
 
 // networkPolicy is the policy of a project's namespace, where Soma itself runs in the namespace system. A project is a tenant, so:
 //
-//   - in come only the project's own pods, Soma, which asks jobs for what they serve, and the proxy before their pages, which a
-//     label of its namespace tells;
+//   - in come only the project's own pods, Soma, whose gateway carries the pages of jobs, and a proxy that carries them itself, which
+//     a label of its namespace tells; without that label none does;
 //   - out go connections to the project's own pods; to the outside world, because jobs fetch packages, data and models;
 //     and to any DNS server, since clusters run theirs as pods, on the nodes or at link-local addresses alike;
 //   - so neither other projects' pods nor the services of the site, nor the cluster's own API server, can be reached. Who

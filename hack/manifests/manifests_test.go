@@ -112,39 +112,55 @@ func TestChartInstallsGatewayAlike(t *testing.T) {
 }
 
 // pages are values with which the chart installs what leads to the pages of jobs.
-func pages(domain string) map[string]any {
+func pages(domain string, forwardAuth bool) map[string]any {
 	front := maps.Clone(gateway["gateway"].(map[string]any))
-	front["jobPages"] = map[string]any{"domain": domain, "proxyToken": strings.Repeat("t", 32)}
+	front["jobPages"] = map[string]any{"domain": domain}
+	if forwardAuth {
+		front["jobPages"] = map[string]any{"domain": domain, "forwardAuth": true, "proxyToken": strings.Repeat("t", 32)}
+	}
 	return map[string]any{"gateway": front}
 }
 
 // TestChartInstallsJobPagesAlike compares what the chart installs for the pages of jobs with config/job-pages.
 func TestChartInstallsJobPagesAlike(t *testing.T) {
-	got, err := helm(t, pages("jobs.example.org"))
+	for name, forwardAuth := range map[string]bool{"by the gateway": false, "by the proxy": true} {
+		t.Run(name, func(t *testing.T) {
+			got, err := helm(t, pages("jobs.example.org", forwardAuth))
+			if err != nil {
+				t.Fatal(err)
+			}
+			wanted := kustomize(t, "job-pages")
+			if forwardAuth {
+				maps.Copy(wanted, kustomize(t, "job-pages/forward-auth"))
+			}
+			for name, object := range wanted {
+				want := strings.ReplaceAll(text(t, object.Object), "/TOKEN", "/"+strings.Repeat("t", 32))
+				if got[name] == nil {
+					t.Errorf("the chart lacks %s", name)
+					continue
+				}
+				if diff := cmp.Diff(want, text(t, withoutHelm(got[name].Object))); diff != "" {
+					t.Errorf("%s differs (-config/job-pages, +chart; `make generate` copies what they share):\n%s", name, diff)
+				}
+			}
+			config := text(t, got["/v1, Kind=ConfigMap soma-system/soma-gateway"].Object)
+			if !strings.Contains(config, "domain: jobs.example.org") || strings.Contains(config, "proxyTokenFile: /etc/soma/secrets/pages-proxy-token") != forwardAuth {
+				t.Errorf("the configuration is %s", config)
+			}
+			if asks := got["traefik.io/v1alpha1, Kind=Middleware soma-system/job-pages"] != nil; asks != forwardAuth {
+				t.Errorf("Traefik asks: %t", asks)
+			}
+		})
+	}
+	other, err := helm(t, pages("pages.example.net:8443", true))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, object := range kustomize(t, "job-pages") {
-		want := strings.ReplaceAll(text(t, object.Object), "/TOKEN", "/"+strings.Repeat("t", 32))
-		if got[name] == nil {
-			t.Errorf("the chart lacks %s", name)
-			continue
+	for name, want := range map[string]int{"job-pages": 1, "job-pages-gateway": 2} {
+		routes := text(t, other["traefik.io/v1alpha1, Kind=IngressRoute soma-system/"+name].Object)
+		if strings.Count(routes, `\.pages\.example\.net\.?$`) != want || strings.Contains(routes, "example.org") {
+			t.Errorf("the routes of another domain are %s", routes)
 		}
-		if diff := cmp.Diff(want, text(t, withoutHelm(got[name].Object))); diff != "" {
-			t.Errorf("%s differs (-config/job-pages, +chart; `make generate` copies what they share):\n%s", name, diff)
-		}
-	}
-	config := text(t, got["/v1, Kind=ConfigMap soma-system/soma-gateway"].Object)
-	if !strings.Contains(config, "domain: jobs.example.org") || !strings.Contains(config, "proxyTokenFile: /etc/soma/secrets/pages-proxy-token") {
-		t.Errorf("the configuration is %s", config)
-	}
-
-	other, err := helm(t, pages("pages.example.net:8443"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if routes := text(t, other["traefik.io/v1alpha1, Kind=IngressRoute soma-system/job-pages"].Object); strings.Count(routes, `\.pages\.example\.net\.?$`) != 3 || strings.Contains(routes, "jobs") && strings.Contains(routes, "example.org") {
-		t.Errorf("the routes of another domain are %s", routes)
 	}
 }
 
@@ -175,10 +191,10 @@ func TestChartValues(t *testing.T) {
 			wantObjects: []string{"/v1, Kind=Secret soma-system/soma-gateway", "/v1, Kind=ConfigMap soma-system/soma-gateway"},
 		},
 		"pages of jobs": {
-			values:      pages("jobs.example.org"),
-			wantObjects: []string{"traefik.io/v1alpha1, Kind=Middleware soma-system/job-pages"},
+			values:      pages("jobs.example.org", false),
+			wantObjects: []string{"traefik.io/v1alpha1, Kind=IngressRoute soma-system/job-pages"},
 		},
-		"pages below no domain":         {values: pages("https://jobs.example.org"), wantError: "domain"},
+		"pages below no domain":         {values: pages("https://jobs.example.org", false), wantError: "domain"},
 		"a gateway without an address":  {values: map[string]any{"gateway": map[string]any{"enabled": true}}, wantError: "externalURL"},
 		"a value that does not exist":   {values: map[string]any{"replicaCount": 3}, wantError: "replicaCount"},
 		"a negative number of replicas": {values: map[string]any{"manager": map[string]any{"replicas": -1}}, wantError: "replicas"},
@@ -243,7 +259,7 @@ func TestManifestsAreValid(t *testing.T) {
 		}
 	}
 	decoder := serializer.NewCodecFactory(known, serializer.EnableStrict).UniversalDeserializer()
-	for _, folder := range []string{"default", "gateway", "job-pages", "cert-manager", "prometheus", "argocd"} {
+	for _, folder := range []string{"default", "gateway", "job-pages", "job-pages/forward-auth", "cert-manager", "prometheus", "argocd"} {
 		for name, object := range kustomize(t, folder) {
 			switch object.GroupVersionKind().Group {
 			case "monitoring.coreos.com", "cert-manager.io", "traefik.io", "platform.soma.dev":

@@ -60,14 +60,14 @@ type Config struct {
 	JobPages *JobPages `json:"jobPages,omitempty"`
 }
 
-// JobPages is how people come to see the pages that jobs serve: by a proxy that asks the gateway before each request.
+// JobPages is how people come to see the pages that jobs serve: through the gateway, or by a proxy that asks it before each request.
 type JobPages struct {
 	// Domain below which the hosts of pages are, as the Cluster has it in spec.jobPages.
 	Domain string `json:"domain"`
+	// ProxyTokenFile has what a proxy shows in the address at which it asks: 32 characters at least. Without it none asks.
+	ProxyTokenFile string `json:"proxyTokenFile,omitempty"`
 	// BindAddress is where the proxy asks, and nobody else is to reach. ":8444" by default.
 	BindAddress string `json:"bindAddress,omitempty"`
-	// ProxyTokenFile has what the proxy shows in the address at which it asks: 32 characters at least.
-	ProxyTokenFile string `json:"proxyTokenFile"`
 	// AssertionKeyFile has the key with which jobs are told who asks: 32 bytes in base64, the seed of a key of Ed25519.
 	AssertionKeyFile string `json:"assertionKeyFile"`
 	// ClusterDomain is what the names of Services of the cluster end with. "cluster.local" by default.
@@ -207,8 +207,8 @@ func (c *Config) validate() error {
 	if len(c.Issuers) == 0 || len(c.Issuers) > maxIssuers {
 		wrong = append(wrong, fmt.Errorf("issuers must have from 1 to %d identity providers", maxIssuers))
 	}
-	if p := c.JobPages; p != nil && (p.Domain == "" || p.ProxyTokenFile == "" || p.AssertionKeyFile == "") {
-		wrong = append(wrong, errors.New("jobPages must have a domain, a proxyTokenFile and an assertionKeyFile"))
+	if p := c.JobPages; p != nil && (p.Domain == "" || p.AssertionKeyFile == "") {
+		wrong = append(wrong, errors.New("jobPages must have a domain and an assertionKeyFile"))
 	}
 	if p := c.JobPages; p != nil && len(validation.IsDNS1123Subdomain(p.ClusterDomain)) > 0 {
 		wrong = append(wrong, fmt.Errorf("jobPages.clusterDomain %q must be what names of Services end with, cluster.local for instance", p.ClusterDomain))
@@ -266,8 +266,11 @@ func (i *Issuer) validate() error {
 	return errors.Join(wrong...)
 }
 
-// ProxyToken is what the proxy shows.
+// ProxyToken is what the proxy shows; empty where none asks.
 func (p *JobPages) ProxyToken() (string, error) {
+	if p.ProxyTokenFile == "" {
+		return "", nil
+	}
 	text, err := readBounded(p.ProxyTokenFile)
 	if err != nil {
 		return "", fmt.Errorf("read the proxy's token: %w", err)

@@ -29,6 +29,17 @@ func TestParse(t *testing.T) {
 	}
 }
 
+// Where no proxy asks, it has no token.
+func TestPagesThatNoProxyCarries(t *testing.T) {
+	c, err := Parse([]byte(good + "jobPages: {domain: jobs.example.org, assertionKeyFile: /key}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if token, err := c.JobPages.ProxyToken(); token != "" || err != nil {
+		t.Errorf("%q: %v", token, err)
+	}
+}
+
 func TestParseRefuses(t *testing.T) {
 	tests := map[string]struct{ old, new, want string }{
 		"what it does not know":            {"keysFile", "keyFile", "keyFile"},
@@ -49,6 +60,7 @@ func TestParseRefuses(t *testing.T) {
 		"idle for longer":                  {"keysFile", "sessionLifetime: 1h\nsessionIdle: 2h\nkeysFile", "sessionIdle"},
 		"scopes with spaces":               {"clientID: soma,", "clientID: soma, scopes: ['a b'],", "scopes"},
 		"no keys":                          {"keysFile: /keys", "", "keysFile"},
+		"pages below no domain":            {"keysFile", "jobPages: {assertionKeyFile: /key}\nkeysFile", "jobPages"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -30,17 +30,14 @@ func (s *Service) Has(host string) bool {
 	return strings.Contains("."+strings.TrimLeft(strings.ToLower(host), "["), "."+domain)
 }
 
-// Handler answers what comes to the gateway by a host of pages: where a browser comes back from signing in, and requests that
-// the proxy leaves to the gateway because they can stay open.
+// Handler answers what comes to the gateway by a host of pages: where a browser comes back from signing in, and all that goes
+// through to jobs.
 func (s *Service) Handler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch path := r.URL.Path; {
-		case path == ownPath+"enter" && r.Method == http.MethodGet:
+		if r.URL.Path == ownPath+"enter" && r.Method == http.MethodGet {
 			s.comeBack(w, r)
-		case path == notTherePath:
-			s.notThere(w, r)
-		default:
-			s.through(w, r)
+			return
 		}
+		s.through(w, r)
 	})
 }

@@ -43,16 +43,22 @@ func readAsked(r *http.Request) (asked, bool) {
 	return a, true
 }
 
-// askedHere is a request of a client that comes to the gateway itself. Who sends it stands behind the proxy: what comes for one
-// page is reckoned together.
+// askedHere is a request of a client that comes to the gateway itself. Who sends it stands behind the proxy, and has no address here:
+// what comes for one page is reckoned together.
 func askedHere(r *http.Request) asked {
-	return asked{host: r.Host, method: r.Method, uri: r.RequestURI, header: r.Header, source: r.Host}
+	source, _, _ := strings.Cut(r.Host, ":")
+	return asked{host: r.Host, method: r.Method, uri: r.RequestURI, header: r.Header, source: source}
 }
 
 // upgrades reports whether the client wants another protocol on its connection, a WebSocket for instance. The proxy may have
 // taken Connection and Upgrade out of its own question; a browser says it in Sec-Fetch-Mode as well.
 func (a asked) upgrades() bool {
 	return a.header.Get("Upgrade") != "" || strings.EqualFold(a.header.Get("Sec-Fetch-Mode"), "websocket") || a.header.Get("Sec-Websocket-Key") != ""
+}
+
+// events reports whether the client asks for a stream of events.
+func (a asked) events() bool {
+	return strings.Contains(strings.ToLower(strings.Join(a.header["Accept"], ",")), "text/event-stream")
 }
 
 // navigation reports whether a browser goes to the page as such: only then does it help to send it elsewhere.

@@ -90,12 +90,9 @@ func (s *Service) refuse(w http.ResponseWriter, j judged) {
 	}
 }
 
-// notThere says that the page of a job that runs is not there yet: the proxy learns of it a moment after the job started.
-func (s *Service) notThere(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Retry-After", strconv.Itoa(retrySeconds))
-	s.show(w, http.StatusServiceUnavailable, asked{method: r.Method, header: r.Header}.navigation(), message{
-		Title: "The page is not there yet", Text: "The job runs, and does not answer yet. This page looks again every few seconds.", Refresh: retrySeconds,
-	})
+// notThere says that a job runs and does not listen: it may have started a moment ago.
+var notThere = message{
+	Title: "The page is not there yet", Text: "The job runs, and does not answer yet. This page looks again every few seconds.", Refresh: retrySeconds,
 }
 
 // waitingFor says why the page of a job is not there.

@@ -28,8 +28,6 @@ const (
 	// it comes back with it.
 	enterPath = "/job-pages/enter"
 	ownPath   = "/.soma/"
-	// notTherePath is where the proxy takes who may see a page to which no Ingress leads, or not yet.
-	notTherePath = ownPath + "not-there"
 
 	// minProxyToken is the least length of the proxy's token.
 	minProxyToken = 32
@@ -58,13 +56,13 @@ type Rights interface {
 	Tree(user string) *access.Tree
 }
 
-// Options are what the pages of jobs need. All are required.
+// Options are what the pages of jobs need. All but the proxy's token are required.
 type Options struct {
 	// Domain below which the hosts of pages are, with a port where it is not that of https.
 	Domain string
 	// Gateway is the address of the gateway: https, a host, perhaps a port. SignInPath is where people sign in on it.
 	Gateway, SignInPath string
-	// ProxyToken is known to the proxy alone.
+	// ProxyToken is known to the proxy alone that asks before each request. Without one none may ask.
 	ProxyToken string
 
 	Authenticator caller.Authenticator
@@ -96,12 +94,12 @@ func New(o Options) (*Service, error) {
 	switch {
 	case o.Domain == "" || strings.ToLower(o.Domain) != o.Domain:
 		return nil, errors.New("job pages: the domain is missing, or not in lower case")
-	case len(o.ProxyToken) < minProxyToken:
+	case o.ProxyToken != "" && len(o.ProxyToken) < minProxyToken:
 		return nil, errors.New("job pages: the proxy's token has fewer than 32 characters")
 	case o.ClusterDomain == "" || o.Authenticator == nil || o.Rights == nil || o.Pages == nil || o.Keys == nil || o.Signer == nil || o.Dial == nil || o.Audit == nil || o.Clock == nil:
 		return nil, errors.New("job pages: something that is required is missing")
 	}
-	s := &Service{Options: o, token: sha256.Sum256([]byte(o.ProxyToken)), visits: newVisits(), open: stream.NewOpen[*visitor](maxOpen, maxOpen)}
+	s := &Service{Options: o, token: sha256.Sum256([]byte(o.ProxyToken)), visits: newVisits(), open: stream.NewOpen[*visitor](maxStreams, maxRequests)}
 	// What a browser is sent to must not lie below the domain of pages, or a page could be taken for the gateway.
 	gateway, err := url.Parse(o.Gateway)
 	if err != nil || s.Has(gateway.Host) {
@@ -127,7 +125,7 @@ func (s *Service) Auth() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		token, ours := strings.CutPrefix(r.URL.Path, AuthPath)
 		sum := sha256.Sum256([]byte(token))
-		if !ours || subtle.ConstantTimeCompare(sum[:], s.token[:]) != 1 {
+		if !ours || s.ProxyToken == "" || subtle.ConstantTimeCompare(sum[:], s.token[:]) != 1 {
 			http.Error(w, "only the proxy may ask", http.StatusForbidden)
 			return
 		}

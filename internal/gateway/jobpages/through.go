@@ -21,15 +21,19 @@ import (
 )
 
 const (
-	// maxOpen is how many requests may go through the gateway at a time of one caller, or to one page of callers unknown.
-	maxOpen = 250
+	// maxStreams is how many streams one caller may have open at a time, and maxRequests how many other requests under way: a
+	// browser has up to some hundred of each page that it loads. Callers unknown are reckoned together, by page.
+	maxStreams, maxRequests = 250, 500
 	// recheckInterval is how often it is asked again whether what goes through may.
 	recheckInterval = 2 * time.Second
 
 	dialTimeout = 10 * time.Second
-	// headerTimeout is how long a job may take to begin an answer, and maxHeader how much may be in its header.
-	headerTimeout = 5 * time.Minute
-	maxHeader     = 256 << 10
+	// jobTimeout is how long a job may take to take more of what it is sent, and to begin its answer, and maxHeader how much may be
+	// in that one's header.
+	jobTimeout = 5 * time.Minute
+	maxHeader  = 256 << 10
+	// continueTimeout is how long a job may take to say that it wants the body of a request that asks whether to send it.
+	continueTimeout = time.Second
 )
 
 // What ends a request on its way. Its context has it as its cause.
@@ -37,6 +41,9 @@ var (
 	errRevoked  = errors.New("the page may not be seen any more, or its job has ended")
 	errStopping = errors.New("the gateway stops")
 )
+
+// errNotThere says that a job was not reached.
+var errNotThere = errors.New("the job does not listen")
 
 // Dial makes a connection.
 type Dial func(ctx context.Context, network, address string) (net.Conn, error)
@@ -78,8 +85,8 @@ func (v *visitor) Owner() string {
 	return v.who.User
 }
 
-// Long is any: what goes through the gateway is what can stay open.
-func (v *visitor) Long() bool { return true }
+// Long tells what is meant to stay open. Any other answer can do so as well, and is asked about again like those.
+func (v *visitor) Long() bool { return v.request.upgrades() || v.request.events() }
 
 type visitorKey struct{}
 
@@ -88,7 +95,7 @@ func visitorOf(ctx context.Context) *visitor {
 	return v
 }
 
-// through lets a request through to the job itself, if the proxy would, and only for as long.
+// through lets a request through to the job if it may be, and only for as long.
 func (s *Service) through(w http.ResponseWriter, r *http.Request) {
 	now := s.Clock.Now()
 	v := &visitor{judged: s.judge(askedHere(r), now)}
@@ -117,7 +124,7 @@ func (s *Service) through(w http.ResponseWriter, r *http.Request) {
 	}
 	if !s.open.Add(v) {
 		w.Header().Set("Retry-After", "30")
-		s.say(w, http.StatusTooManyRequests, false, fmt.Sprintf("%d connections to pages are open: end some first.", maxOpen))
+		s.say(w, http.StatusTooManyRequests, false, v.tooMany())
 		return
 	}
 	defer s.open.Remove(v)
@@ -127,7 +134,15 @@ func (s *Service) through(w http.ResponseWriter, r *http.Request) {
 		s.refuse(w, v.judged)
 		return
 	}
-	s.reverse.ServeHTTP(tap, r.WithContext(ctx))
+	s.reverse.ServeHTTP(answered{tap}, r.WithContext(ctx))
+}
+
+// tooMany says that a caller has as much under way as may be.
+func (v *visitor) tooMany() string {
+	if v.Long() {
+		return fmt.Sprintf("%d streams of pages are open: end some first.", maxStreams)
+	}
+	return fmt.Sprintf("%d requests for pages are under way: wait for some first.", maxRequests)
 }
 
 // still reports whether a request would be let through now.
@@ -139,7 +154,8 @@ func (s *Service) still(v *visitor) bool {
 	return decide(question{Page: &page, Known: v.known, Tree: s.tree(v.who, v.known), Safe: true}) == allow
 }
 
-// Run ends what goes through the gateway once it may no longer, until the context ends.
+// Run ends what goes through the gateway once it may no longer, until the context ends. Streams then end with it; what else is under
+// way has the time that the gateway takes to stop.
 func (s *Service) Run(ctx context.Context) error {
 	ticker := s.Clock.NewTicker(recheckInterval)
 	defer ticker.Stop()
@@ -147,7 +163,9 @@ func (s *Service) Run(ctx context.Context) error {
 		select {
 		case <-ctx.Done():
 			for _, v := range s.open.Of() {
-				v.cut(errStopping)
+				if v.Long() {
+					v.cut(errStopping)
+				}
 			}
 			return nil
 		case <-ticker.C():
@@ -170,14 +188,43 @@ func (s *Service) newReverse() *httputil.ReverseProxy {
 	return &httputil.ReverseProxy{
 		Rewrite: s.rewrite,
 		Transport: &http.Transport{
-			DialContext: s.Dial, DisableKeepAlives: true, DisableCompression: true, ResponseHeaderTimeout: headerTimeout,
-			MaxResponseHeaderBytes: maxHeader,
+			DialContext: s.reach, DisableKeepAlives: true, DisableCompression: true, ResponseHeaderTimeout: jobTimeout,
+			ExpectContinueTimeout: continueTimeout, MaxResponseHeaderBytes: maxHeader,
+		},
+		// What upgrades is answered past the writer.
+		ModifyResponse: func(r *http.Response) error {
+			clean(r.Header)
+			return nil
 		},
 		FlushInterval: -1,
 		ErrorHandler:  s.failed,
 		// What it would say, clients bring about.
 		ErrorLog: log.New(io.Discard, "", 0),
 	}
+}
+
+// reach makes the connection to a job.
+func (s *Service) reach(ctx context.Context, network, address string) (net.Conn, error) {
+	conn, err := s.Dial(ctx, network, address)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", errNotThere, err)
+	}
+	return taken{conn, jobTimeout}, nil
+}
+
+// taken is a connection that fails where the other side takes nothing for some time: whoever sends it something may be gone
+// meanwhile, which nobody notices who does not read on.
+type taken struct {
+	net.Conn
+	within time.Duration
+}
+
+// Write writes.
+func (c taken) Write(data []byte) (int, error) {
+	if err := c.SetWriteDeadline(time.Now().Add(c.within)); err != nil {
+		return 0, err
+	}
+	return c.Conn.Write(data)
 }
 
 // rewrite makes the request at the job. It goes to the Service that the controller of jobs made for the job, whatever the
@@ -241,5 +288,9 @@ func (s *Service) failed(w http.ResponseWriter, r *http.Request, err error) {
 	}
 	s.Log.V(1).Info("a job did not answer", "job", v.page.name(), "why", err.Error())
 	w.Header().Set("Retry-After", strconv.Itoa(retrySeconds))
+	if errors.Is(err, errNotThere) {
+		s.show(w, http.StatusServiceUnavailable, v.request.navigation(), notThere)
+		return
+	}
 	s.say(w, http.StatusBadGateway, v.request.navigation(), "The job runs, but does not answer.")
 }

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
-	"errors"
 	"io"
 	"maps"
 	"net"
@@ -69,13 +68,11 @@ type served struct {
 	seen chan *http.Request
 }
 
-// serve serves it. The job's pages are /socket, which gives back what it is given, /events, which goes on without end, and
+// serve serves it before a job whose pages are /socket, which gives back what it is given, /events, which goes on without end, and
 // others, which give back the body.
 func serve(t *testing.T) *served {
 	t.Helper()
-	w := &served{world: newWorld(t), seen: make(chan *http.Request, 1000)}
-	job := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
-		w.seen <- r.Clone(r.Context()) // which names its trailers
+	return serveJob(t, http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
 		switch r.URL.Path {
 		case "/socket":
 			conn, err := (&websocket.Upgrader{CheckOrigin: func(*http.Request) bool { return true }}).Upgrade(rw, r, nil)
@@ -91,25 +88,40 @@ func serve(t *testing.T) *served {
 			}
 		case "/events":
 			rw.Header().Set("Content-Type", "text/event-stream")
-			block := "data: " + strings.Repeat("x", 1000) + "\n\n"
-			for r.Context().Err() == nil {
-				if _, err := io.WriteString(rw, block); err != nil {
-					return
-				}
-				_ = http.NewResponseController(rw).Flush()
-				if r.URL.RawQuery != "flood" {
-					select {
-					case <-r.Context().Done():
-					case <-time.After(10 * time.Millisecond):
-					}
-				}
-			}
+			endless(rw, r)
 		default:
 			body, err := io.ReadAll(r.Body)
 			if err == nil {
 				_, _ = rw.Write(body)
 			}
 		}
+	}))
+}
+
+// endless is an answer that goes on, and as fast as it is read where it is asked to flood.
+func endless(rw http.ResponseWriter, r *http.Request) {
+	block := "data: " + strings.Repeat("x", 1000) + "\n\n"
+	for r.Context().Err() == nil {
+		if _, err := io.WriteString(rw, block); err != nil {
+			return
+		}
+		_ = http.NewResponseController(rw).Flush()
+		if r.URL.RawQuery != "flood" {
+			select {
+			case <-r.Context().Done():
+			case <-time.After(10 * time.Millisecond):
+			}
+		}
+	}
+}
+
+// serveJob serves it before a job.
+func serveJob(t testing.TB, answers http.Handler) *served {
+	t.Helper()
+	w := &served{world: newWorld(t), seen: make(chan *http.Request, 1000)}
+	job := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		w.seen <- r.Clone(r.Context()) // which names its trailers
+		answers.ServeHTTP(rw, r)
 	}))
 	t.Cleanup(func() {
 		job.CloseClientConnections()
@@ -136,7 +148,7 @@ func serve(t *testing.T) *served {
 	return w
 }
 
-func eventually(t *testing.T, what string, holds func() bool) {
+func eventually(t testing.TB, what string, holds func() bool) {
 	t.Helper()
 	for deadline := time.Now().Add(patience); !holds(); time.Sleep(time.Millisecond) {
 		if time.Now().After(deadline) {
@@ -174,6 +186,9 @@ func (w *served) client(two bool) *http.Client {
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 }
+
+// secure begins TLS on a connection to the front.
+func (w *served) secure(conn net.Conn) *tls.Conn { return tls.Client(conn, w.config()) }
 
 func (w *served) socket(t *testing.T, header http.Header) (*websocket.Conn, *http.Response, error) {
 	t.Helper()
@@ -430,35 +445,6 @@ func TestTheGatewaysOwnReachesNoJob(t *testing.T) {
 	}
 }
 
-func TestTooMuchIsOpen(t *testing.T) {
-	w := serve(t)
-	for range maxOpen {
-		if !w.open.Add(&visitor{judged: judged{who: caller.Caller{User: "bob"}, known: true}, cut: func(error) {}}) {
-			t.Fatal("it is refused before the bound")
-		}
-	}
-	_, answer, _ := w.socket(t, http.Header{"Authorization": {"Bearer bob"}})
-	if answer == nil || answer.StatusCode != http.StatusTooManyRequests || answer.Header.Get("Retry-After") == "" {
-		t.Errorf("%v", answer)
-	}
-	w.guard.Lock()
-	w.rights["eve"] = may(access.Read)
-	w.guard.Unlock()
-	if _, _, err := w.socket(t, http.Header{"Authorization": {"Bearer eve"}}); err != nil {
-		t.Errorf("somebody else: %v", err)
-	}
-}
-
-func TestAJobThatDoesNotAnswer(t *testing.T) {
-	w := serve(t)
-	w.Dial = func(context.Context, string, string) (net.Conn, error) { return nil, errors.New("no route") }
-	w.reverse = w.newReverse()
-	_, answer, _ := w.socket(t, http.Header{"Authorization": {"Bearer bob"}})
-	if answer == nil || answer.StatusCode != http.StatusBadGateway {
-		t.Errorf("%v", answer)
-	}
-}
-
 func TestJobsAreAtNoAddressOfTheMachine(t *testing.T) {
 	for address, ok := range map[string]bool{
 		"10.244.0.10:8080": true, "192.168.1.2:80": true, "[fd00::1]:80": true, "8.8.8.8:80": true,
@@ -477,40 +463,6 @@ func TestJobsAreAtNoAddressOfTheMachine(t *testing.T) {
 	defer func() { _ = listener.Close() }()
 	if _, err := Dialer()(t.Context(), "tcp", listener.Addr().String()); err == nil || !strings.Contains(err.Error(), "is not the address of a job") {
 		t.Errorf("the machine itself is reached: %v", err)
-	}
-}
-
-// A host is of pages or of the gateway, never of both.
-func TestHas(t *testing.T) {
-	w := newWorld(t)
-	for host, want := range map[string]bool{
-		host: true, domain: true, "TRAIN--vision.Jobs.example.org": true, host + ":443": true, host + ".": true, host + ".:1": true, "a.b." + domain: true,
-		"." + domain: true, domain + ".": true, "x@y." + domain: true, "[" + host + "]:443": true, host + "/": true, host + ".evil.com": true, "soma.example.com": false, "": false, "not" + domain: false,
-		"127.0.0.1:8443": false, "[::1]:8443": false, "soma-gateway.soma-system.svc": false,
-	} {
-		if got := w.Has(host); got != want {
-			t.Errorf("%q: %t", host, got)
-		}
-	}
-	for _, gateway := range []string{"https://" + domain, "https://soma." + domain, "https://soma." + domain + ":8443"} {
-		o := w.Options
-		o.Gateway = gateway
-		if _, err := New(o); err == nil {
-			t.Errorf("the gateway is at %s", gateway)
-		}
-	}
-}
-
-// Whatever somebody tries with tokens, it is reckoned to where they are, as the proxy says.
-func TestSources(t *testing.T) {
-	for lines, want := range map[string]string{"192.0.2.1": "192.0.2.1:0", "10.0.0.1, 192.0.2.1": "192.0.2.1:0", "10.0.0.1|2001:db8::1": "[2001:db8::1]:0", "": ""} {
-		r := &http.Request{Header: http.Header{forwardedHost: {host}, forwardedMethod: {http.MethodGet}}}
-		if lines != "" {
-			r.Header[forwardedFor] = strings.Split(lines, "|")
-		}
-		if a, ok := readAsked(r); !ok || a.source != want {
-			t.Errorf("%q: %q", lines, a.source)
-		}
 	}
 }
 

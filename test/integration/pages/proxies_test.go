@@ -17,10 +17,15 @@ import (
 // proxy is one before the pages.
 type proxy struct {
 	name, address string
+	// asks: it asks the gateway before each request, and carries itself what is not meant to stay open.
+	asks bool
 }
 
-// The proxies, by what starts them.
-var proxies = map[string]func(*world) *proxy{"traefik": startTraefik, "caddy": startCaddy}
+// The proxies, by what starts them. Traefik leads to the gateway as config/job-pages says, and asks it as forward-auth there does.
+var proxies = map[string]func(*world) *proxy{"traefik": startTraefik, "traefik asks": startTraefikAsking, "caddy asks": startCaddy}
+
+// ingressPriority is that of jobs' Ingresses, by the annotations that docs/pages.md has for them.
+const ingressPriority = 1000002
 
 const traefikStatic = `
 global: {checkNewVersion: false, sendAnonymousUsage: false}
@@ -29,62 +34,6 @@ entryPoints:
   websecure: {address: "{{.Address}}"}
 providers:
   file: {filename: {{.Dynamic}}}
-`
-
-// What docs/pages.md says, in the words of Traefik's files. Routers of jobs are as Traefik makes them of an Ingress.
-const traefikDynamic = `
-http:
-  middlewares:
-    job-pages:
-      forwardAuth:
-        address: https://{{.Asked}}/job-pages/auth/{{.Token}}
-        tls: {ca: {{.CA}}}
-        trustForwardHeader: false
-        authResponseHeaders: [X-Soma-Assertion, Cookie, Authorization]
-        authResponseHeadersRegex: (?i)^x[-_]soma[-_]
-    job-pages-not-there:
-      replacePath: {path: /.soma/not-there}
-  routers:
-    job-pages:
-      entryPoints: [websecure]
-      rule: HostRegexp(` + "`{{.Hosts}}`) && PathPrefix(`/.soma/`)" + `
-      priority: 1000001
-      service: gateway
-      tls: {}
-    job-streams:
-      entryPoints: [websecure]
-      rule: HostRegexp(` + "`{{.Hosts}}`) && (HeaderRegexp(`Upgrade`, `.+`) || HeaderRegexp(`Accept`, `(?i)text/event-stream`))" + `
-      priority: 1000000
-      service: gateway
-      tls: {}
-    job-none:
-      entryPoints: [websecure]
-      rule: HostRegexp(` + "`{{.Hosts}}`)" + `
-      priority: 1
-      middlewares: [job-pages, job-pages-not-there]
-      service: gateway
-      tls: {}
-{{- range .Jobs}}
-    {{.Name}}:
-      entryPoints: [websecure]
-      rule: Host(` + "`{{.Host}}`) && PathPrefix(`/`)" + `
-      middlewares: [job-pages]
-      service: {{.Name}}
-      tls: {}
-{{- end}}
-  services:
-    gateway:
-      loadBalancer: {servers: [{url: "https://{{.Gateway}}"}], serversTransport: gateway}
-{{- range .Jobs}}
-    {{.Name}}:
-      loadBalancer: {servers: [{url: "http://{{.Address}}"}]}
-{{- end}}
-  serversTransports:
-    gateway: {rootCAs: [{{.CA}}], serverName: localhost}
-tls:
-  stores:
-    default:
-      defaultCertificate: {certFile: {{.Certificate}}, keyFile: {{.Key}}}
 `
 
 const caddyfile = `
@@ -107,20 +56,23 @@ const caddyfile = `
 		}
 	}
 }
+(kept) {
+	@own path /.soma/*
+	handle @own {
+		import gateway
+	}
+	@upgrades header Upgrade *
+	handle @upgrades {
+		import gateway
+	}
+	@events header_regexp Accept (?i)text/event-stream
+	handle @events {
+		import gateway
+	}
+}
 (page) {
 	route {
-		@own path /.soma/*
-		handle @own {
-			import gateway
-		}
-		@upgrades header Upgrade *
-		handle @upgrades {
-			import gateway
-		}
-		@events header_regexp Accept (?i)text/event-stream
-		handle @events {
-			import gateway
-		}
+		import kept
 		handle {
 			request_header -*soma*
 			forward_auth https://{{.Asked}} {
@@ -151,7 +103,19 @@ https://{{.Host}}:{{$.Port}} {
 https://*.jobs.example.org:{{.Port}} {
 	bind 127.0.0.1
 	tls {{.Certificate}} {{.Key}}
-	import page {{.Gateway}}
+	route {
+		import kept
+		handle {
+			forward_auth https://{{.Asked}} {
+				uri /job-pages/auth/{{.Token}}
+				transport http {
+					tls_trusted_ca_certs {{.CA}}
+					tls_server_name localhost
+				}
+			}
+			import gateway
+		}
+	}
 }
 `
 
@@ -168,7 +132,7 @@ func (w *world) start(name, program string, args func(folder string) []string, f
 	p := &proxy{name: name, address: fmt.Sprintf("127.0.0.1:%d", port)}
 	values := map[string]any{
 		"Address": p.address, "Port": port, "Dynamic": filepath.Join(folder, "dynamic.yaml"), "Asked": w.asked, "Token": proxyToken, "CA": w.CAFile,
-		"Gateway": w.gateway, "Certificate": w.CertificateFile, "Key": w.KeyFile, "Hosts": `^[a-z0-9-]+\.jobs\.example\.org\.?$`,
+		"Gateway": w.gateway, "Certificate": w.CertificateFile, "Key": w.KeyFile,
 	}
 	var jobs []proxiedJob
 	for job, u := range w.upstreams {
@@ -234,23 +198,15 @@ func (l *lines) String() string {
 	return strings.TrimSpace(l.text)
 }
 
-func startTraefik(w *world) *proxy {
-	w.t.Helper()
-	program := filepath.Join(os.Getenv("KUBEBUILDER_ASSETS"), "traefik")
-	if _, err := os.Stat(program); err != nil {
-		w.t.Fatalf("Traefik is not there: %v; `make devcluster` builds it", err)
-	}
-	return w.start("traefik", program, func(folder string) []string { return []string{"--configFile=" + filepath.Join(folder, "static.yaml")} },
-		map[string]string{"static.yaml": traefikStatic, "dynamic.yaml": traefikDynamic})
-}
-
 func startCaddy(w *world) *proxy {
 	w.t.Helper()
 	program, err := exec.LookPath("caddy")
 	if err != nil {
 		w.t.Fatal("caddy is not there: install Debian's package caddy, as `make up` does")
 	}
-	return w.start("caddy", program, func(folder string) []string {
+	p := w.start("caddy", program, func(folder string) []string {
 		return []string{"run", "--adapter", "caddyfile", "--config", filepath.Join(folder, "Caddyfile")}
 	}, map[string]string{"Caddyfile": caddyfile})
+	p.asks = true
+	return p
 }

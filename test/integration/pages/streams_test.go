@@ -24,7 +24,8 @@ func each(t *testing.T, test func(t *testing.T, w *world, p *proxy)) {
 	}
 }
 
-// open opens a WebSocket and events of a page, and returns what is closed when both have ended.
+// open opens a WebSocket and events of a page, and, where the gateway carries all, an answer that does not end, and returns what is
+// closed when they have ended.
 func (w *world) open(p *proxy, job string, header http.Header) (ended <-chan struct{}) {
 	w.t.Helper()
 	dialer := websocket.Dialer{
@@ -48,31 +49,48 @@ func (w *world) open(p *proxy, job string, header http.Header) (ended <-chan str
 	if _, data, err := conn.ReadMessage(); err != nil || string(data) != "hello" {
 		w.t.Fatalf("%q: %v", data, err)
 	}
-	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, "https://"+host(job)+"/events", nil)
-	if err != nil {
-		w.t.Fatal(err)
+	answers := []*bufio.Scanner{w.endless(p, job, "/events", with(header, "Accept", "text/event-stream"))}
+	if !p.asks {
+		answers = append(answers, w.endless(p, job, "/endless", header))
 	}
-	r.Header = header.Clone()
-	r.Header.Set("Accept", "text/event-stream")
-	events, err := w.client(p.address).Do(r)
-	if err != nil || events.StatusCode != http.StatusOK {
-		w.t.Fatalf("events of %s: %v, %v", job, events, err)
-	}
-	w.t.Cleanup(func() { _ = events.Body.Close() })
-	lines := bufio.NewScanner(events.Body)
-	if !lines.Scan() || lines.Text() != "data: x" {
-		w.t.Fatalf("the events begin with %q", lines.Text())
-	}
-	both := make(chan struct{})
+	all := make(chan struct{})
 	go func() {
-		defer close(both)
-		for lines.Scan() {
+		defer close(all)
+		for _, lines := range answers {
+			for lines.Scan() {
+			}
 		}
 		for err := error(nil); err == nil; {
 			_, _, err = conn.ReadMessage()
 		}
 	}()
-	return both
+	return all
+}
+
+func with(header http.Header, name, value string) http.Header {
+	header = header.Clone()
+	header.Set(name, value)
+	return header
+}
+
+// endless is an answer that goes on, of which something came.
+func (w *world) endless(p *proxy, job, path string, header http.Header) *bufio.Scanner {
+	w.t.Helper()
+	r, err := http.NewRequestWithContext(w.t.Context(), http.MethodGet, "https://"+host(job)+path, nil)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	r.Header = header
+	answer, err := w.client(p.address).Do(r)
+	if err != nil || answer.StatusCode != http.StatusOK {
+		w.t.Fatalf("%s of %s: %v, %v", path, job, answer, err)
+	}
+	w.t.Cleanup(func() { _ = answer.Body.Close() })
+	lines := bufio.NewScanner(answer.Body)
+	if !lines.Scan() || lines.Text() != "data: x" {
+		w.t.Fatalf("%s begins with %q", path, lines.Text())
+	}
+	return lines
 }
 
 // What is open ends with what it was begun by, whatever that is, and with nothing else.

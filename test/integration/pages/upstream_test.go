@@ -3,6 +3,7 @@ package pages_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -19,6 +20,8 @@ type upstream struct {
 	mu      sync.Mutex
 	got     bytes.Buffer
 	seen    []seen
+	// free ends what is stuck.
+	free chan struct{}
 }
 
 // seen is a request as a program reads it.
@@ -29,7 +32,7 @@ type seen struct {
 
 func newUpstream(t *testing.T) *upstream {
 	t.Helper()
-	u := &upstream{}
+	u := &upstream{free: make(chan struct{})}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -47,7 +50,8 @@ func newUpstream(t *testing.T) *upstream {
 	return u
 }
 
-// serve answers: /socket with what it is given, /events without end, others with a word.
+// serve answers: /socket with what it is given, /events and /endless without end, /stuck when it is freed, /upload with how much it was
+// given, others with a word, and with cookies.
 func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 	u.mu.Lock()
 	u.seen = append(u.seen, seen{r.URL.Path, r.Header.Clone()})
@@ -65,8 +69,10 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 				return
 			}
 		}
-	case "/events":
-		w.Header().Set("Content-Type", "text/event-stream")
+	case "/events", "/endless":
+		if r.URL.Path == "/events" {
+			w.Header().Set("Content-Type", "text/event-stream")
+		}
 		for r.Context().Err() == nil {
 			if _, err := io.WriteString(w, "data: x\n\n"); err != nil {
 				return
@@ -77,8 +83,14 @@ func (u *upstream) serve(w http.ResponseWriter, r *http.Request) {
 			case <-time.After(20 * time.Millisecond):
 			}
 		}
+	case "/stuck":
+		<-u.free
+	case "/upload":
+		n, _ := io.Copy(io.Discard, r.Body)
+		_, _ = fmt.Fprint(w, n)
 	default:
 		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header()["Set-Cookie"] = []string{"theirs=1", "all=1; Domain=" + domain, "__Host-soma-page=x; Path=/; Secure"}
 		_, _ = io.WriteString(w, "the job's own page\n")
 	}
 }
