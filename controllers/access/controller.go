@@ -26,6 +26,7 @@ import (
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/authority"
+	"github.com/soma-platform/soma/internal/platform/conditions"
 	"github.com/soma-platform/soma/internal/platform/watching"
 )
 
@@ -172,7 +173,8 @@ var ours = predicate.Funcs{
 
 func isOurs(object client.Object) bool { return object.GetLabels()[v1alpha1.LabelAccess] != "" }
 
-// placeChanged lets through the updates of projects that change whether and where something is bound.
+// placeChanged lets through the updates of projects that change whether and where something is bound, and those by which it is no
+// longer said that it is.
 func placeChanged(e event.UpdateEvent) bool {
 	before, ok := e.ObjectOld.(*v1alpha1.Project)
 	after, okToo := e.ObjectNew.(*v1alpha1.Project)
@@ -180,7 +182,9 @@ func placeChanged(e event.UpdateEvent) bool {
 		return false
 	}
 	was, is := before.Status.Namespace, after.Status.Namespace
-	return before.UID != after.UID || (was == nil) != (is == nil) || was != nil && *was != *is
+	unsaid := conditions.IsTrue(before.Status.Conditions, v1alpha1.ConditionAccessBound) &&
+		!conditions.IsTrue(after.Status.Conditions, v1alpha1.ConditionAccessBound)
+	return before.UID != after.UID || (was == nil) != (is == nil) || was != nil && *was != *is || unsaid
 }
 
 // ends lets through the update by which a namespace begins to end.

@@ -4,13 +4,10 @@ import (
 	"context"
 	"sync"
 	"time"
-
-	ctrl "sigs.k8s.io/controller-runtime"
-	"sigs.k8s.io/controller-runtime/pkg/reconcile"
 )
 
 // statusPatience is how long a status gives way: where something is bound all the time, statuses are written slowly and not never.
-const statusPatience = time.Second
+const statusPatience = 250 * time.Millisecond
 
 // precedence lets what people may do go before what is said of it in statuses: those are many after a start, all write to the same API
 // server, and nobody waits for them. It is safe for concurrent use.
@@ -55,13 +52,5 @@ func (p *precedence) giveWay(ctx context.Context) {
 	case <-idle:
 	case <-patience.C:
 	case <-ctx.Done():
-	}
-}
-
-// givingWay is a reconciler of statuses that lets what is being bound go first.
-func (r *Reconciler) givingWay(next reconcile.Func) reconcile.Func {
-	return func(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
-		r.precedence.giveWay(ctx)
-		return next(ctx, request)
 	}
 }

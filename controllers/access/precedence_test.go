@@ -6,24 +6,21 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-
-	ctrl "sigs.k8s.io/controller-runtime"
 )
 
 func TestStatusesGiveWayToBindings(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &Reconciler{}
+		var p precedence
 		var order []string
-		status := r.givingWay(func(context.Context, ctrl.Request) (ctrl.Result, error) {
-			order = append(order, "status")
-			return ctrl.Result{}, nil
-		})
 		write := func() {
-			go func() { _, _ = status(t.Context(), ctrl.Request{}) }()
+			go func() {
+				p.giveWay(t.Context())
+				order = append(order, "status")
+			}()
 			synctest.Wait()
 		}
 		write()
-		one, other := r.precedence.begin(), r.precedence.begin()
+		one, other := p.begin(), p.begin()
 		write()
 		order = append(order, "one is bound")
 		one()
@@ -41,16 +38,16 @@ func TestStatusesGiveWayToBindings(t *testing.T) {
 // Where something is bound all the time, statuses are written all the same.
 func TestStatusesAreNotHeldBackForEver(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		r := &Reconciler{}
-		defer r.precedence.begin()()
+		var p precedence
+		defer p.begin()()
 		began := time.Now()
-		r.precedence.giveWay(t.Context())
+		p.giveWay(t.Context())
 		if waited := time.Since(began); waited != statusPatience {
 			t.Errorf("a status waited %s, want %s", waited, statusPatience)
 		}
 		ended, end := context.WithCancel(t.Context())
 		end()
-		r.precedence.giveWay(ended)
+		p.giveWay(ended)
 		if waited := time.Since(began); waited != statusPatience {
 			t.Error("a status is waited with after the manager's end")
 		}

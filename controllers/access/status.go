@@ -71,7 +71,7 @@ func (r *Reconciler) setUpStatus(mgr ctrl.Manager) error {
 		Named("access-role").
 		For(&v1alpha1.Role{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(&r.roles).
-		Complete(r.givingWay(r.reconcileRole))
+		Complete(reconcile.Func(r.reconcileRole))
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (r *Reconciler) setUpStatus(mgr ctrl.Manager) error {
 		For(&v1alpha1.User{}, builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		WatchesRawSource(&r.users).
 		WithOptions(controller.Options{MaxConcurrentReconciles: statusWorkers}).
-		Complete(r.givingWay(r.reconcileUser))
+		Complete(reconcile.Func(r.reconcileUser))
 	if err != nil {
 		return err
 	}
@@ -94,7 +94,7 @@ func (r *Reconciler) setUpStatus(mgr ctrl.Manager) error {
 		Watches(&v1alpha1.Job{}, handler.EnqueueRequestsFromMapFunc(r.grantsOf(access.Job)), builder.WithPredicates(watching.ComesOrGoes)).
 		WatchesMetadata(secrets, handler.EnqueueRequestsFromMapFunc(r.grantsOf(access.Secret)), builder.WithPredicates(watching.ComesOrGoes)).
 		WithOptions(controller.Options{MaxConcurrentReconciles: statusWorkers}).
-		Complete(r.givingWay(r.reconcileGrant))
+		Complete(reconcile.Func(r.reconcileGrant))
 }
 
 // told passes on what changed to those who say how things stand.
@@ -157,6 +157,7 @@ func (r *Reconciler) grantsOf(scheme access.Scheme) handler.MapFunc {
 }
 
 func (r *Reconciler) reconcileRole(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	r.precedence.giveWay(ctx)
 	role := &v1alpha1.Role{}
 	if err := r.Client.Get(ctx, request.NamespacedName, role); err != nil || role.DeletionTimestamp != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
@@ -191,6 +192,7 @@ func (r *Reconciler) reconcileUser(ctx context.Context, request ctrl.Request) (c
 	if user.DeletionTimestamp != nil {
 		return r.deleteUser(ctx, user)
 	}
+	r.precedence.giveWay(ctx)
 	if _, err := patch.Finalizers(ctx, r.Client, user, []string{v1alpha1.FinalizerAccess}, nil); err != nil {
 		return patch.Result(err)
 	}
@@ -221,6 +223,7 @@ func factsOfUser(d *access.Directory, user *v1alpha1.User) userFacts {
 }
 
 func (r *Reconciler) reconcileGrant(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	r.precedence.giveWay(ctx)
 	grant := &v1alpha1.Grant{}
 	if err := r.Client.Get(ctx, request.NamespacedName, grant); err != nil || grant.DeletionTimestamp != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)

@@ -8,6 +8,7 @@ import (
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -145,6 +146,18 @@ var _ = Describe("A project", func() {
 		becomes(other, true, to("list", "jobs", project, ""))
 		harness.Stays(p)
 		Expect(p.ResourceVersion).To(Equal(version))
+	})
+
+	It("is Ready again where somebody took it out of its status that they can", func() {
+		p := &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: newProject("")}}
+		harness.Reaches(p, func(g Gomega, p *v1alpha1.Project) {
+			meta.RemoveStatusCondition(&p.Status.Conditions, v1alpha1.ConditionAccessBound)
+			g.Expect(harness.K8s.Status().Update(harness.Ctx, p)).To(Succeed())
+		})
+		harness.Reaches(p, func(g Gomega, p *v1alpha1.Project) {
+			harness.ExpectCondition(g, p, v1alpha1.ConditionAccessBound, "True", v1alpha1.ReasonAvailable)
+			harness.ExpectCondition(g, p, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
+		})
 	})
 
 	It("is Ready again when they can use them in the namespace that takes the place of one that was deleted", func() {
