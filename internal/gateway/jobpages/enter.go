@@ -58,12 +58,12 @@ func (s *Service) enter(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	page, there := s.Pages.ByLabel(name)
-	allowed := there && (page.public() || s.Rights.Tree(who.User).Allows(page.Target, access.Read))
-	s.recordVisit(who, host, page, allowed, r.RemoteAddr)
-	if !allowed {
+	if !there || !page.public() && !s.Rights.Tree(who.User).Allows(page.Target, access.Read) {
+		s.recordVisit(who, host, page, http.StatusNotFound, r.RemoteAddr)
 		s.say(w, http.StatusNotFound, true, absentMessage)
 		return
 	}
+	s.recordVisit(who, host, page, http.StatusOK, r.RemoteAddr)
 	v := visitOf(who)
 	v.Host, v.JobUID, v.Bind, v.Until = host, string(page.Job.UID), bind, s.Clock.Now().Add(codeLifetime)
 	code, err := v.seal(s.Keys, session.ForCode)

@@ -33,20 +33,21 @@ func newVisits() *limit.Limit { return limit.New(visitInterval, 1) }
 // recordAsked takes note of a request with a token, and of one that is refused to somebody who is known. That a browser looks was
 // recorded when it came by the gateway.
 func (s *Service) recordAsked(j judged) {
-	seen := j.answer == allow || j.answer == waiting
-	if !j.known || !seen && j.answer != absent || seen && j.who.Via == caller.ViaCookie {
+	code, told := map[answer]int{allow: http.StatusOK, waiting: http.StatusServiceUnavailable, absent: http.StatusNotFound}[j.answer]
+	if !j.known || !told || j.answer != absent && j.who.Via == caller.ViaCookie {
 		return
 	}
 	page := Page{}
 	if j.page != nil {
 		page = *j.page
 	}
-	s.recordVisit(j.who, j.request.host, page, seen, j.request.source)
+	s.recordVisit(j.who, j.request.host, page, code, j.request.source)
 }
 
-// recordVisit takes note that somebody looks at the page on a host, or that they may not, unless it is the same visit still. The page
-// is empty where there is none.
-func (s *Service) recordVisit(who caller.Caller, host string, page Page, allowed bool, source string) {
+// recordVisit takes note that somebody looks at the page on a host, or that they may not, which is the answer that there is none,
+// unless it is the same visit still. The page is empty where there is none.
+func (s *Service) recordVisit(who caller.Caller, host string, page Page, code int, source string) {
+	allowed := code != http.StatusNotFound
 	key, now := who.User+" "+who.Session+" "+host, s.Clock.Now()
 	if allowed {
 		key += " allowed"
@@ -56,10 +57,10 @@ func (s *Service) recordVisit(who caller.Caller, host string, page Page, allowed
 	}
 	one := audit.Record{
 		ID: uuid.New(), At: now, Verb: verbVisit, User: who.User, Session: who.Session, Via: string(who.Via), Path: "//" + host,
-		Issuer: who.Identity.Issuer, Subject: who.Identity.Subject, Allowed: allowed, Code: http.StatusOK,
+		Issuer: who.Identity.Issuer, Subject: who.Identity.Subject, Allowed: allowed, Code: code,
 	}
 	if !allowed {
-		one.Code, one.Reason = http.StatusNotFound, reasonHidden
+		one.Reason = reasonHidden
 	}
 	if page.Job != nil {
 		one.Group, one.Resource, one.Namespace, one.Name = v1alpha1.GroupVersion.Group, "jobs", page.Job.Namespace, page.Job.Name

@@ -97,5 +97,8 @@ func TestVisitsOfTokensAreRecorded(t *testing.T) {
 	if all := w.audit.all; len(all) != 2 || all[0].Path != "//none--vision."+domain || all[1].Source != "10.0.0.7" {
 		t.Errorf("it is recorded as %+v", all)
 	}
-	w.told(t, "other visits", "bob / token false 404Hidden", "bob vision/train token true 200")
+	w.page.Job.Status.Phase = "Pending"
+	w.clock.SetTime(noon.Add(2 * visitInterval))
+	w.ask(host, http.MethodGet, "/", http.Header{"Authorization": {"Bearer bob"}})
+	w.told(t, "other visits", "bob / token false 404Hidden", "bob vision/train token true 200", "bob vision/train token true 503")
 }
