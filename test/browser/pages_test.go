@@ -72,15 +72,15 @@ func TestPages(t *testing.T) {
 	})
 	step("and is taken back: what they have open ends, too", func() {
 		listen(bob)
-		g.Eventually(func() string { return bob.eval(`state()`) }).WithTimeout(patience).Should(Equal("ticks, ticks"))
+		g.Eventually(func() string { return bob.eval(`state()`) }).WithTimeout(patience).Should(Equal("ticks, ticks, ticks"))
 		bob.shot("shared")
 		token := bob.token()
 		alice.soma("acl", "revoke", "job/train", "bob")
 		began := time.Now()
 		g.Eventually(func() int { return w.get(w.page("train", "/"), token).status }).WithTimeout(revoked).Should(Equal(http.StatusNotFound))
 		t.Logf("the next request was refused after %v", time.Since(began).Round(time.Millisecond))
-		g.Eventually(func() string { return bob.eval(`state()`) }).WithTimeout(revoked).Should(Equal("ended, ended"))
-		t.Logf("the event stream and the WebSocket ended after %v", time.Since(began).Round(time.Millisecond))
+		g.Eventually(func() string { return bob.eval(`state()`) }).WithTimeout(revoked).Should(Equal("ended, ended, ended"))
+		t.Logf("the event stream, the WebSocket and a plain answer ended after %v", time.Since(began).Round(time.Millisecond))
 		_, text := bob.visit(w.page("train", "/"))
 		g.Expect(text).To(ContainSubstring(refused))
 		bob.shot("refused")
@@ -141,15 +141,19 @@ func asserts(t *testing.T, w *world, request, jobUID, user string) {
 	g.Expect(claims.Expiry.Time()).To(BeTemporally("<=", time.Now().Add(time.Minute+5*time.Second)))
 }
 
-// listen opens an event stream and a WebSocket on the page that a person looks at. There, state() says how they are.
+// listen opens an event stream, a WebSocket and a plain answer that does not end on the page that a person looks at. There, state()
+// says how they are.
 func listen(p *person) {
 	p.eval(`
-		var states = ["opens", "opens"];
+		var states = ["opens", "opens", "opens"];
 		var state = () => states.join(", ");
 		var events = new EventSource("/events"), socket = new WebSocket("wss://" + location.host + "/socket");
 		events.onmessage = () => states[0] = "ticks";
 		events.onerror = () => { states[0] = "ended"; events.close(); };
 		socket.onmessage = () => states[1] = "ticks";
 		socket.onclose = () => states[1] = "ended";
+		fetch("/endless").then(async (answer) => {
+			for (const reader = answer.body.getReader(); !(await reader.read()).done;) states[2] = "ticks";
+		}).catch(() => {}).then(() => states[2] = "ended");
 		state()`)
 }

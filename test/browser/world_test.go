@@ -202,7 +202,7 @@ func (p *person) serve(name string, flags ...string) {
 	p.soma(append(args, image, "--", "sh", "-c", `printf %s "$0" >/tmp/mirror; chmod +x /tmp/mirror; exec nc -ll -p 8080 -e /tmp/mirror`, mirror)...)
 }
 
-// mirror answers one request: with the request itself, or, at /events and /socket, with a stream that does not end.
+// mirror answers one request: with the request itself, or, at /events, /endless and /socket, with what does not end.
 const mirror = `#!/bin/sh
 cr=$(printf '\r')
 read -r method path version
@@ -218,6 +218,9 @@ case $path in
 /events)
   printf 'HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n'
   while printf 'data: tick\n\n'; do sleep 1; done ;;
+/endless)
+  printf 'HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\n'
+  while printf 'tick\n'; do sleep 1; done ;;
 /socket)
   accept=$(printf %s258EAFA5-E914-47DA-95CA-C5AB0DC85B11 "$key" | sha1sum | cut -d' ' -f1 | xxd -r -p | base64)
   printf 'HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n' "$accept"
