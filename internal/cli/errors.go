@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
+
+	"github.com/soma-platform/soma/internal/access"
+	"github.com/soma-platform/soma/internal/signin"
 )
 
 // apiError is an error of the API server in words for a person. The server's own error stays reachable for errors.Is.
@@ -31,7 +35,33 @@ func (a *app) explainError(err error, gvr schema.GroupVersionResource, namespace
 	if a.clients != nil {
 		server = a.clients.config.Host
 	}
+	if a.clients != nil && isRefusal(err) && a.lost(err, gvr, namespace, name) {
+		return &apiError{text: noProject(namespace, a.program), err: err}
+	}
 	return &apiError{text: describeError(err, gvr, namespace, name, a.program, server), err: err}
+}
+
+// isRefusal reports that one of Soma's users is refused something by the rights that they have.
+func isRefusal(err error) bool {
+	return apierrors.IsForbidden(err) && refusedRequest.MatchString(err.Error()) && strings.Contains(err.Error(), `User "`+access.UserPrefix)
+}
+
+// lost reports that something was refused in a project that is not there, or not for who asks. Of one thing to look at it is told
+// anyway that it is not there; and where it cannot be found out, it is as if the project were.
+func (a *app) lost(err error, gvr schema.GroupVersionResource, namespace, name string) bool {
+	if l, known := lackIn(err, gvr, namespace, name); namespace == "" || !known || l.reading() && name != "" {
+		return false
+	}
+	ctx, cancel := a.request(context.Background())
+	defer cancel()
+	_, err = a.clients.dynamic.Resource(projects).Get(ctx, namespace, metav1.GetOptions{})
+	return unseen(err)
+}
+
+// noProject says that the current project is not there, or not for who asks: whom to ask for a right in it is of no help.
+func noProject(name, program string) string {
+	return fmt.Sprintf("project %q does not exist, or you may not see it\n"+
+		"see your projects with \"%s project ls\", choose one with \"%s project use NAME\" or --project", name, program, program)
 }
 
 // unknownJob tells that a job has no object, and that the history, which may have its record, cannot be asked.
@@ -53,6 +83,9 @@ func describeError(err error, gvr schema.GroupVersionResource, namespace, name, 
 	var status apierrors.APIStatus
 	var requestError *url.Error
 	switch {
+	case !errors.As(err, &status) && strings.Contains(err.Error(), noCredentials):
+		// What it is says the command that was to give them, before.
+		return fmt.Sprintf("the kubeconfig gives no credentials for the cluster at %s\nsign in (\"%s login URL\"), or choose another user or context of the kubeconfig", server, program)
 	case errors.As(err, &requestError) && !errors.As(err, &status), errors.Is(err, context.DeadlineExceeded):
 		return fmt.Sprintf("the cluster at %s does not answer: %v\ncheck the server's address in the kubeconfig and your network", server, rootCause(err))
 	case !errors.As(err, &status):
@@ -61,7 +94,7 @@ func describeError(err error, gvr schema.GroupVersionResource, namespace, name, 
 	details := status.Status().Details
 	switch {
 	case apierrors.IsNotFound(err) && details != nil && details.Kind == "namespaces":
-		return fmt.Sprintf("project %q does not exist\nsee the projects with \"%s project ls\", choose one with \"%s project use NAME\" or --project", namespace, program, program)
+		return noProject(namespace, program)
 	case apierrors.IsNotFound(err) && details != nil && details.Name == "":
 		return fmt.Sprintf("the cluster at %s does not know the resource %s\nis Soma installed there? \"%s doctor\" looks", server, gvr.GroupResource(), program)
 	case apierrors.IsNotFound(err):
@@ -75,6 +108,8 @@ func describeError(err error, gvr schema.GroupVersionResource, namespace, name, 
 		return text
 	case apierrors.IsAlreadyExists(err):
 		return fmt.Sprintf("%s%s exists already\nchoose another name", what, where)
+	case apierrors.IsUnauthorized(err) && details != nil && slices.ContainsFunc(details.Causes, isBarred):
+		return fmt.Sprintf("the cluster at %s does not let you in: %s", server, status.Status().Message)
 	case apierrors.IsUnauthorized(err):
 		return fmt.Sprintf("the cluster at %s does not accept your credentials\nsign in again (\"%s login URL\"), or choose another user or context of the kubeconfig", server, program)
 	case apierrors.IsForbidden(err):
@@ -94,6 +129,12 @@ func describeError(err error, gvr schema.GroupVersionResource, namespace, name, 
 		return fmt.Sprintf("%s\n\"%s doctor\" looks for what is wrong", status.Status().Message, program)
 	}
 }
+
+// noCredentials is how the client says that the command which the kubeconfig names for credentials failed.
+const noCredentials = "getting credentials: "
+
+// isBarred reports that the credentials are good, and signing in again does not help: the gateway says what does.
+func isBarred(cause metav1.StatusCause) bool { return cause.Type == signin.CauseBarred }
 
 // admissionRefused is how the API server introduces what admission said.
 var admissionRefused = regexp.MustCompile(`^admission webhook "[^"]+" denied the request: `)

@@ -9,10 +9,12 @@ import (
 	"testing"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime/schema"
 	validation "k8s.io/apimachinery/pkg/util/validation/field"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/signin"
 )
 
 func TestDescribeError(t *testing.T) {
@@ -35,11 +37,16 @@ func TestDescribeError(t *testing.T) {
 				"spec.resources.gpu.count in body should be less than or equal to 64")}),
 			[]string{"  spec.resources.gpu.count: 100 should be at most 64"},
 		},
-		"no answer":  {&url.Error{Op: "Get", URL: "https://c", Err: errors.New("connection refused")}, []string{"https://cluster does not answer", "connection refused"}},
-		"too slow":   {context.DeadlineExceeded, []string{"does not answer"}},
-		"signed out": {apierrors.NewUnauthorized("who?"), []string{"does not accept your credentials"}},
-		"no manager": {apierrors.NewInternalError(errors.New(`failed calling webhook "jobs.platform.soma.dev": no endpoints`)), []string{"manager does not answer", "no endpoints", "try again"}},
-		"changed":    {apierrors.NewConflict(jobs.GroupResource(), "train", errors.New("old")), []string{"changed by somebody else", "try again"}},
+		"no answer": {&url.Error{Op: "Get", URL: "https://c", Err: errors.New("connection refused")}, []string{"https://cluster does not answer", "connection refused"}},
+		"too slow":  {context.DeadlineExceeded, []string{"does not answer"}},
+		"barred": {&apierrors.StatusError{ErrStatus: metav1.Status{
+			Reason: metav1.StatusReasonUnauthorized, Code: 401, Message: "no User has your identity, issuer \"i\" and subject \"s\": send both to an administrator, who can make one",
+			Details: &metav1.StatusDetails{Causes: []metav1.StatusCause{{Type: signin.CauseBarred}}},
+		}}, []string{"https://cluster does not let you in: no User has your identity", `subject "s"`, "administrator"}},
+		"not signed in": {&url.Error{Op: "Get", URL: "https://c", Err: errors.New("getting credentials: exec: executable soma failed with exit code 1")}, []string{"gives no credentials", "soma login"}},
+		"signed out":    {apierrors.NewUnauthorized("who?"), []string{"does not accept your credentials"}},
+		"no manager":    {apierrors.NewInternalError(errors.New(`failed calling webhook "jobs.platform.soma.dev": no endpoints`)), []string{"manager does not answer", "no endpoints", "try again"}},
+		"changed":       {apierrors.NewConflict(jobs.GroupResource(), "train", errors.New("old")), []string{"changed by somebody else", "try again"}},
 	}
 	admitted := apierrors.NewBadRequest(`admission webhook "grants.platform.soma.dev" denied the request: spec.uri: there is no job "train"`)
 	if got := describeError(admitted, jobs, "vision", "train", "soma", "https://cluster"); got != `refused: spec.uri: there is no job "train"` {

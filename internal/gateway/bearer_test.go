@@ -98,11 +98,45 @@ func TestIDToken(t *testing.T) {
 		}
 	})
 	t.Run("of nobody", func(t *testing.T) {
-		_, tokens := w.login(t, stranger)
+		found, tokens := w.login(t, stranger)
 		if who, status := w.whoami(t, w.browser(t), tokens.ID); status != http.StatusUnauthorized {
 			t.Errorf("a stranger is %q", who)
 		}
+		who := w.identity(stranger)
+		for _, want := range []string{"no User has your identity", who.Issuer, who.Subject, "to an administrator"} {
+			if _, err := signin.Who(t.Context(), found, tokens.ID); err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("a stranger is told %v, without %q", err, want)
+			}
+		}
 	})
+}
+
+// TestDisabledAreTold: who shows by what counts otherwise that they are a User who is disabled is told so. With what does not count
+// any more they are told what everybody is.
+func TestDisabledAreTold(t *testing.T) {
+	w := newWorld(t, nil)
+	w.user(t, bob)
+	found, ended := w.login(t, bob)
+	_, tokens := w.login(t, bob)
+	if err := signin.End(t.Context(), found, ended.ID); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the token does not count", func() bool {
+		_, err := signin.Who(t.Context(), found, ended.ID)
+		return err != nil
+	})
+	if err := signin.End(t.Context(), found, ended.ID); err != nil {
+		t.Errorf("a token that has ended is ended again: %v", err)
+	}
+	disabled := true
+	change(t, "bob", func(u *v1alpha1.User) { u.Spec.Disabled = &disabled })
+	for raw, want := range map[string]string{
+		tokens.ID: "the User bob is disabled", ended.ID: caller.ErrRefused.Error(), tokens.ID + "x": caller.ErrRefused.Error(),
+	} {
+		if _, err := signin.Who(t.Context(), found, raw); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("bob is told %v, not %q", err, want)
+		}
+	}
 }
 
 // TestForged: whatever is wrong with a token, the answer is the same.

@@ -19,6 +19,9 @@ import (
 // WellKnownPath is where a gateway tells how to sign in.
 const WellKnownPath = "/.well-known/soma"
 
+// CauseBarred is the cause, in the details of an answer of the gateway, for which somebody is not let in whose credentials are good.
+const CauseBarred = "Barred"
+
 const (
 	maxAnswer  = 1 << 20
 	askTimeout = 30 * time.Second
@@ -86,7 +89,12 @@ func Discover(ctx context.Context, gateway string, ca []byte) (*Discovery, error
 // Who asks a gateway who a token is from.
 func Who(ctx context.Context, d *Discovery, token string) (*Whoami, error) {
 	var who Whoami
-	if err := get(ctx, d.Gateway+"/whoami", token, []byte(d.CA), &who); err != nil {
+	err := get(ctx, d.Gateway+"/whoami", token, []byte(d.CA), &who)
+	var refused *refusal
+	switch {
+	case errors.As(err, &refused) && refused.code == http.StatusUnauthorized:
+		return nil, fmt.Errorf("%s does not let you in: %s", d.Gateway, refused.said)
+	case err != nil:
 		return nil, fmt.Errorf("ask %s who you are: %w", d.Gateway, err)
 	}
 	return &who, nil
@@ -162,10 +170,26 @@ func get(ctx context.Context, address, token string, ca []byte, into any) error 
 		return err
 	}
 	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("it answers %s: %.200s", response.Status, strings.TrimSpace(string(body)))
+		return &refusal{code: response.StatusCode, status: response.Status, said: shortened(body)}
 	}
 	if err := json.Unmarshal(body, into); err != nil {
 		return fmt.Errorf("it does not answer as a gateway of Soma: %w", err)
 	}
 	return nil
+}
+
+// maxSaid is how much is told of what a refusal says.
+const maxSaid = 1000
+
+// refusal is an answer that is not the one that was asked for.
+type refusal struct {
+	code         int
+	status, said string
+}
+
+func (r *refusal) Error() string { return strings.TrimSuffix("it answers "+r.status+": "+r.said, ": ") }
+
+// shortened is the beginning of what an answer says.
+func shortened(body []byte) string {
+	return strings.TrimSpace(string(body[:min(len(body), maxSaid)]))
 }

@@ -16,13 +16,17 @@ const SignOutPath = "/signout"
 // ErrNoRevocation says that an identity provider takes no token back.
 var ErrNoRevocation = errors.New("it does not offer to take tokens back before they end")
 
-// End has a gateway end a token, which counts no more then wherever there is a copy of it.
+// End has a gateway end a token, which counts no more then wherever there is a copy of it. One that does not count anyway needs no end.
 func End(ctx context.Context, d *Discovery, token string) error {
 	c, err := client([]byte(d.CA))
 	if err != nil {
 		return err
 	}
-	return post(ctx, c, d.Gateway+SignOutPath, "Bearer "+token, nil)
+	err = post(ctx, c, d.Gateway+SignOutPath, "Bearer "+token, nil)
+	if refused := (*refusal)(nil); errors.As(err, &refused) && refused.code == http.StatusUnauthorized {
+		return nil
+	}
+	return err
 }
 
 // Revoke has an identity provider take back what gets further tokens. The error is ErrNoRevocation where it does not offer that.
@@ -60,8 +64,8 @@ func post(ctx context.Context, c *http.Client, address, authorization string, fo
 	}
 	defer response.Body.Close() //nolint:errcheck // it was only read from
 	if response.StatusCode/100 != 2 {
-		said, _ := io.ReadAll(io.LimitReader(response.Body, 200)) // what can be read of why is told
-		return fmt.Errorf("it answers %s: %s", response.Status, strings.TrimSpace(string(said)))
+		said, _ := io.ReadAll(io.LimitReader(response.Body, maxSaid)) // what can be read of why is told
+		return &refusal{code: response.StatusCode, status: response.Status, said: shortened(said)}
 	}
 	return nil
 }

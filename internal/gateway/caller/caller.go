@@ -5,6 +5,7 @@ package caller
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"time"
 
@@ -62,6 +63,29 @@ var ErrNone = errors.New("no credentials")
 // ErrRefused is what a client is told of credentials that do not count, whatever is wrong with them. Why is in the log.
 var ErrRefused = errors.New("the credentials are not accepted: sign in again")
 
+// Barred is the error for credentials that are good and are their owner's, who may not come in all the same: it is told to them,
+// as it tells nothing but of themselves.
+type Barred struct {
+	// Why they may not, and what to Do about it.
+	Why, Do string
+}
+
+// Error says both.
+func (b *Barred) Error() string { return b.Why + ": " + b.Do }
+
+// Unknown is for an identity that no User has.
+func Unknown(identity v1alpha1.Identity) *Barred {
+	return &Barred{
+		Why: fmt.Sprintf("no User has your identity, issuer %q and subject %q", identity.Issuer, identity.Subject),
+		Do:  "send both to an administrator, who can make one",
+	}
+}
+
+// Inactive is for a User who is disabled or goes.
+func Inactive(user string) *Barred {
+	return &Barred{Why: fmt.Sprintf("the User %s is disabled or being deleted, or who answers for it is", user), Do: "ask an administrator"}
+}
+
 // ErrTooMany is what a client is told that tried too often with credentials that nobody could have given it.
 var ErrTooMany = errors.New("too many attempts that failed: wait a minute")
 
@@ -95,8 +119,8 @@ func RetryAfter(err error) int {
 
 // Authenticator finds the caller of a request.
 type Authenticator interface {
-	// Authenticate returns ErrNone where a request has no credentials, ErrRefused or ErrTooMany where they do not count, and
-	// ErrUnavailable or ErrUnreachable where that cannot be said. A request with a bearer token is judged by that alone: its cookies do not count.
+	// Authenticate returns ErrNone where a request has no credentials, ErrRefused or ErrTooMany where they do not count, a Barred
+	// where who has them may not come in, and ErrUnavailable or ErrUnreachable where that cannot be said. A request with a bearer token is judged by that alone: its cookies do not count.
 	Authenticate(r *http.Request) (Caller, error)
 	// StillValid reports whether what a caller opened who was found before may go on. Streams ask it again and again.
 	StillValid(c Caller) bool

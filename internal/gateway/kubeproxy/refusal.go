@@ -13,6 +13,7 @@ import (
 
 	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/gateway/caller"
+	"github.com/soma-platform/soma/internal/signin"
 )
 
 // Reason says in a word why the gateway refused a request or ended a stream. Records and metrics have it.
@@ -58,7 +59,8 @@ func badRequest(reason Reason, err error) *refusal {
 	return refuse(reason, http.StatusBadRequest, metav1.StatusReasonBadRequest, "%v", err)
 }
 
-// unauthenticated answers whoever is not known. All are told the same, whatever was wrong with what they came with.
+// unauthenticated answers whoever is not known. All are told the same, whatever was wrong with what they came with; but who came
+// with what is good, and is barred, is told that.
 func unauthenticated(err error) *refusal {
 	switch caller.Status(err) {
 	case http.StatusTooManyRequests:
@@ -66,6 +68,11 @@ func unauthenticated(err error) *refusal {
 	case http.StatusServiceUnavailable:
 		r := refuse(ReasonUpstream, http.StatusServiceUnavailable, metav1.StatusReasonServiceUnavailable, "%v", err)
 		r.status.Details = &metav1.StatusDetails{RetryAfterSeconds: int32(caller.RetryAfter(err))}
+		return r
+	}
+	if barred := (*caller.Barred)(nil); errors.As(err, &barred) {
+		r := refuse(ReasonUnauthenticated, http.StatusUnauthorized, metav1.StatusReasonUnauthorized, "%v", barred)
+		r.status.Details = &metav1.StatusDetails{Causes: []metav1.StatusCause{{Type: signin.CauseBarred, Message: barred.Why}}}
 		return r
 	}
 	if !errors.Is(err, caller.ErrNone) {

@@ -2,12 +2,27 @@ package kubeproxy
 
 import (
 	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"testing"
 
 	"github.com/soma-platform/soma/internal/gateway/caller"
+	"github.com/soma-platform/soma/internal/signin"
 )
+
+// Who is barred is told so, in words and in a cause for programs; whatever else is wrong with credentials nobody is told.
+func TestBarredAreTold(t *testing.T) {
+	barred := unauthenticated(fmt.Errorf("in the log: %w", caller.Inactive("alice"))).status
+	if barred.Message != "the User alice is disabled or being deleted, or who answers for it is: ask an administrator" ||
+		barred.Details == nil || len(barred.Details.Causes) != 1 || barred.Details.Causes[0].Type != signin.CauseBarred {
+		t.Errorf("%+v", barred)
+	}
+	other := unauthenticated(errors.New("what nobody is told")).status
+	if other.Message != caller.ErrRefused.Error() || other.Details != nil {
+		t.Errorf("%+v", other)
+	}
+}
 
 // Whom to tell to sign in again, and whom to come again.
 func TestUnauthenticated(t *testing.T) {
@@ -18,6 +33,7 @@ func TestUnauthenticated(t *testing.T) {
 		caller.ErrNone:                    {http.StatusUnauthorized, ""},
 		caller.ErrRefused:                 {http.StatusUnauthorized, ""},
 		errors.New("what nobody is told"): {http.StatusUnauthorized, ""},
+		caller.Inactive("alice"):          {http.StatusUnauthorized, ""},
 		caller.ErrTooMany:                 {http.StatusTooManyRequests, "60"},
 		caller.ErrUnavailable:             {http.StatusServiceUnavailable, "5"},
 		caller.ErrUnreachable:             {http.StatusServiceUnavailable, "5"},

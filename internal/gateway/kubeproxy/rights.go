@@ -112,7 +112,7 @@ var filtered = map[string]access.Scheme{
 	"users": access.User,
 }
 
-// filterFor finds whether a request is a list or watch of which the caller may see some, but not all.
+// filterFor finds whether a request is a list or watch of which the caller may not see all.
 func (p *Proxy) filterFor(c *caller.Caller, tree *access.Tree, a *attributes) *filter {
 	if !a.resource || a.Subresource != "" || a.Verb != "list" && a.Verb != "watch" || a.upgrade != "" || strings.HasPrefix(a.path, "/apis/"+a.Group+"/"+a.version+"/watch/") {
 		return nil
@@ -133,7 +133,11 @@ func (p *Proxy) filterFor(c *caller.Caller, tree *access.Tree, a *attributes) *f
 	all := a.Request
 	all.Name, all.Job = "", ""
 	target, level, known := p.requirement(all)
-	if !known || a.Namespace != "" && !p.placed(a) || tree.Allows(target, level) || tree.Level(target) < access.List {
+	if !known || tree.Allows(target, level) {
+		return nil
+	}
+	// Who sees nothing of a place that they name is refused, and of all there is shown that nothing of it is theirs.
+	if a.Namespace != "" && (!p.placed(a) || tree.Level(target) < access.List) {
 		return nil
 	}
 	return &filter{resource: a.Resource, group: a.Group, namespace: a.Namespace, scheme: scheme}

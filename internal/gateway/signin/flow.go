@@ -15,6 +15,7 @@ import (
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
+	"github.com/soma-platform/soma/internal/gateway/caller"
 	"github.com/soma-platform/soma/internal/gateway/limit"
 	"github.com/soma-platform/soma/internal/gateway/provider"
 	"github.com/soma-platform/soma/internal/gateway/session"
@@ -159,7 +160,11 @@ func (s *Service) finish(ctx context.Context, w http.ResponseWriter, r *http.Req
 	if err := s.refusal(c); err != nil {
 		s.log.Info("sign-in refused", "why", err.Error(), "user", user.Name, "remote", limit.Remote(r))
 		s.refused(r, verbSignIn, claims.Identity, user.Name, http.StatusForbidden, reasonUser, err.Error())
-		s.fail(w, http.StatusForbidden, "You cannot sign in", err.Error()+". Ask an administrator.")
+		why := err.Error()
+		if barred := (*caller.Barred)(nil); errors.As(err, &barred) {
+			why = barred.Why
+		}
+		s.fail(w, http.StatusForbidden, "You cannot sign in", why+". Ask an administrator.")
 		return
 	}
 	if claims.MoreGroups > 0 {

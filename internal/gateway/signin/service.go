@@ -122,6 +122,9 @@ func (s *Service) Authenticate(r *http.Request) (caller.Caller, error) {
 	}
 	s.log.Info("credentials refused", "why", err.Error(), "user", found.User, "via", found.Via, "remote", limit.Remote(r))
 	s.recordCaller(r, verbAuthenticate, &found, false, http.StatusUnauthorized, reasonCredentials, err.Error())
+	if barred := (*caller.Barred)(nil); errors.As(err, &barred) {
+		return caller.Caller{}, barred
+	}
 	return caller.Caller{}, caller.ErrRefused
 }
 
@@ -228,7 +231,7 @@ func (s *Service) bearer(ctx context.Context, raw string) (found caller.Caller, 
 	found.Session = session.ID(found.StreamsEnd(), hashOf(signed)[:32])
 	user := s.byIdentity(claims.Identity)
 	if user == nil {
-		return found, fmt.Errorf("no User has the identity %q of %s", claims.Identity.Subject, claims.Identity.Issuer)
+		return found, caller.Unknown(claims.Identity)
 	}
 	found.User, found.UID = user.Name, string(user.UID)
 	return s.withGroups(ctx, found, user, &claims)

@@ -22,20 +22,30 @@ const tokenPrefix = "token:"
 func tokenName(hash string) string { return tokenPrefix + hash[:32] }
 
 // refusal says why a caller does not count at a time as users are by then: nil where they do. It is asked at every request,
-// and again and again for what is open.
+// and again and again for what is open. Only whose credentials count otherwise is told that they are barred.
 func refusal(d *access.Directory, c caller.Caller, now time.Time) error {
 	user := d.User(c.User)
 	switch {
 	case user == nil || string(user.UID) != c.UID:
 		return fmt.Errorf("there is no User %s, or it is another one by now", c.User)
-	case !d.Active(c.User):
-		return fmt.Errorf("the User %s is disabled or being deleted, or who answers for it is", c.User)
 	case !now.Before(c.ExpiresAt):
 		return errors.New("it has expired")
 	}
+	check := signInRefusal
 	if c.Via == caller.ViaToken {
-		return tokenRefusal(user, c)
+		check = tokenRefusal
 	}
+	if err := check(d, user, c); err != nil {
+		return err
+	}
+	if !d.Active(c.User) {
+		return caller.Inactive(c.User)
+	}
+	return nil
+}
+
+// signInRefusal says why a session or an ID token does not count that a person came with.
+func signInRefusal(d *access.Directory, user *v1alpha1.User, c caller.Caller) error {
 	if holder, found := d.ByIdentity(c.Identity); !found || holder != c.User {
 		return fmt.Errorf("the User %s does not have the identity any more, or not alone", c.User)
 	}
@@ -49,7 +59,7 @@ func refusal(d *access.Directory, c caller.Caller, now time.Time) error {
 }
 
 // tokenRefusal says why a token does not count that a service account came with.
-func tokenRefusal(user *v1alpha1.User, c caller.Caller) error {
+func tokenRefusal(_ *access.Directory, user *v1alpha1.User, c caller.Caller) error {
 	if user.Spec.NotBefore != nil {
 		// When a token was made is not known: with notBefore none counts.
 		return fmt.Errorf("the User %s has notBefore, with which none of its tokens counts: make new ones and remove it", user.Name)
