@@ -18,7 +18,8 @@ const (
 	// WriterSecret is the secret with the address of the database for the role that gateways write as, under the key url.
 	WriterSecret = "soma-audit"
 	urlKey       = "url"
-	// keepInterval is how often is looked whether all is as it should be, and keepPatience bounds one look.
+	// keepInterval is how often is looked whether all is as it should be, and keepPatience bounds each part of a look but a
+	// migration, which takes as long as the tables are large.
 	keepInterval = time.Minute
 	keepPatience = 30 * time.Second
 	// retryKeep is the time between two tries of what failed.
@@ -67,20 +68,37 @@ func (k *Keeper) Start(ctx context.Context) error {
 	return nil
 }
 
-// keep looks once. The secret has an address only once the role is there, so that no gateway begins without its log.
+// keep looks once.
 func (k *Keeper) keep(ctx context.Context, store *Store) error {
-	ctx, cancel := context.WithTimeout(ctx, keepPatience)
-	defer cancel()
-	var secret corev1.Secret
-	if err := k.Client.Get(ctx, k.Secret, &secret); err != nil {
-		if apierrors.IsNotFound(err) {
-			return nil
-		}
-		return fmt.Errorf("read the secret %s: %w", k.Secret, err)
+	secret, err := k.read(ctx)
+	if err != nil || secret == nil {
+		return err
 	}
 	if err := store.Migrate(ctx); err != nil {
 		return err
 	}
+	return k.keepWriter(ctx, store, secret)
+}
+
+// read reads the secret, if there is one.
+func (k *Keeper) read(ctx context.Context) (*corev1.Secret, error) {
+	ctx, cancel := context.WithTimeout(ctx, keepPatience)
+	defer cancel()
+	secret := &corev1.Secret{}
+	if err := k.Client.Get(ctx, k.Secret, secret); err != nil {
+		if apierrors.IsNotFound(err) {
+			return nil, nil
+		}
+		return nil, fmt.Errorf("read the secret %s: %w", k.Secret, err)
+	}
+	return secret, nil
+}
+
+// keepWriter keeps the role and its address. The secret has an address only once the role is there, so that no gateway begins
+// without its log.
+func (k *Keeper) keepWriter(ctx context.Context, store *Store, secret *corev1.Secret) error {
+	ctx, cancel := context.WithTimeout(ctx, keepPatience)
+	defer cancel()
 	if address := string(secret.Data[urlKey]); address != "" {
 		return store.EnsureWriter(ctx, address)
 	}
@@ -95,7 +113,7 @@ func (k *Keeper) keep(ctx context.Context, store *Store) error {
 		secret.Data = map[string][]byte{}
 	}
 	secret.Data[urlKey] = []byte(address)
-	if err := k.Client.Update(ctx, &secret); err != nil {
+	if err := k.Client.Update(ctx, secret); err != nil {
 		return fmt.Errorf("write the secret %s: %w", k.Secret, err)
 	}
 	k.Log.Info("Made the role that gateways write to the audit log as", "secret", k.Secret)
