@@ -184,7 +184,7 @@ func newWhoAmI(a *app) *cobra.Command {
 		Use: "whoami", Short: "Show who you are, and what you may do",
 		Long:    "Show who you are, and what you may do; with -o wide also why.",
 		Example: a.examples("whoami", "for people", "whoami -o name", "the name alone"),
-		Args:    cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args:    noArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := out.check(c); err != nil {
 				return err

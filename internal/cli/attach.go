@@ -55,7 +55,11 @@ func (a *app) attach(ctx context.Context, job *v1alpha1.Job, out io.Writer, opti
 	stop()
 	watcher.Wait()
 	if err != nil && !errors.Is(err, errGone) {
-		return last, errors.Join(err, reading.wait())
+		// What ended one ended the other, but where nobody reads the output any more.
+		if output, unread := reading.wait(), (*writeFailure)(nil); errors.As(output, &unread) {
+			err = errors.Join(err, output)
+		}
+		return last, err
 	}
 	if err == nil && watchError != nil && !errors.Is(watchError, context.Canceled) {
 		err = watchError

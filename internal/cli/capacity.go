@@ -36,7 +36,7 @@ func newCapacity(a *app) *cobra.Command {
 		Long: `See how many jobs of each preset could start now, of one replica each: as many as the nodes have room for and the
 project's quota lets start. What is kept for jobs that wait is not counted: "soma queue" lists them.`,
 		Example:           a.examples("capacity", "in the current project", "capacity --preset gpu-small -A", "of one preset, in all projects"),
-		Args:              cobra.NoArgs,
+		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := out.check(c); err != nil {

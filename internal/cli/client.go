@@ -161,7 +161,7 @@ func (a *app) get(ctx context.Context, gvr schema.GroupVersionResource, namespac
 	defer cancel()
 	object, err := c.dynamic.Resource(gvr).Namespace(namespace).Get(ctx, name, metav1.GetOptions{})
 	if err != nil {
-		return nil, a.explainError(err, gvr, namespace, name)
+		return nil, a.explainError(ctx, err, gvr, namespace, name)
 	}
 	return object, nil
 }
@@ -180,7 +180,7 @@ func (a *app) list(ctx context.Context, gvr schema.GroupVersionResource, namespa
 		}
 		page, err := a.listPage(ctx, c.dynamic.Resource(gvr).Namespace(namespace), options)
 		if err != nil {
-			return nil, a.explainError(err, gvr, namespace, "")
+			return nil, a.explainError(ctx, err, gvr, namespace, "")
 		}
 		all.Object = page.Object
 		all.Items = append(all.Items, page.Items...)
@@ -215,7 +215,7 @@ func (a *app) create(ctx context.Context, gvr schema.GroupVersionResource, names
 	}
 	made, err := c.dynamic.Resource(gvr).Namespace(namespace).Create(ctx, u, options)
 	if err != nil {
-		return nil, a.explainError(err, gvr, namespace, u.GetName())
+		return nil, a.explainError(ctx, err, gvr, namespace, u.GetName())
 	}
 	return made, nil
 }

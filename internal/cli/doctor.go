@@ -48,7 +48,7 @@ func newDoctor(a *app) *cobra.Command {
 		Long: `Look at everything on the way from this program to a running job: the kubeconfig, the cluster, Soma on it, the history,
 the current project and its quota, and the clusters that run jobs. Nothing is changed. The exit code is 1 where something
 is not well.`,
-		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args: noArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := out.check(c); err != nil {
 				return err

@@ -27,7 +27,7 @@ func (e *apiError) Error() string { return e.text }
 func (e *apiError) Unwrap() error { return e.err }
 
 // explainError says what failed, where and what to do.
-func (a *app) explainError(err error, gvr schema.GroupVersionResource, namespace, name string) error {
+func (a *app) explainError(ctx context.Context, err error, gvr schema.GroupVersionResource, namespace, name string) error {
 	if err == nil || errors.Is(err, context.Canceled) {
 		return err
 	}
@@ -35,7 +35,7 @@ func (a *app) explainError(err error, gvr schema.GroupVersionResource, namespace
 	if a.clients != nil {
 		server = a.clients.config.Host
 	}
-	if a.clients != nil && isRefusal(err) && a.lost(err, gvr, namespace, name) {
+	if a.clients != nil && isRefusal(err) && a.lost(ctx, err, gvr, namespace, name) {
 		return &apiError{text: noProject(namespace, a.program), err: err}
 	}
 	return &apiError{text: describeError(err, gvr, namespace, name, a.program, server), err: err}
@@ -48,11 +48,11 @@ func isRefusal(err error) bool {
 
 // lost reports that something was refused in a project that is not there, or not for who asks. Of one thing to look at it is told
 // anyway that it is not there; and where it cannot be found out, it is as if the project were.
-func (a *app) lost(err error, gvr schema.GroupVersionResource, namespace, name string) bool {
+func (a *app) lost(ctx context.Context, err error, gvr schema.GroupVersionResource, namespace, name string) bool {
 	if l, known := lackIn(err, gvr, namespace, name); namespace == "" || !known || l.reading() && name != "" {
 		return false
 	}
-	ctx, cancel := a.request(context.Background())
+	ctx, cancel := a.request(ctx)
 	defer cancel()
 	_, err = a.clients.dynamic.Resource(projects).Get(ctx, namespace, metav1.GetOptions{})
 	return unseen(err)

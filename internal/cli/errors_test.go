@@ -89,6 +89,7 @@ func TestMissingRights(t *testing.T) {
 		"a quota":      {refusedTo("get", "quotas", group, "research"), quotas, "", "research", []string{`quota "research" does not exist, or you may not see it (read on quota://research)`}},
 		"all users":    {refusedTo("list", "users", group, ""), users, "", "", []string{"missing read on user://", "ask an administrator"}},
 		"a project":    {refusedTo("delete", "projects", group, "vision"), projects, "", "vision", []string{"missing manage on project: in project vision"}},
+		"by a webhook": {apierrors.NewForbidden(users.GroupResource(), "x", errors.New(`admission webhook "users.platform.soma.dev" denied the request: you lack write on user://`)), users, "", "x", []string{"refused: you lack write on user://\nask an administrator"}},
 		"by admission": {apierrors.NewForbidden(grants.GroupResource(), "x", errors.New("you lack manage on job://local/acme/vision/train: to share it")), grants, "vision", "x", []string{"you lack manage on job://local/acme/vision/train"}},
 	}
 	for name, tt := range tests {

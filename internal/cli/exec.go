@@ -75,7 +75,7 @@ func (a *app) runningPod(ctx context.Context, name string, rank int32) (*v1alpha
 }
 
 func (a *app) exec(ctx context.Context, name string, rank int32, command []string, stdin, tty bool) error {
-	_, pod, err := a.runningPod(ctx, name, rank)
+	job, pod, err := a.runningPod(ctx, name, rank)
 	if err != nil {
 		return err
 	}
@@ -117,7 +117,7 @@ func (a *app) exec(ctx context.Context, name string, rank int32, command []strin
 	case err != nil && strings.Contains(err.Error(), "executable file not found"):
 		return &exitError{code: exitNoCommand, err: fmt.Errorf("the image of job %q has no command %q", name, command[0])}
 	case err != nil:
-		return fmt.Errorf("the command in job %q broke off: %w", name, err)
+		return a.brokeOff(ctx, job, v1alpha1.ActionWrite, fmt.Sprintf("the command in job %q", name), err)
 	}
 	return nil
 }

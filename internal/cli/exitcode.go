@@ -65,6 +65,22 @@ func usageArgs(check cobra.PositionalArgs) cobra.PositionalArgs {
 	}
 }
 
+// noArgs wants no arguments.
+func noArgs(_ *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return fmt.Errorf("%q is too much: it takes no arguments", args[0])
+	}
+	return nil
+}
+
+// atMostOneArg wants one argument or none.
+func atMostOneArg(_ *cobra.Command, args []string) error {
+	if len(args) > 1 {
+		return fmt.Errorf("at most one argument is wanted, not %d", len(args))
+	}
+	return nil
+}
+
 // neverRan are the reasons for which a job ends without its program having run.
 var neverRan = map[v1alpha1.JobReason]bool{
 	v1alpha1.JobReasonErrImagePull: true, v1alpha1.JobReasonImagePullBackOff: true, v1alpha1.JobReasonImageNotFound: true,

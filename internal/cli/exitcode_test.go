@@ -5,7 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"testing"
+
+	"github.com/spf13/cobra"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -93,6 +96,28 @@ func TestGoals(t *testing.T) {
 	for _, word := range []string{"", "ready", "condition=", "condition=Ready="} {
 		if _, err := parseGoal(word); err == nil {
 			t.Errorf("parseGoal(%q) accepts it", word)
+		}
+	}
+}
+
+// What is called wrongly ends with 2, whatever is wrong, and nothing is asked of a cluster.
+func TestUsage(t *testing.T) {
+	wrong := []string{
+		"frob", "--frob", "help-me", "login", "login http://soma.example", "logout http://soma.example", "auth token --gateway http://x",
+		"share job/a bob --read --write", "share job/a", "acl grant bob", "acl revoke", "can-i fly job/a", "user create bob", "service-account revoke ci",
+		"ps --limit many", "completion cmd", "status a b",
+	}
+	walk(newRoot(&app{program: "soma"}), func(c *cobra.Command) {
+		path := strings.TrimPrefix(c.CommandPath(), "soma")
+		wrong = append(wrong, path+" --frob")
+		if c.Args != nil {
+			wrong = append(wrong, path+" a b c --frob", path+" a b c d e -o")
+		}
+	})
+	for _, command := range wrong {
+		var out, said bytes.Buffer
+		if code := Main(append([]string{"soma"}, strings.Fields(command)...), strings.NewReader(""), &out, &said); code != exitUsage {
+			t.Errorf("soma %s: exit code %d, want 2: %s", command, code, said.String())
 		}
 	}
 }

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -49,6 +50,7 @@ func TestGoldenRights(t *testing.T) {
 	grantList := objectsOf(t, "Grant",
 		&v1alpha1.Grant{ObjectMeta: inVision("bob.read.job.train"), Spec: v1alpha1.GrantSpec{To: v1alpha1.Grantee{User: "bob"}, URI: "job:train", Action: "read", GrantedBy: "carol", ExpiresAt: &until}},
 		&v1alpha1.Grant{ObjectMeta: inVision("group.ml.project-reader"), Spec: v1alpha1.GrantSpec{To: v1alpha1.Grantee{Group: "ml"}, Role: "project-reader", GrantedBy: "ada"}},
+		&v1alpha1.Grant{ObjectMeta: inVision("eve.write.job"), Spec: v1alpha1.GrantSpec{To: v1alpha1.Grantee{User: "eve"}, URI: "job:", Action: "write", GrantedBy: "ada", ExpiresAt: &made}},
 	)
 	userList := objectsOf(t, "User",
 		&v1alpha1.User{ObjectMeta: named("carol"), Spec: v1alpha1.UserSpec{Type: "Person", DisplayName: "Carol", Email: "carol@example.com", Roles: []v1alpha1.HeldRole{{Role: "organization-manager", Organization: "acme"}}}},
@@ -89,6 +91,20 @@ func TestGoldenRights(t *testing.T) {
 		"who-can": func(a *app, out *output) error { return a.printHolders(holders, whole(holders), out) },
 		"whoami":  func(a *app, out *output) error { return a.printSelf(self, whole(self), out) },
 		"acl ls":  func(a *app, out *output) error { return grantListing().print(a.out, grantList, out, noon) },
+		"user get": func(a *app, _ *output) error {
+			carol := &v1alpha1.User{ObjectMeta: named("carol"), Spec: v1alpha1.UserSpec{
+				Type: "Person", DisplayName: "Carol", Email: "carol@example.com", Identities: []v1alpha1.Identity{{Issuer: "https://id.example", Subject: "8f1c"}},
+				Roles: []v1alpha1.HeldRole{{Role: "organization-manager", Organization: "acme"}, {Role: "auditor"}}, Delegates: []string{"ci"},
+			}, Status: v1alpha1.UserStatus{Groups: []string{"ml", "vision"}, LastSignIn: &made}}
+			service := &v1alpha1.User{ObjectMeta: named("ci"), Spec: v1alpha1.UserSpec{Type: "ServiceAccount", Owner: "carol", Disabled: new(true), NotBefore: &made, Tokens: []v1alpha1.Token{
+				{ID: "build", ExpiresAt: until, Scope: []v1alpha1.Permission{{URI: "job://local/acme/vision", Action: "write"}}}, {ID: "old", ExpiresAt: made},
+			}}}
+			for _, user := range []*v1alpha1.User{carol, service} {
+				a.printFields(a.out, userFields(user, []*v1alpha1.User{carol, service}, noon))
+				fmt.Fprintln(a.out)
+			}
+			return nil
+		},
 		"role ls": func(a *app, out *output) error { l := roleListing(); return l.print(a.out, roleList, out, noon) },
 		"user ls": func(a *app, out *output) error { l := userListing(); return l.print(a.out, userList, out, noon) },
 		"service-account ls": func(a *app, out *output) error {
@@ -113,7 +129,7 @@ func TestGoldenRights(t *testing.T) {
 		},
 	}
 	formats := map[string]string{"table": "", "wide": "wide", "json": "json", "yaml": "yaml", "name": "name", "jsonpath": "jsonpath={.kind}"}
-	peopleAlone := map[string]bool{"can-i": true, "role describe": true, "quota": true}
+	peopleAlone := map[string]bool{"user get": true, "can-i": true, "role describe": true, "quota": true}
 	for name, run := range commands {
 		for format, flag := range formats {
 			if peopleAlone[name] && flag != "" {
@@ -131,6 +147,32 @@ func TestGoldenRights(t *testing.T) {
 				}
 				golden(t, strings.ReplaceAll(name, " ", "-")+"."+format, out.Bytes())
 			})
+		}
+	}
+}
+
+// What is listed of a grant says whether it counts, by what Soma found and by the clock.
+func TestCountsText(t *testing.T) {
+	at := func(after time.Duration) *metav1.Time { return &metav1.Time{Time: noon.Add(after)} }
+	found := func(status metav1.ConditionStatus, reason string) []metav1.Condition {
+		return []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: status, Reason: reason}}
+	}
+	tests := map[string]struct {
+		expires    *metav1.Time
+		conditions []metav1.Condition
+		want       string
+	}{
+		"not looked at":       {nil, nil, ""},
+		"for ever":            {nil, found(metav1.ConditionTrue, v1alpha1.ReasonAvailable), "yes"},
+		"for a while":         {at(time.Hour), found(metav1.ConditionTrue, v1alpha1.ReasonAvailable), "yes"},
+		"over":                {at(-3 * time.Hour), found(metav1.ConditionFalse, v1alpha1.ReasonExpired), "no, ended 3h ago"},
+		"over, not told yet":  {at(0), found(metav1.ConditionTrue, v1alpha1.ReasonAvailable), "no, ended 0s ago"},
+		"of a role of no use": {nil, found(metav1.ConditionFalse, v1alpha1.ReasonGivesNothing), "no, GivesNothing"},
+	}
+	for name, test := range tests {
+		g := &v1alpha1.Grant{Spec: v1alpha1.GrantSpec{ExpiresAt: test.expires}, Status: v1alpha1.GrantStatus{Conditions: test.conditions}}
+		if got := countsText(g, noon); got != test.want {
+			t.Errorf("%s: %q, want %q", name, got, test.want)
 		}
 	}
 }

@@ -166,7 +166,7 @@ func (a *app) give(ctx context.Context, project string, spec v1alpha1.GrantSpec)
 	defer cancel()
 	options := metav1.PatchOptions{FieldValidation: metav1.FieldValidationStrict, FieldManager: "soma"}
 	u, err = a.clients.dynamic.Resource(grants).Namespace(project).Patch(ctx, grant.Name, types.MergePatchType, patch, options)
-	return u, givenChanged, a.explainError(err, grants, project, grant.Name)
+	return u, givenChanged, a.explainError(ctx, err, grants, project, grant.Name)
 }
 
 // grantText is what a grant says, for a person.
@@ -218,16 +218,30 @@ func (a *app) findGrants(ctx context.Context, project string, w *wanted) ([]stri
 	return names, nil
 }
 
-// revoke takes grants back.
-func (a *app) revoke(ctx context.Context, project string, names []string) error {
+// revoke takes grants back and, where that is wanted, waits until they count no more.
+func (a *app) revoke(ctx context.Context, project string, names []string, wait bool) error {
 	var all error
+	var gone []*v1alpha1.Grant
 	for _, name := range names {
+		grant := &v1alpha1.Grant{}
+		if u, err := a.get(ctx, grants, project, name); err == nil {
+			if there, err := decode[v1alpha1.Grant](u); err == nil {
+				grant = there
+			}
+		}
 		err := a.delete(ctx, grants, project, name)
 		if all = errors.Join(all, err); err == nil {
 			fmt.Fprintf(a.out, "%s taken back\n", name)
+			gone = append(gone, grant)
 		}
 	}
-	return all
+	for _, grant := range gone {
+		if wait && !a.ended(ctx, grant) {
+			fmt.Fprintf(a.err, "What was taken back counts no more %s.\n", soon)
+			break
+		}
+	}
+	return errors.Join(all, ctx.Err())
 }
 
 // delete removes one object.
@@ -238,7 +252,7 @@ func (a *app) delete(ctx context.Context, gvr schema.GroupVersionResource, names
 	}
 	ctx, cancel := a.request(ctx)
 	defer cancel()
-	return a.explainError(c.dynamic.Resource(gvr).Namespace(namespace).Delete(ctx, name, metav1.DeleteOptions{}), gvr, namespace, name)
+	return a.explainError(ctx, c.dynamic.Resource(gvr).Namespace(namespace).Delete(ctx, name, metav1.DeleteOptions{}), gvr, namespace, name)
 }
 
 // inProject is a command in a project, as it is to be typed.

@@ -27,7 +27,7 @@ type jobFlags struct {
 	maxRetries, replicas, httpPort   int32
 	scheduleTimeout, lifeSpan, keep  string
 	cluster, imagePullSecret, within string
-	energySchedule                   string
+	energySchedule, submittedBy      string
 	pools                            []string
 	spot, preemptible, public        bool
 	readFile                         func(string) (*os.File, error)
@@ -66,6 +66,7 @@ func (f *jobFlags) addTo(c *cobra.Command, a *app) {
 	flags.BoolVar(&f.spot, "spot", false, "allow nodes that can be taken away at any time")
 	flags.StringVar(&f.within, "within", "", "level of the cluster's topology of which all replicas are in one domain, for instance rack")
 	flags.BoolVar(&f.preemptible, "preemptible", false, "let the job give way to others where its quota says so; it starts anew later")
+	flags.StringVar(&f.submittedBy, "submitted-by", "", "user whose job it is, where that is not you: one who lets you submit for them, see \""+a.program+" user delegate --help\"")
 	flags.StringVar(&f.imagePullSecret, "image-pull-secret", "", "secret of the project with the credentials of the image's registry")
 	fixed := func(flag string, words ...string) {
 		must(c.RegisterFlagCompletionFunc(flag, cobra.FixedCompletions(words, cobra.ShellCompDirectiveNoFileComp)))
@@ -76,6 +77,7 @@ func (f *jobFlags) addTo(c *cobra.Command, a *app) {
 	completeFlag(c, "preset", a.presetNames())
 	completeFlag(c, "gpu", a.gpuWords())
 	completeFlag(c, "cluster", a.objectNames(clusters))
+	completeFlag(c, "submitted-by", a.objectNames(users))
 	completeFlag(c, "energy-schedule", a.energyScheduleNames())
 	completeFlag(c, "tag", a.ofJobs(tagsOf))
 	completeFlag(c, "env", a.envWords())
@@ -317,6 +319,7 @@ func (f *jobFlags) applyRest(spec *v1alpha1.JobSpec, given func(string) bool) er
 		"cluster":           {f.cluster, &spec.Cluster},
 		"image-pull-secret": {f.imagePullSecret, &spec.ImagePullSecret},
 		"energy-schedule":   {f.energySchedule, &spec.EnergySchedule},
+		"submitted-by":      {f.submittedBy, &spec.SubmittedBy},
 	}
 	for flag, text := range texts {
 		if given(flag) {

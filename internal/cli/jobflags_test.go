@@ -72,10 +72,10 @@ func TestNewJob(t *testing.T) {
 		"bad time":          {args: []string{"--life-span", "tomorrow"}, wantError: "--life-span:"},
 		"parts of a second": {args: []string{"--life-span", "1500ms"}, wantError: "whole number of seconds"},
 		"the rest": {
-			args: []string{"-w", "/src", "--entrypoint", "bash", "--http-port", "8080", "--tag", "a", "--tag", "a", "--tag", "b,c", "--description", "d", "--priority", "HIGH", "--replicas", "4", "--cluster", "c", "--image-pull-secret", "s", "--energy-schedule", "night"},
+			args: []string{"-w", "/src", "--entrypoint", "bash", "--http-port", "8080", "--tag", "a", "--tag", "a", "--tag", "b,c", "--description", "d", "--priority", "HIGH", "--replicas", "4", "--cluster", "c", "--image-pull-secret", "s", "--energy-schedule", "night", "--submitted-by", "alice"},
 			want: v1alpha1.JobSpec{
 				LifeSpanSeconds: day, WorkingDir: "/src", Command: []string{"bash"}, HTTP: &v1alpha1.HTTPPort{Port: 8080}, Tags: []string{"a", "b,c"},
-				Description: "d", Priority: v1alpha1.PriorityHigh, Replicas: ptr(int32(4)), Cluster: "c", ImagePullSecret: "s", EnergySchedule: "night",
+				Description: "d", Priority: v1alpha1.PriorityHigh, Replicas: ptr(int32(4)), Cluster: "c", ImagePullSecret: "s", EnergySchedule: "night", SubmittedBy: "alice",
 			},
 		},
 	}

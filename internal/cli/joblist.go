@@ -51,7 +51,7 @@ func (a *app) listJobRows(ctx context.Context, namespace, selector string) ([]ro
 	for next := ""; ; {
 		page, err := a.jobPage(ctx, namespace, selector, next)
 		if err != nil {
-			return nil, a.explainError(err, jobs, namespace, "")
+			return nil, a.explainError(ctx, err, jobs, namespace, "")
 		}
 		read, going, err := readJobPage(page)
 		if err != nil {

@@ -42,7 +42,12 @@ cluster behind it with your rights: the kubeconfig gets a context for it, which 
 What you are is kept in a file that only you can read, and renewed for as long as your identity provider lets it.`,
 		Example: a.examples("login https://soma.example.com", "by a browser of this machine", "login https://soma.example.com --device", "by a code, on a machine without one"),
 		Args:    oneArg("the address of the gateway"), ValidArgsFunction: cobra.NoFileCompletions,
-		RunE: func(c *cobra.Command, args []string) error { return a.login(c.Context(), args[0], f) },
+		RunE: func(c *cobra.Command, args []string) error {
+			if _, err := signin.Address(args[0]); err != nil {
+				return usageError(c, err)
+			}
+			return a.login(c.Context(), args[0], f)
+		},
 	}
 	c.Flags().BoolVar(&f.device, "device", false, "show a code to enter in a browser of another machine")
 	c.Flags().StringVar(&f.issuer, "issuer", "", "identity provider, where there are several")
@@ -154,10 +159,14 @@ func (a *app) addContext(name string, found *signin.Discovery) error {
 	return nil
 }
 
-// gateway is the address that is given, or that of the current context.
-func (a *app) gateway(args []string) (string, error) {
+// gateway is the address that is given to a command, or that of the current context.
+func (a *app) gateway(c *cobra.Command, args []string) (string, error) {
 	if len(args) > 0 {
-		return signin.Address(args[0])
+		address, err := signin.Address(args[0])
+		if err != nil {
+			return "", usageError(c, err)
+		}
+		return address, nil
 	}
 	config, err := a.kube.load().RawConfig()
 	if err != nil {
@@ -190,13 +199,13 @@ func newAuth(a *app) *cobra.Command {
 	gateway := ""
 	token := &cobra.Command{
 		Use: "token", Short: "Print a token for a gateway, as kubectl asks for it",
-		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args: noArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			var given []string
 			if gateway != "" {
 				given = []string{gateway}
 			}
-			at, err := a.gateway(given)
+			at, err := a.gateway(c, given)
 			if err != nil {
 				return err
 			}

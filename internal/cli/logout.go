@@ -21,9 +21,9 @@ func newLogout(a *app) *cobra.Command {
 and the identity provider, where it offers that, gives no further ones for it. The context of the kubeconfig stays.
 
 Sessions of browsers go on: they are ended on the gateway's own page.`,
-		Args: cobra.MaximumNArgs(1), ValidArgsFunction: cobra.NoFileCompletions,
+		Args: atMostOneArg, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
-			gateway, err := a.gateway(args)
+			gateway, err := a.gateway(c, args)
 			if err != nil {
 				return err
 			}
@@ -50,8 +50,11 @@ func (a *app) logout(ctx context.Context, gateway string) error {
 	defer cancel()
 	fmt.Fprintf(a.err, "You are signed out at %s.\n", gateway)
 	if until := saved.Tokens.Expires; a.now().Before(until) {
-		if err := signin.End(ctx, &saved.Discovery, saved.Tokens.ID); err != nil {
-			fmt.Fprintf(a.err, "The gateway could not be told: a copy of the token would count until %s. %v\n", until.Local().Format("2006-01-02 15:04"), err)
+		err := signin.End(ctx, &saved.Discovery, saved.Tokens.ID)
+		if said, notTaken := signin.NotTaken(err); notTaken {
+			fmt.Fprintf(a.err, "The gateway does not take the token anyway: %s\n", said)
+		} else if err != nil {
+			fmt.Fprintf(a.err, "%s the gateway could not be told, and takes the token until %s, should there be a copy of it: %v\n", a.style.warn("warning:"), clock(until), err)
 		}
 	}
 	if saved.Tokens.Refresh == "" {
@@ -61,8 +64,11 @@ func (a *app) logout(ctx context.Context, gateway string) error {
 	if err == nil {
 		err = signin.Revoke(ctx, issuer, saved.Tokens.Refresh)
 	}
-	if err != nil {
-		fmt.Fprintf(a.err, "The identity provider keeps the sign-in until it ends by itself, and a copy of what was kept here could renew it. %v\n", err)
+	switch {
+	case errors.Is(err, signin.ErrNoRevocation):
+		fmt.Fprintln(a.err, "The identity provider takes nothing back before it ends: with a copy of what was kept here one could go on.")
+	case err != nil:
+		fmt.Fprintf(a.err, "%s the identity provider could not be told: with a copy of what was kept here one could go on: %v\n", a.style.warn("warning:"), err)
 	}
 	return nil
 }

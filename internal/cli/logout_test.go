@@ -19,14 +19,15 @@ func TestLogout(t *testing.T) {
 	tests := map[string]struct {
 		ends    time.Duration
 		offers  bool
-		refuses bool
+		refuses int
 		want    []string
 		says    string
 	}{
-		"both":                  {time.Hour, true, false, []string{"/signout Bearer the-token", "/revoke refresh the-refresh soma-cli"}, ""},
-		"a token that is over":  {-time.Hour, true, false, []string{"/revoke refresh the-refresh soma-cli"}, ""},
-		"a provider without it": {time.Hour, false, false, []string{"/signout Bearer the-token"}, "does not offer"},
-		"neither":               {time.Hour, true, true, []string{"/signout Bearer the-token", "/revoke refresh the-refresh soma-cli"}, "The gateway could not be told"},
+		"both":                      {time.Hour, true, 0, []string{"/signout Bearer the-token", "/revoke refresh the-refresh soma-cli"}, ""},
+		"a token that is over":      {-time.Hour, true, 0, []string{"/revoke refresh the-refresh soma-cli"}, ""},
+		"a provider without it":     {time.Hour, false, 0, []string{"/signout Bearer the-token"}, "\nThe identity provider takes nothing back before it ends: with a copy of what was kept here one could go on.\n"},
+		"neither":                   {time.Hour, true, http.StatusInternalServerError, []string{"/signout Bearer the-token", "/revoke refresh the-refresh soma-cli"}, "\nwarning: the identity provider could not be told: with a copy of what was kept here one could go on: it answers 500 Internal Server Error: not now\n"},
+		"a token that is not taken": {time.Hour, false, http.StatusUnauthorized, []string{"/signout Bearer the-token"}, "\nThe gateway does not take the token anyway: not now\n"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -49,8 +50,8 @@ func TestLogout(t *testing.T) {
 				case "POST/revoke":
 					told = append(told, "/revoke "+strings.TrimSuffix(r.FormValue("token_type_hint"), "_token")+" "+r.FormValue("token")+" "+r.FormValue("client_id"))
 				}
-				if test.refuses {
-					w.WriteHeader(http.StatusInternalServerError)
+				if test.refuses != 0 {
+					http.Error(w, "not now", test.refuses)
 				}
 			}))
 			defer server.Close()

@@ -59,6 +59,7 @@ func containerState(pod *corev1.Pod) (started, ended bool) {
 // streams reads the output of a job's pods side by side, each pod once.
 type streams struct {
 	app     *app
+	job     *v1alpha1.Job
 	options logOptions
 	prefix  bool // lines are marked with the rank
 	out     io.Writer
@@ -70,7 +71,7 @@ type streams struct {
 }
 
 func newStreams(a *app, out io.Writer, job *v1alpha1.Job, options logOptions) *streams {
-	return &streams{app: a, options: options, prefix: job.Spec.ReplicaCount() > 1 && options.rank < 0,
+	return &streams{app: a, job: job, options: options, prefix: job.Spec.ReplicaCount() > 1 && options.rank < 0,
 		out: &lockedWriter{w: out}, started: map[types.UID]context.CancelFunc{}}
 }
 
@@ -147,12 +148,14 @@ func (s *streams) read(ctx context.Context, pod *corev1.Pod) error {
 			return err
 		case apierrors.IsNotFound(err):
 			return nil // the pod is gone; its record says how it ended
+		case !follow && err != nil && refused(err):
+			return s.brokeOff(ctx, err)
 		case !follow:
 			return err
 		}
 		ended, err := s.hasEnded(ctx, pod)
 		if err != nil && refused(err) {
-			return err
+			return s.brokeOff(ctx, err)
 		}
 		follow = !ended || err != nil
 		if !follow {
@@ -164,6 +167,10 @@ func (s *streams) read(ctx context.Context, pod *corev1.Pod) error {
 		case <-time.After(again.Step()):
 		}
 	}
+}
+
+func (s *streams) brokeOff(ctx context.Context, err error) error {
+	return s.app.brokeOff(ctx, s.job, v1alpha1.ActionRead, fmt.Sprintf("the output of job %q", s.job.Name), err)
 }
 
 func (s *streams) hasEnded(ctx context.Context, pod *corev1.Pod) (bool, error) {

@@ -14,6 +14,9 @@ import (
 // refusedRequest is how the API server says what it refused.
 var refusedRequest = regexp.MustCompile(`cannot ([a-z]+) resource "([a-z]+)(?:/([a-z]+))?" in API group`)
 
+// isForbidden is how the API server introduces what others say of why they refuse something.
+var isForbidden = regexp.MustCompile(`^[a-z.]+ ("[^"]*" )?is forbidden: `)
+
 // lack is the right that somebody would need for what the API server refused, or did not find.
 type lack struct {
 	verb    string
@@ -87,6 +90,7 @@ func describeRefusal(err error, gvr schema.GroupVersionResource, namespace, name
 	l, known := lackIn(err, gvr, namespace, name)
 	if !known {
 		// Admission says itself what is missing.
+		message = admissionRefused.ReplaceAllString(isForbidden.ReplaceAllString(message, ""), "")
 		return fmt.Sprintf("refused: %s\n%s", message, whoGives(namespace, program, ""))
 	}
 	if l.reading() && name != "" {

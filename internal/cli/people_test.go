@@ -30,9 +30,13 @@ func TestPeople(t *testing.T) {
 
 	o.expects(t, exitOK, "ada", "user create dave --issuer https://login.example.com --subject 42 --display-name Dave --role organization-reader:acme", "dave\n")
 	o.expects(t, exitUsage, "ada", "user create erin --issuer https://login.example.com", "--issuer and --subject go together")
+	o.expects(t, exitUsage, "ada", "user create erin", "--issuer and --subject", "--no-identity", "service-account create")
+	o.expects(t, exitUsage, "ada", "user create erin --no-identity --issuer https://login.example.com --subject 43", "--no-identity")
+	o.expects(t, exitOK, "ada", "user create erin --no-identity", "erin\n")
+	o.expects(t, exitOK, "ada", "user get erin", "Signs in as:", "nobody")
 	o.expects(t, exitOK, "ada", "user ls", "dave", "organization-reader in organization acme", "carol")
 	o.expects(t, exitOK, "ada", "user disable dave", "dave is disabled")
-	o.expects(t, exitOK, "ada", "user get dave", "yes")
+	o.expects(t, exitOK, "ada", "user get dave", "Disabled:", "42 of https://login.example.com")
 	o.expects(t, exitOK, "ada", "user enable dave", "dave is enabled")
 	o.expects(t, exitFailure, "bob", "user disable carol", "missing write on user://carol")
 	o.same(t, "bob", "user get carol", "user get nobody")
@@ -63,8 +67,10 @@ func TestPeople(t *testing.T) {
 	o.expects(t, exitOK, "bob", "service-account token ci", "soma_ci_")
 	o.expects(t, exitOK, "bob", "service-account ls", "build", "write on job://local/acme/vision", "everything that the account may")
 	o.expects(t, exitFailure, "bob", "service-account revoke ci nothing", `has no token "nothing"`)
-	o.expects(t, exitOK, "bob", "service-account revoke ci build")
-	o.expects(t, exitOK, "bob", "service-account revoke ci --all")
+	o.expects(t, exitOK, "bob", "user get ci", "Owner:", "build, until", "write on job://local/acme/vision")
+	o.expects(t, exitOK, "bob", "service-account revoke ci build", "token build of ci revoked\n")
+	o.expects(t, exitOK, "bob", "service-account revoke ci --all", "of ci revoked\n")
+	o.expects(t, exitOK, "bob", "service-account revoke ci --all", "has no tokens")
 	o.expects(t, exitFailure, "ada", "service-account token bob", "is no service account")
 	if err := o.server.Client.Get(t.Context(), types.NamespacedName{Name: "ci"}, user); err != nil || len(user.Spec.Tokens) != 0 {
 		t.Errorf("got %+v, %v", user.Spec.Tokens, err)
@@ -75,4 +81,14 @@ func TestPeople(t *testing.T) {
 	o.expects(t, exitOK, "carol", "quota status", "What is borrowed and lent", "gpus")
 	o.expects(t, exitOK, "ada", "quota status", "LEFT")
 	o.expects(t, exitFailure, "bob", "quota", "does not exist, or you may not see it")
+
+	// Who has nothing yet is told where to go.
+	o.expects(t, exitOK, "bob", "project ls", "You have no projects.", "soma acl grant YOU project-writer")
+	o.expects(t, exitOK, "bob", "project ls -o name")
+	o.expects(t, exitOK, "bob", "quota ls", "There are no quotas that you may see")
+	o.expects(t, exitFailure, "bob", "ps", `project "vision" does not exist, or you may not see it`, "soma project ls")
+	o.expects(t, exitFailure, "bob", "ps -P elsewhere", `project "elsewhere" does not exist, or you may not see it`, "soma project ls")
+	o.expects(t, exitFailure, "bob", "run busybox", `project "vision" does not exist, or you may not see it`)
+	o.expects(t, exitOK, "carol", "project ls", "vision")
+	o.expects(t, exitUsage, "bob", "service-account token ci --scope write=job:", `--scope: job: lies in the current project: project "vision" does not exist, or you may not see it`)
 }

@@ -29,6 +29,8 @@ type listing[T any] struct {
 	scheme access.Scheme
 	// part is how that is shown, where not as all.
 	part *listing[T]
+	// none, where it is given, is said where there is nothing to list.
+	none string
 	// names are what -o name prints of one object, where its rows are not objects of their own.
 	names func(object *T) []string
 }
@@ -37,7 +39,7 @@ func newListing[T any](a *app, l listing[T]) *cobra.Command {
 	var out output
 	c := &cobra.Command{
 		Use: "ls", Aliases: []string{"list"}, Short: l.short,
-		Args:              cobra.NoArgs,
+		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := out.check(c); err != nil {
@@ -66,6 +68,10 @@ func (l *listing[T]) run(ctx context.Context, a *app, out *output) error {
 	}
 	if l.order != nil {
 		l.order(found)
+	}
+	if len(found.Items) == 0 && l.none != "" && out.table() {
+		fmt.Fprintln(a.err, l.none)
+		return nil
 	}
 	return l.print(a.out, found, out, a.now())
 }
@@ -128,7 +134,7 @@ func newShow[T any](a *app, resource schema.GroupVersionResource, short string, 
 	var out output
 	c := &cobra.Command{
 		Use: "status [NAME]", Short: short,
-		Args:              cobra.MaximumNArgs(1),
+		Args:              atMostOneArg,
 		ValidArgsFunction: complete,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := out.check(c); err != nil {

@@ -75,7 +75,7 @@ func (a *app) portForward(ctx context.Context, name string, rank int32, addresse
 		return fmt.Errorf("the ports cannot be forwarded: %w", err)
 	}
 	if err := forwarder.ForwardPorts(); err != nil && ctx.Err() == nil {
-		return fmt.Errorf("the connection to job %q broke off: %w", name, err)
+		return a.brokeOff(ctx, job, v1alpha1.ActionWrite, fmt.Sprintf("the connection to job %q", name), err)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	clientcmdapi "k8s.io/client-go/tools/clientcmd/api"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/access"
 )
 
 func newProject(a *app) *cobra.Command {
@@ -35,7 +36,8 @@ func newProject(a *app) *cobra.Command {
 
 func (a *app) projectListing() listing[v1alpha1.Project] {
 	return listing[v1alpha1.Project]{
-		resource: projects, short: "List projects; * marks the current one",
+		resource: projects, short: "List projects; * marks the current one", scheme: access.Project,
+		none:    fmt.Sprintf("You have no projects. Ask who manages one to let you in: \"%s acl grant YOU project-writer\", and what you are called says \"%s whoami\".", a.program, a.program),
 		columns: []column{{name: "Current"}, {name: "Name"}, {name: "Phase"}, {name: "Ready"}, {name: "Organization"}, {name: "Quota"}, {name: "Age"}, {name: "Message", wide: true}},
 		rows: func(p *v1alpha1.Project, now time.Time) [][]any {
 			current := ""
@@ -65,7 +67,7 @@ func (a *app) projectExists(ctx context.Context) error {
 	if _, err = a.get(ctx, projects, "", name); !apierrors.IsNotFound(err) {
 		return nil
 	}
-	return fmt.Errorf("project %q does not exist\nsee the projects with \"%s project ls\", choose one with \"%s project use NAME\" or --project", name, a.program, a.program)
+	return errors.New(noProject(name, a.program))
 }
 
 // describeProject shows a project and, where quota is given, how much of it is left.

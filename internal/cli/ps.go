@@ -41,7 +41,7 @@ With --all also those that ended, also when their objects are gone and only the 
 			"ps --state failed --tag experiment-7", "what failed of an experiment",
 			"ps -w", "as it changes",
 		),
-		Args:              cobra.NoArgs,
+		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE:              func(c *cobra.Command, _ []string) error { return a.ps(c, f) },
 	}

@@ -25,7 +25,7 @@ that it cannot start comes last: it waits for somebody to change something.
 
 When a job starts is an upper bound: every job runs for as long as it may, and none is submitted that goes before it.`,
 		Example:           a.examples("queue", "what waits in the current project", "queue -A -o wide", "in all projects, with who holds what they wait for"),
-		Args:              cobra.NoArgs,
+		Args:              noArgs,
 		ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := out.check(c); err != nil {

@@ -46,6 +46,7 @@ used.`,
 func quotaListing() listing[v1alpha1.Quota] {
 	return listing[v1alpha1.Quota]{
 		resource: quotas, short: "List quotas, each below its parent", order: asTree,
+		none:    "There are no quotas that you may see: those of a project are shown to who reads it.",
 		columns: []column{{name: "Name"}, {name: "Parent"}, {name: "Ready"}, {name: "GPUs used"}, {name: "CPU used"}, {name: "Memory used"}, {name: "Jobs"}, {name: "Waiting"}, {name: "Projects"}, {name: "Budget"}, {name: "Message", wide: true}},
 		rows: func(q *v1alpha1.Quota, _ time.Time) [][]any {
 			ready, why := readiness(q.Status.Conditions)

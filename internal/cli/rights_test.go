@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -22,6 +23,7 @@ import (
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/authority"
+	"github.com/soma-platform/soma/internal/platform/conditions"
 	"github.com/soma-platform/soma/internal/testing/apiserver"
 	"github.com/soma-platform/soma/internal/testing/people"
 	"github.com/soma-platform/soma/internal/workload"
@@ -170,6 +172,51 @@ func (o *office) compile(t *testing.T, pods ...string) {
 	}
 }
 
+// grantsAreLookedAt has the status of grants say whether they give something, as the manager does.
+func (o *office) grantsAreLookedAt(t *testing.T) {
+	t.Helper()
+	ctx, stop := context.WithCancel(t.Context())
+	done := make(chan struct{})
+	t.Cleanup(func() { stop(); <-done })
+	go func() {
+		defer close(done)
+		tick := time.NewTicker(20 * time.Millisecond)
+		defer tick.Stop()
+		for ctx.Err() == nil {
+			o.lookAtGrants(ctx)
+			select {
+			case <-ctx.Done():
+			case <-tick.C:
+			}
+		}
+	}()
+}
+
+// lookAtGrants looks at those that are known and were not looked at as they are. What fails is looked at again.
+func (o *office) lookAtGrants(ctx context.Context) {
+	var all v1alpha1.GrantList
+	_ = o.server.Client.List(ctx, &all)
+	for i := range all.Items {
+		grant, known, gives := &all.Items[i], false, false
+		o.rights.View(func(d *access.Directory, _ *access.Membership, _ time.Time) {
+			for _, there := range d.Grants(grant.Namespace) {
+				known = known || there.UID == grant.UID && there.Generation == grant.Generation
+			}
+			gives = len(d.GivenBy(grant)) > 0
+		})
+		if !known || looked(grant) {
+			continue
+		}
+		grant.Status.ObservedGeneration = grant.Generation
+		if list := &grant.Status.Conditions; gives {
+			conditions.MarkReady(list, time.Now(), grant.Generation, v1alpha1.ReasonAvailable, "The grant counts.")
+		} else {
+			conditions.MarkStalled(list, time.Now(), grant.Generation, v1alpha1.ReasonGivesNothing, fmt.Sprintf("Role %q says nothing about this project.", grant.Spec.Role))
+		}
+		_ = o.server.Client.Status().Update(ctx, grant)
+	}
+}
+
 // One job is shared, seen, and taken back, and nothing else of the project is seen meanwhile.
 func TestShareOneJob(t *testing.T) {
 	o := openOffice(t)
@@ -186,16 +233,19 @@ func TestShareOneJob(t *testing.T) {
 		t.Errorf("got %s", absent)
 	}
 
+	o.grantsAreLookedAt(t)
 	o.expects(t, exitOK, "carol", "share job/train bob --read", "bob.read.job.train\n", "bob may read job:train in project vision: made", `"soma --kubeconfig`, "acl revoke bob.read.job.train")
+	o.expects(t, exitOK, "bob", "can-i read job/train", "yes") // at once: it was waited for
+	o.expects(t, exitOK, "carol", "acl ls", "COUNTS", "yes")
 	o.expects(t, exitOK, "carol", "share job:train bob", "there already")
 	o.expects(t, exitOK, "carol", "share job://local/acme/vision/train user:bob --expires 7d", "ends at another time now")
 	o.expects(t, exitOK, "carol", "share jobs/train bob --read", "ends at another time now")
 	o.expects(t, exitUsage, "carol", "share cluster/east bob", "cannot be shared")
 	o.expects(t, exitUsage, "carol", "share job/train bob --expires 2020-01-01", "not in the future")
 	o.expects(t, exitUsage, "carol", "share job/../x bob", "'..'")
+	o.expects(t, exitUsage, "carol", "share job/train bob --read --write", "one of --read, --write and --manage")
 	o.expects(t, exitUsage, "carol", "share train bob", "is no address: write job/train")
 
-	o.eventually(t, exitOK, "bob", "can-i read job/train")
 	job := &v1alpha1.Job{}
 	if err := o.server.Client.Get(t.Context(), types.NamespacedName{Namespace: "vision", Name: "train"}, job); err != nil {
 		t.Fatal(err)
@@ -207,6 +257,9 @@ func TestShareOneJob(t *testing.T) {
 	if err := o.app("bob").gone(t.Context(), job, deleted); !errors.Is(err, deleted) {
 		t.Errorf("a job that is not there any more, and may be seen: %v", err)
 	}
+	if err := o.app("bob").brokeOff(t.Context(), job, v1alpha1.ActionRead, "the output", io.ErrUnexpectedEOF); !errors.Is(err, io.ErrUnexpectedEOF) || !strings.Contains(err.Error(), "the output ended, because the connection was ended") {
+		t.Errorf("output that broke off, and may be seen: %v", err)
+	}
 	o.expects(t, exitOK, "bob", "can-i read job/train", "yes, because read on job:train was granted")
 	o.expects(t, exitFailure, "bob", "can-i write job/train", "no, missing write on job://local/acme/vision/train; read is allowed")
 	o.expects(t, exitFailure, "bob", "kill train", "you may not change job \"train\" in project \"vision\": missing write on job:train in project vision")
@@ -216,7 +269,7 @@ func TestShareOneJob(t *testing.T) {
 	o.same(t, "bob", "logs other", "logs no-such-job")
 	o.same(t, "bob", "explain other", "explain no-such-job")
 	o.expects(t, exitFailure, "bob", "share job/train carol", "missing manage on what is shared in project vision")
-	o.expects(t, exitFailure, "bob", "who-can read job/train", "missing manage on job://local/acme/vision/train")
+	o.expects(t, exitFailure, "bob", "who-can read job/train", "refused: who may do what is told to who may let others: missing manage on job://local/acme/vision/train")
 	o.expects(t, exitOK, "bob", "acl ls", "read", "job://*/acme/vision/train", "Your own rights in it")
 	o.findsPods(t, "bob", job, pod)
 
@@ -231,10 +284,18 @@ func TestShareOneJob(t *testing.T) {
 	o.expects(t, exitFailure, "carol", "acl revoke job/other bob", "nothing of job:other was shared with bob")
 	o.expects(t, exitOK, "carol", "acl revoke group:ml project-reader", "group.ml.project-reader taken back")
 	o.expects(t, exitOK, "carol", "acl revoke job/train bob --read", "bob.read.job.train taken back")
+	o.expects(t, exitFailure, "bob", "can-i read job/train", "no") // at once: it was waited for
 	o.expects(t, exitFailure, "carol", "acl revoke bob.read.job.train", "does not exist", "acl ls")
-	o.eventually(t, exitFailure, "bob", "can-i read job/train")
+	o.expects(t, exitOK, "carol", "acl grant bob everyone", "bob.everyone", "it gives nothing as it is: Role \"everyone\" says nothing")
+	o.expects(t, exitOK, "carol", "acl ls", "no, GivesNothing")
+	o.expects(t, exitOK, "carol", "acl grant bob project-reader --wait=false", "bob.project-reader")
+	o.expects(t, exitOK, "carol", "acl revoke bob.everyone bob.project-reader", "bob.project-reader taken back")
+	o.expects(t, exitFailure, "bob", "can-i read job/train", "no")
 	if err := o.app("bob").gone(t.Context(), job, deleted); !strings.Contains(err.Error(), `you may not see job "train" any more`) {
 		t.Errorf("a job that may not be seen any more: %v", err)
+	}
+	if err := o.app("bob").brokeOff(t.Context(), job, v1alpha1.ActionRead, "the output", io.ErrUnexpectedEOF); !strings.HasPrefix(err.Error(), `the output ended, because you may not read job "train", or not any more`) {
+		t.Errorf("output that may not be seen any more: %v", err)
 	}
 }
 

@@ -17,13 +17,14 @@ func newRole(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "role", Aliases: []string{"roles"}, Short: "See roles, and what they allow"}
 	listed := roleListing()
 	listed.scheme = access.Role
-	c.AddCommand(newListing(a, listed), newGet(a, listed, "Show a role", false), newRoleDescribe(a))
+	c.AddCommand(newListing(a, listed), newGet(a, listed, "Show a role", false, nil), newRoleDescribe(a))
 	return c
 }
 
 func roleListing() listing[v1alpha1.Role] {
 	return listing[v1alpha1.Role]{
 		resource: roles, short: "List roles",
+		none:    "There are no roles that you may see.",
 		columns: []column{{name: "Name"}, {name: "Includes"}, {name: "Description"}, {name: "Ready", wide: true}, {name: "Age", wide: true}, {name: "Message", wide: true}},
 		rows: func(r *v1alpha1.Role, now time.Time) [][]any {
 			ready, why := readiness(r.Status.Conditions)
@@ -32,12 +33,12 @@ func roleListing() listing[v1alpha1.Role] {
 	}
 }
 
-// newGet makes the command `get NAME` of a kind: one object as a list shows it. Of users it is oneself by default.
-func newGet[T any](a *app, l listing[T], short string, self bool) *cobra.Command {
+// newGet makes the command `get NAME` of a kind: one object as a list shows it, or as describe does. Of users it is oneself by default.
+func newGet[T any](a *app, l listing[T], short string, self bool, describe func(context.Context, *T) error) *cobra.Command {
 	var out output
 	use, args := "get NAME", oneArg("the name")
 	if self {
-		use, args = "get [NAME]", cobra.MaximumNArgs(1)
+		use, args = "get [NAME]", atMostOneArg
 	}
 	c := &cobra.Command{
 		Use: use, Short: short, Args: args,
@@ -62,6 +63,9 @@ func newGet[T any](a *app, l listing[T], short string, self bool) *cobra.Command
 			object, err := decode[T](u)
 			if err != nil {
 				return err
+			}
+			if describe != nil {
+				return describe(c.Context(), object)
 			}
 			t := &table{columns: l.columns}
 			for _, row := range l.rows(object, a.now()) {

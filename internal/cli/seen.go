@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -22,8 +23,11 @@ func (a *app) seen(ctx context.Context, gvr schema.GroupVersionResource, scheme 
 		return found, true, err
 	}
 	answer, _, askErr := askRights[review.SelfReview](ctx, a, selfReviews, &review.SelfReview{TypeMeta: reviewType("SelfReview")})
-	if askErr != nil {
+	if askErr != nil || answer.Status.User == "" {
 		return nil, false, err
+	}
+	if answer.Status.Message != "" { // that they came with a token for less, for instance
+		fmt.Fprintf(a.err, "%s %s\n", a.style.warn("note:"), answer.Status.Message)
 	}
 	found = &unstructured.UnstructuredList{}
 	for _, name := range namesIn(answer.Status.Rights, scheme) {
@@ -36,17 +40,20 @@ func (a *app) seen(ctx context.Context, gvr schema.GroupVersionResource, scheme 
 		}
 		found.Items = append(found.Items, *u)
 	}
-	if len(found.Items) == 0 {
-		return nil, false, err
-	}
 	return found, false, nil
 }
 
-// namesIn are the names of the things of a scheme that rights are about, in order.
+// namesIn are the names of the things of a scheme that rights are about, in order. A project may be seen by who has a right to
+// anything in it.
 func namesIn(rights []review.HeldRight, scheme access.Scheme) []string {
 	var names []string
 	for i := range rights {
-		if name, found := strings.CutPrefix(rights[i].URI, string(scheme)+"://"); found && name != "" {
+		name, found := strings.CutPrefix(rights[i].URI, string(scheme)+"://")
+		if scheme == access.Project {
+			p, err := parsePlace(strings.Replace(rights[i].URI, "://*/", "://local/", 1), "")
+			name, found = p.project, err == nil
+		}
+		if found && name != "" {
 			names = append(names, name)
 		}
 	}

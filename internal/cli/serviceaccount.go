@@ -34,6 +34,7 @@ func newServiceAccount(a *app) *cobra.Command {
 func serviceAccountListing() listing[v1alpha1.User] {
 	return listing[v1alpha1.User]{
 		resource: users, short: "List service accounts, and their tokens",
+		none: "There are no service accounts that you may see.",
 		order: func(found *unstructured.UnstructuredList) {
 			found.Items = slices.DeleteFunc(found.Items, func(u unstructured.Unstructured) bool {
 				kind, _, _ := unstructured.NestedString(u.Object, "spec", "type") //nolint:errcheck // what is no string is none
@@ -58,6 +59,14 @@ func serviceAccountListing() listing[v1alpha1.User] {
 			return rows
 		},
 	}
+}
+
+// endText says when something ends, or that it has.
+func endText(at, now time.Time) string {
+	if now.Before(at) {
+		return "until " + clock(at)
+	}
+	return fmt.Sprintf("ended %s ago", ago(at, now))
 }
 
 // scopeText is what a token may be used for, for a person.
@@ -144,7 +153,7 @@ func (a *app) scopeOf(ctx context.Context, text string) (v1alpha1.Permission, er
 	}
 	u, err := a.get(ctx, projects, "", at.project)
 	if err != nil {
-		return v1alpha1.Permission{}, err
+		return v1alpha1.Permission{}, fmt.Errorf("%s lies in the current project: %w", address, err)
 	}
 	project, err := decode[v1alpha1.Project](u)
 	if err != nil {
@@ -199,14 +208,32 @@ func newServiceAccountRevoke(a *app) *cobra.Command {
 			if all == (len(ids) > 0) {
 				return usageError(c, errors.New("name tokens, or give --all"))
 			}
-			return a.changeTokens(c.Context(), name, func(tokens []v1alpha1.Token) ([]v1alpha1.Token, error) {
+			var gone []string
+			err := a.changeTokens(c.Context(), name, func(tokens []v1alpha1.Token) ([]v1alpha1.Token, error) {
 				for _, id := range ids {
 					if !slices.ContainsFunc(tokens, func(t v1alpha1.Token) bool { return t.ID == id }) {
 						return nil, fmt.Errorf("service account %q has no token %q\nsee what it has with \"%s\"", name, id, a.command("service-account ls"))
 					}
 				}
-				return slices.DeleteFunc(tokens, func(t v1alpha1.Token) bool { return all || slices.Contains(ids, t.ID) }), nil
+				gone = nil
+				return slices.DeleteFunc(tokens, func(t v1alpha1.Token) bool {
+					revoked := all || slices.Contains(ids, t.ID)
+					if revoked {
+						gone = append(gone, t.ID)
+					}
+					return revoked
+				}), nil
 			})
+			if err != nil {
+				return err
+			}
+			for _, id := range gone {
+				fmt.Fprintf(a.out, "token %s of %s revoked\n", id, name)
+			}
+			if len(gone) == 0 {
+				fmt.Fprintf(a.err, "Service account %s has no tokens.\n", name)
+			}
+			return nil
 		},
 	}
 	c.Flags().BoolVar(&all, "all", false, "all tokens")

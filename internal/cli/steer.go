@@ -122,7 +122,7 @@ func (a *app) steer(ctx context.Context, s steering, name string, out *output) e
 	options := metav1.PatchOptions{FieldValidation: metav1.FieldValidationStrict, FieldManager: "soma"}
 	u, err := a.clients.dynamic.Resource(jobs).Namespace(job.Namespace).Patch(ctx, name, types.MergePatchType, patch, options)
 	if err != nil {
-		return a.explainError(err, jobs, job.Namespace, name)
+		return a.explainError(ctx, err, jobs, job.Namespace, name)
 	}
 	if !out.table() {
 		return out.object(a.out, u)

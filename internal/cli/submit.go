@@ -62,14 +62,17 @@ func (a *app) submit(ctx context.Context, f *submitFlags, job *v1alpha1.Job) err
 		job.Namespace = c.project
 	}
 	if f.dryRun == "client" {
-		return f.printManifest(a.out, job)
+		return f.printManifest(a.out, job, job.Spec.SubmittedBy)
+	}
+	if err := a.checkSubmitter(ctx, job); err != nil {
+		return err
 	}
 	u, err := a.create(ctx, jobs, job.Namespace, job, f.dryRun == "server")
 	if err != nil {
 		return err
 	}
 	if f.dryRun == "server" {
-		return f.printManifest(a.out, u)
+		return f.printManifest(a.out, u, job.Spec.SubmittedBy)
 	}
 	made, err := decode[v1alpha1.Job](u)
 	if err != nil {
@@ -101,8 +104,27 @@ func (a *app) submit(ctx context.Context, f *submitFlags, job *v1alpha1.Job) err
 	return err
 }
 
-// printManifest prints the job as it is kept in Git and applied; as YAML where nothing else is said.
-func (f *submitFlags) printManifest(w io.Writer, object runtime.Object) error {
+// checkSubmitter fails where a job would not count as that of whom it names: unless that one lets them, Soma records who submits it
+// instead. It asks without submitting it.
+func (a *app) checkSubmitter(ctx context.Context, job *v1alpha1.Job) error {
+	wanted := job.Spec.SubmittedBy
+	if wanted == "" {
+		return nil
+	}
+	u, err := a.create(ctx, jobs, job.Namespace, job, true)
+	if err != nil {
+		return err
+	}
+	would, err := decode[v1alpha1.Job](u)
+	if err != nil || would.Spec.SubmittedBy == wanted {
+		return err
+	}
+	return fmt.Errorf("the job would be yours, %s, and not that of %s\n%[2]s has to let you by \"%[3]s user delegate add NAME\", and to have the right to run jobs in project %[4]q",
+		would.Spec.SubmittedBy, wanted, a.program, job.Namespace)
+}
+
+// printManifest prints the job as it is kept in Git and applied, with the submitter whom it is to name; as YAML where nothing else is said.
+func (f *submitFlags) printManifest(w io.Writer, object runtime.Object, submitter string) error {
 	printed := f.output
 	if printed.table() {
 		printed.format = "yaml"
@@ -113,7 +135,9 @@ func (f *submitFlags) printManifest(w io.Writer, object runtime.Object) error {
 	}
 	// What admission writes by itself has no place in a manifest, which others apply too.
 	unstructured.RemoveNestedField(u.Object, "metadata", "finalizers")
-	unstructured.RemoveNestedField(u.Object, "spec", "submittedBy")
+	if submitter == "" {
+		unstructured.RemoveNestedField(u.Object, "spec", "submittedBy")
+	}
 	unstructured.RemoveNestedField(u.Object, "spec", "submittedThrough")
 	return printed.object(w, u)
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ func newUser(a *app) *cobra.Command {
 	c := &cobra.Command{Use: "user", Aliases: []string{"users"}, Short: "See, make and disable users"}
 	listed := userListing()
 	listed.scheme = access.User
-	c.AddCommand(newListing(a, listed), newGet(a, listed, "Show a user, yourself by default", true), newUserCreate(a), newUserDelegate(a),
+	c.AddCommand(newListing(a, listed), newGet(a, listed, "Show a user, yourself by default", true, a.describeUser), newUserCreate(a), newUserDelegate(a),
 		newUserDisabled(a, true, "disable", "Take everything from users at once, what is open included"),
 		newUserDisabled(a, false, "enable", "Give users back what they had"))
 	return c
@@ -30,6 +31,7 @@ func newUser(a *app) *cobra.Command {
 func userListing() listing[v1alpha1.User] {
 	return listing[v1alpha1.User]{
 		resource: users, short: "List users, as far as you may see them",
+		none: "There are no users that you may see.",
 		columns: []column{{name: "Name"}, {name: "Type"}, {name: "Display name"}, {name: "Roles"}, {name: "Disabled"}, {name: "Signed in"}, {name: "Age"},
 			{name: "Owner", wide: true}, {name: "Email", wide: true}, {name: "Groups", wide: true}, {name: "Message", wide: true}},
 		rows: func(u *v1alpha1.User, now time.Time) [][]any {
@@ -48,23 +50,82 @@ func userListing() listing[v1alpha1.User] {
 	}
 }
 
+// describeUser shows a user, and who else stands in a relation to them, as far as that may be seen.
+func (a *app) describeUser(ctx context.Context, u *v1alpha1.User) error {
+	found, _, err := a.seen(ctx, users, access.User)
+	if err != nil {
+		found = &unstructured.UnstructuredList{} // it helps, so that who may not see others goes on without
+	}
+	var others []*v1alpha1.User
+	for i := range found.Items {
+		if other, err := decode[v1alpha1.User](&found.Items[i]); err == nil { // one bad object does not hide the others
+			others = append(others, other)
+		}
+	}
+	a.printFields(a.out, userFields(u, others, a.now()))
+	return nil
+}
+
+// userFields are what is said of a user among others.
+func userFields(u *v1alpha1.User, others []*v1alpha1.User, now time.Time) []field {
+	var identities, held, tokens, owns, submitsFor []string
+	for _, identity := range u.Spec.Identities {
+		identities = append(identities, identity.Subject+" of "+identity.Issuer)
+	}
+	if len(identities) == 0 && u.Spec.Type == v1alpha1.UserPerson {
+		identities = []string{"nobody: spec.identities has none"}
+	}
+	for _, role := range u.Spec.Roles {
+		held = append(held, heldText(role))
+	}
+	for i := range u.Spec.Tokens {
+		t := &u.Spec.Tokens[i]
+		tokens = append(tokens, fmt.Sprintf("%s, %s, for %s", t.ID, endText(t.ExpiresAt.Time, now), scopeText(t.Scope)))
+	}
+	for _, other := range others {
+		if other.Spec.Owner == u.Name {
+			owns = append(owns, other.Name)
+		}
+		if slices.Contains(other.Spec.Delegates, u.Name) {
+			submitsFor = append(submitsFor, other.Name)
+		}
+	}
+	disabled := ""
+	if u.IsDisabled() {
+		disabled = "yes"
+	}
+	_, why := readiness(u.Status.Conditions)
+	return []field{
+		{"Name", u.Name}, {"Type", string(u.Spec.Type)}, {"Display name", u.Spec.DisplayName}, {"Email", u.Spec.Email}, {"Disabled", disabled},
+		{"Owner", u.Spec.Owner}, {"Signs in as", strings.Join(identities, "\n")}, {"Roles", strings.Join(held, "\n")},
+		{"Groups", strings.Join(u.Status.Groups, ", ")}, {"Delegates", strings.Join(u.Spec.Delegates, ", ")}, {"Submits for", strings.Join(submitsFor, ", ")},
+		{"Service accounts", strings.Join(owns, ", ")}, {"Tokens", strings.Join(tokens, "\n")}, {"Not before", describeTime(timeOf(u.Spec.NotBefore), now)},
+		{"Signed in", describeTime(timeOf(u.Status.LastSignIn), now)}, {"Created", describeTime(u.CreationTimestamp.Time, now)}, {"Message", why},
+	}
+}
+
 func newUserCreate(a *app) *cobra.Command {
 	var out output
 	spec := v1alpha1.UserSpec{Type: v1alpha1.UserPerson}
 	var identity v1alpha1.Identity
+	var without bool
 	var held []string
 	c := &cobra.Command{
 		Use: "create NAME", Short: "Make a user who signs in with an identity provider",
 		Long: `Make a user who signs in with an identity provider. --issuer and --subject say by what the provider knows the person: iss and sub in
-its tokens. In a project a role is given by "acl grant".`,
+its tokens. Who signs in before there is a user is shown both, to be sent to you. In a project a role is given by "acl grant".`,
 		Example: a.examples("user create bob --issuer https://login.example.com --subject 2f7c… --role organization-writer:acme", "who works in all projects of acme"),
 		Args:    oneArg("the name of the user"), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := out.check(c); err != nil {
 				return err
 			}
-			if (identity.Issuer == "") != (identity.Subject == "") {
+			switch named := identity.Issuer != ""; {
+			case named != (identity.Subject != ""):
 				return usageError(c, errors.New("--issuer and --subject go together"))
+			case named == without:
+				return usageError(c, errors.New("say by --issuer and --subject who signs in as this user, or by --no-identity that nobody does yet; "+
+					"for a program there is \"service-account create\""))
 			}
 			if identity.Issuer != "" {
 				spec.Identities = []v1alpha1.Identity{identity}
@@ -79,6 +140,7 @@ its tokens. In a project a role is given by "acl grant".`,
 	flags := c.Flags()
 	flags.StringVar(&identity.Issuer, "issuer", "", "address of the identity provider")
 	flags.StringVar(&identity.Subject, "subject", "", "the person's identifier there")
+	flags.BoolVar(&without, "no-identity", false, "nobody signs in as this user yet: spec.identities is written later")
 	flags.StringVar(&spec.DisplayName, "display-name", "", "name for people")
 	flags.StringVar(&spec.Email, "email", "", "address for notifications")
 	flags.StringArrayVar(&held, "role", nil, "ROLE held everywhere, or ROLE:ORGANIZATION; may be repeated")
@@ -144,5 +206,5 @@ func (a *app) patchUser(ctx context.Context, name string, change map[string]any)
 	defer cancel()
 	options := metav1.PatchOptions{FieldValidation: metav1.FieldValidationStrict, FieldManager: "soma"}
 	u, err := c.dynamic.Resource(users).Patch(ctx, name, types.MergePatchType, patch, options)
-	return u, a.explainError(err, users, "", name)
+	return u, a.explainError(ctx, err, users, "", name)
 }

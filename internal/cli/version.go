@@ -28,7 +28,7 @@ func newVersion(a *app) *cobra.Command {
 	var out output
 	c := &cobra.Command{
 		Use: "version", Short: "Show the versions of this program, of the cluster and of Soma on it",
-		Args: cobra.NoArgs, ValidArgsFunction: cobra.NoFileCompletions,
+		Args: noArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := out.check(c); err != nil {
 				return err
@@ -112,7 +112,7 @@ func (a *app) readJSON(ctx context.Context, path string, into any) error {
 	defer cancel()
 	text, err := c.core.Get().AbsPath(path).DoRaw(ctx)
 	if err != nil {
-		return a.explainError(err, jobs, "", "")
+		return a.explainError(ctx, err, jobs, "", "")
 	}
 	if err := json.Unmarshal(text, into); err != nil {
 		return fmt.Errorf("what the cluster at %s answers at %s cannot be read: %w\nis it a Kubernetes API server?", c.config.Host, path, err)

@@ -37,8 +37,10 @@ func (a *app) watch(ctx context.Context, gvr schema.GroupVersionResource, namesp
 		switch {
 		case err == nil:
 			answered.Store(true)
+		case refused(err) && answered.Load():
+			giveUp(fmt.Errorf("what was shown ends here: %w", a.explainError(ctx, err, gvr, namespace, "")))
 		case refused(err), !answered.Load() && !apierrors.IsResourceExpired(err):
-			giveUp(a.explainError(err, gvr, namespace, ""))
+			giveUp(a.explainError(ctx, err, gvr, namespace, ""))
 		}
 		return err
 	}
@@ -105,7 +107,7 @@ func (a *app) followJob(ctx context.Context, job *v1alpha1.Job, visit func(*v1al
 		return err
 	}
 	byName := metav1.ListOptions{FieldSelector: fields.OneTermEqualSelector("metadata.name", job.Name).String()}
-	return a.watch(ctx, jobs, job.Namespace, byName, errGone, func(u *unstructured.Unstructured, gone bool) (bool, error) {
+	err := a.watch(ctx, jobs, job.Namespace, byName, errGone, func(u *unstructured.Unstructured, gone bool) (bool, error) {
 		now, err := decode[v1alpha1.Job](u)
 		if err != nil {
 			return false, err
@@ -121,4 +123,8 @@ func (a *app) followJob(ctx context.Context, job *v1alpha1.Job, visit func(*v1al
 		}
 		return false, nil
 	})
+	if err != nil && refused(err) {
+		return a.brokeOff(ctx, job, v1alpha1.ActionRead, fmt.Sprintf("what is shown of job %q", job.Name), err)
+	}
+	return err
 }

@@ -90,11 +90,10 @@ func Discover(ctx context.Context, gateway string, ca []byte) (*Discovery, error
 func Who(ctx context.Context, d *Discovery, token string) (*Whoami, error) {
 	var who Whoami
 	err := get(ctx, d.Gateway+"/whoami", token, []byte(d.CA), &who)
-	var refused *refusal
-	switch {
-	case errors.As(err, &refused) && refused.code == http.StatusUnauthorized:
-		return nil, fmt.Errorf("%s does not let you in: %s", d.Gateway, refused.said)
-	case err != nil:
+	if said, notTaken := NotTaken(err); notTaken {
+		return nil, fmt.Errorf("%s does not let you in: %s", d.Gateway, said)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("ask %s who you are: %w", d.Gateway, err)
 	}
 	return &who, nil

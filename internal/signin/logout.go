@@ -16,17 +16,22 @@ const SignOutPath = "/signout"
 // ErrNoRevocation says that an identity provider takes no token back.
 var ErrNoRevocation = errors.New("it does not offer to take tokens back before they end")
 
-// End has a gateway end a token, which counts no more then wherever there is a copy of it. One that does not count anyway needs no end.
+// End has a gateway end a token, which counts no more then wherever there is a copy of it.
 func End(ctx context.Context, d *Discovery, token string) error {
 	c, err := client([]byte(d.CA))
 	if err != nil {
 		return err
 	}
-	err = post(ctx, c, d.Gateway+SignOutPath, "Bearer "+token, nil)
-	if refused := (*refusal)(nil); errors.As(err, &refused) && refused.code == http.StatusUnauthorized {
-		return nil
+	return post(ctx, c, d.Gateway+SignOutPath, "Bearer "+token, nil)
+}
+
+// NotTaken reports an error of a gateway that does not take the token anyway: what it says of why is returned.
+func NotTaken(err error) (said string, notTaken bool) {
+	var refused *refusal
+	if !errors.As(err, &refused) || refused.code != http.StatusUnauthorized {
+		return "", false
 	}
-	return err
+	return refused.said, true
 }
 
 // Revoke has an identity provider take back what gets further tokens. The error is ErrNoRevocation where it does not offer that.

@@ -81,9 +81,16 @@ func Unknown(identity v1alpha1.Identity) *Barred {
 	}
 }
 
-// Inactive is for a User who is disabled or goes.
-func Inactive(user string) *Barred {
-	return &Barred{Why: fmt.Sprintf("the User %s is disabled or being deleted, or who answers for it is", user), Do: "ask an administrator"}
+// Inactive is for a User who is disabled, or goes, or for whom nobody answers any more.
+func Inactive(user *v1alpha1.User) *Barred {
+	why := fmt.Sprintf("the User %s is a service account, and %s, who answers for it, is disabled or gone", user.Name, user.Spec.Owner)
+	switch {
+	case user.IsDisabled():
+		why = fmt.Sprintf("the User %s is disabled", user.Name)
+	case user.DeletionTimestamp != nil:
+		why = fmt.Sprintf("the User %s is being deleted", user.Name)
+	}
+	return &Barred{Why: why, Do: "ask an administrator"}
 }
 
 // ErrTooMany is what a client is told that tried too often with credentials that nobody could have given it.

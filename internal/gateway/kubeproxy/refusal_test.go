@@ -7,14 +7,18 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/gateway/caller"
 	"github.com/soma-platform/soma/internal/signin"
 )
 
 // Who is barred is told so, in words and in a cause for programs; whatever else is wrong with credentials nobody is told.
 func TestBarredAreTold(t *testing.T) {
-	barred := unauthenticated(fmt.Errorf("in the log: %w", caller.Inactive("alice"))).status
-	if barred.Message != "the User alice is disabled or being deleted, or who answers for it is: ask an administrator" ||
+	service := &v1alpha1.User{ObjectMeta: metav1.ObjectMeta{Name: "ci"}, Spec: v1alpha1.UserSpec{Owner: "alice"}}
+	barred := unauthenticated(fmt.Errorf("in the log: %w", caller.Inactive(service))).status
+	if barred.Message != "the User ci is a service account, and alice, who answers for it, is disabled or gone: ask an administrator" ||
 		barred.Details == nil || len(barred.Details.Causes) != 1 || barred.Details.Causes[0].Type != signin.CauseBarred {
 		t.Errorf("%+v", barred)
 	}
@@ -30,13 +34,13 @@ func TestUnauthenticated(t *testing.T) {
 		code  int
 		after string
 	}{
-		caller.ErrNone:                    {http.StatusUnauthorized, ""},
-		caller.ErrRefused:                 {http.StatusUnauthorized, ""},
-		errors.New("what nobody is told"): {http.StatusUnauthorized, ""},
-		caller.Inactive("alice"):          {http.StatusUnauthorized, ""},
-		caller.ErrTooMany:                 {http.StatusTooManyRequests, "60"},
-		caller.ErrUnavailable:             {http.StatusServiceUnavailable, "5"},
-		caller.ErrUnreachable:             {http.StatusServiceUnavailable, "5"},
+		caller.ErrNone:                      {http.StatusUnauthorized, ""},
+		caller.ErrRefused:                   {http.StatusUnauthorized, ""},
+		errors.New("what nobody is told"):   {http.StatusUnauthorized, ""},
+		caller.Unknown(v1alpha1.Identity{}): {http.StatusUnauthorized, ""},
+		caller.ErrTooMany:                   {http.StatusTooManyRequests, "60"},
+		caller.ErrUnavailable:               {http.StatusServiceUnavailable, "5"},
+		caller.ErrUnreachable:               {http.StatusServiceUnavailable, "5"},
 	}
 	for err, want := range tests {
 		answer := httptest.NewRecorder()

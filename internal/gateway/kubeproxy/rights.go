@@ -136,8 +136,9 @@ func (p *Proxy) filterFor(c *caller.Caller, tree *access.Tree, a *attributes) *f
 	if !known || tree.Allows(target, level) {
 		return nil
 	}
-	// Who sees nothing of a place that they name is refused, and of all there is shown that nothing of it is theirs.
-	if a.Namespace != "" && (!p.placed(a) || tree.Level(target) < access.List) {
+	// Of all there is, who sees nothing of it is shown that nothing is theirs. Of a place that they name they are refused, and by a token
+	// that is for other things.
+	if a.Namespace != "" && !p.placed(a) || (a.Namespace != "" || c.Scope != nil) && tree.Level(target) < access.List {
 		return nil
 	}
 	return &filter{resource: a.Resource, group: a.Group, namespace: a.Namespace, scheme: scheme}

@@ -39,7 +39,7 @@ func refusal(d *access.Directory, c caller.Caller, now time.Time) error {
 		return err
 	}
 	if !d.Active(c.User) {
-		return caller.Inactive(c.User)
+		return caller.Inactive(user)
 	}
 	return nil
 }

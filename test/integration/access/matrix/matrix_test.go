@@ -245,12 +245,14 @@ func secretFrom(who person) []string {
 }
 
 // listsSome reports whether, through the gateway, somebody is shown of a list what they may see: nothing, perhaps, of all there is,
-// but something of a place that they name.
+// but something of a place that they name, or by a token that is for less.
 func (c *cell) listsSome(who person, there map[string]string) bool {
+	if !c.rule.some || c.verb != "list" && c.verb != "watch" || c.resource == "pods" && c.namespace == "" {
+		return false
+	}
 	whole := *c
 	whole.name = ""
-	return c.rule.some && (c.verb == "list" || c.verb == "watch") &&
-		(c.namespace == "" && c.resource != "pods" || c.namespace != "" && len(whole.shown(gateway, who, there)) > 0)
+	return c.namespace == "" && who != program || len(whole.shown(gateway, who, there)) > 0
 }
 
 // shown are the namespaces and names of what somebody is to see in a list, of what is there.

@@ -51,7 +51,7 @@ type rule struct {
 	sees []right
 	// says is what is told whom something is refused, where it is not RBAC that refuses it.
 	says string
-	// some: through the gateway a list shows what of it somebody may get; of a place that is named, if it is anything.
+	// some: through the gateway a list shows what of it somebody may get; of a place that is named, or by a token, if it is anything.
 	some bool
 }
 
