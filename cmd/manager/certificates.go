@@ -33,16 +33,19 @@ func setupCertificates(ctx context.Context, mgr ctrl.Manager, certificate *servi
 	if err := mgr.Add(certificate); err != nil {
 		return fmt.Errorf("follow the serving certificate: %w", err)
 	}
-	if !o.certRotation {
-		return nil
-	}
 	// The manager's own client would keep every secret of the cluster in memory, to be sure of reading what it wrote.
 	plain, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
 	if err != nil {
 		return fmt.Errorf("make a client for the serving certificate: %w", err)
 	}
-	// The installation makes the secret, empty: the right to create secrets cannot be bound to a name.
 	key := types.NamespacedName{Namespace: o.namespace, Name: servingSecret}
+	if err := mgr.Add(&trust{client: plain, from: key, to: trustSecret, log: mgr.GetLogger().WithName("certificates")}); err != nil {
+		return fmt.Errorf("tell the proxy before the pages of jobs whom to trust: %w", err)
+	}
+	if !o.certRotation {
+		return nil
+	}
+	// The installation makes the secret, empty: the right to create secrets cannot be bound to a name.
 	switch err := plain.Get(ctx, key, &corev1.Secret{}); {
 	case apierrors.IsNotFound(err):
 		return fmt.Errorf("the secret %s for the serving certificate does not exist: install Soma's manifests or chart again, which contain it", key)

@@ -44,6 +44,7 @@ type fixture struct {
 func TestManager(t *testing.T) {
 	f := start(t)
 	t.Run("renews its certificates", f.renewsCertificates)
+	t.Run("tells the proxy whom to trust", f.tellsWhomToTrust)
 	t.Run("tells its metrics to those who may know", f.guardsMetrics)
 	t.Run("keeps in Redis what users may do", f.keepsRights)
 	t.Run("exports what alerts name", f.exportsWhatAlertsName)

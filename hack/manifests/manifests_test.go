@@ -147,7 +147,7 @@ func TestChartInstallsJobPagesAlike(t *testing.T) {
 			if !strings.Contains(config, "domain: jobs.example.org") || strings.Contains(config, "proxyTokenFile: /etc/soma/secrets/pages-proxy-token") != forwardAuth {
 				t.Errorf("the configuration is %s", config)
 			}
-			if asks := got["traefik.io/v1alpha1, Kind=Middleware soma-system/job-pages"] != nil; asks != forwardAuth {
+			if asks := got["traefik.io/v1alpha1, Kind=Middleware soma-pages/job-pages"] != nil; asks != forwardAuth {
 				t.Errorf("Traefik asks: %t", asks)
 			}
 		})
@@ -157,7 +157,7 @@ func TestChartInstallsJobPagesAlike(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]int{"job-pages": 1, "job-pages-gateway": 2} {
-		routes := text(t, other["traefik.io/v1alpha1, Kind=IngressRoute soma-system/"+name].Object)
+		routes := text(t, other["traefik.io/v1alpha1, Kind=IngressRoute soma-pages/"+name].Object)
 		if strings.Count(routes, `\.pages\.example\.net\.?$`) != want || strings.Contains(routes, "example.org") {
 			t.Errorf("the routes of another domain are %s", routes)
 		}
@@ -192,7 +192,7 @@ func TestChartValues(t *testing.T) {
 		},
 		"pages of jobs": {
 			values:      pages("jobs.example.org", false),
-			wantObjects: []string{"traefik.io/v1alpha1, Kind=IngressRoute soma-system/job-pages"},
+			wantObjects: []string{"traefik.io/v1alpha1, Kind=IngressRoute soma-pages/job-pages"},
 		},
 		"pages below no domain":         {values: pages("https://jobs.example.org", false), wantError: "domain"},
 		"a gateway without an address":  {values: map[string]any{"gateway": map[string]any{"enabled": true}}, wantError: "externalURL"},
