@@ -52,6 +52,7 @@ var _ = BeforeSuite(func() {
 		Eventually(ended).Should(Receive(BeNil()))
 	})
 	Expect(mgr.GetCache().WaitForCacheSync(harness.Ctx)).To(BeTrue())
+	harness.Started()
 })
 
 func setUp(mgr manager.Manager) {

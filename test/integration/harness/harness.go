@@ -72,7 +72,15 @@ func ExpectHealth() {
 			Expect(check.Contract(object)).To(Succeed())
 		}
 	}
-	Expect(panics()).To(BeZero(), "a reconciler panicked; the log above has the stack")
+	total, told := panics()
+	Expect(told).To(BeTrue(), "no controller tells how often it panicked")
+	Expect(total).To(BeZero(), "a reconciler panicked; the log above has the stack")
+}
+
+// Started waits until the controllers of a manager have started.
+func Started() {
+	GinkgoHelper()
+	Eventually(func() bool { _, told := panics(); return told }).Should(BeTrue(), "no controller has started")
 }
 
 func items(list client.ObjectList) []check.Object {
@@ -86,20 +94,18 @@ func items(list client.ObjectList) []check.Object {
 	return all
 }
 
-// panics is the number of panics of all reconcilers.
-func panics() float64 {
+// panics is the number of panics of all reconcilers, and whether any has started.
+func panics() (total float64, told bool) {
 	families, err := metrics.Registry.Gather()
 	Expect(err).NotTo(HaveOccurred())
-	total, found := 0.0, false
 	for _, family := range families {
 		if family.GetName() != "controller_runtime_reconcile_panics_total" {
 			continue
 		}
-		found = true
+		told = true
 		for _, metric := range family.GetMetric() {
 			total += metric.GetCounter().GetValue()
 		}
 	}
-	Expect(found).To(BeTrue(), "the metric controller_runtime_reconcile_panics_total does not exist")
-	return total
+	return total, told
 }
