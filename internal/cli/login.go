@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/url"
 	"os"
 	"os/exec"
 	"runtime"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,8 +22,12 @@ import (
 	"github.com/soma-platform/soma/internal/signin"
 )
 
-// tokenCommand is the command by which kubectl asks for a token, before the gateway's address.
-var tokenCommand = []string{"auth", "token", "--gateway"}
+// tokenCommand is the command by which kubectl asks for a token, before the gateway's address; sessionFlag comes behind it, before the
+// name of the sign-in.
+var (
+	tokenCommand = []string{"auth", "token", "--gateway"}
+	sessionFlag  = "--session"
+)
 
 // maxCA bounds a file with a certificate authority.
 const maxCA = 1 << 20
@@ -39,7 +45,8 @@ func newLogin(a *app) *cobra.Command {
 		Long: `Sign in at a gateway, with a browser of this machine or, by --device, of any other. Afterwards this command line and kubectl use the
 cluster behind it with your rights: the kubeconfig gets a context for it, which becomes the current one.
 
-What you are is kept in a file that only you can read, and renewed for as long as your identity provider lets it.`,
+Who you are is kept in a file that only you can read, and renewed for as long as your identity provider lets it. Each context of a kubeconfig
+has a sign-in of its own: to be somebody else beside, name another context by --name, or another kubeconfig.`,
 		Example: a.examples("login https://soma.example.com", "by a browser of this machine", "login https://soma.example.com --device", "by a code, on a machine without one"),
 		Args:    oneArg("the address of the gateway"), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
@@ -75,10 +82,6 @@ func (a *app) login(ctx context.Context, gateway string, f *loginFlags) error {
 	if err != nil {
 		return err
 	}
-	cache, err := signin.OpenCache("")
-	if err != nil {
-		return err
-	}
 	tokens, err := a.signIn(ctx, issuer, f.device)
 	if err != nil {
 		return err
@@ -88,15 +91,29 @@ func (a *app) login(ctx context.Context, gateway string, f *loginFlags) error {
 	if err != nil {
 		return err
 	}
-	if err := cache.Save(&signin.Saved{Discovery: *found, Issuer: issuer.Name, Tokens: *tokens}); err != nil {
-		return err
-	}
 	name := cmp.Or(f.name, contextName(found.Gateway))
-	if err := a.addContext(name, found); err != nil {
+	if err := a.keep(name, &signin.Saved{Discovery: *found, Issuer: issuer.Name, Tokens: *tokens}); err != nil {
 		return err
 	}
 	fmt.Fprintf(a.err, "You are %s at %s. The current context is %s.\n", who.User, found.Gateway, name)
 	return nil
+}
+
+// keep keeps a sign-in as that of a context of the kubeconfig, in place of the one before.
+func (a *app) keep(name string, saved *signin.Saved) error {
+	config, err := a.kubeconfig()
+	if err != nil {
+		return err
+	}
+	cache, err := signin.OpenCache("")
+	if err != nil {
+		return err
+	}
+	saved.Session = cmp.Or(signedIn(config, name).Session, signin.NewSession())
+	if err := cache.Save(saved); err != nil {
+		return err
+	}
+	return a.addContext(config, name, &saved.Discovery, saved.Session)
 }
 
 // signIn signs a person in with a browser.
@@ -137,77 +154,98 @@ func contextName(gateway string) string {
 	return gateway
 }
 
-// addContext puts the cluster behind a gateway into the kubeconfig and makes it the current one.
-func (a *app) addContext(name string, found *signin.Discovery) error {
-	loader := a.kube.load()
-	config, err := loader.RawConfig()
-	if errors.Is(err, fs.ErrNotExist) {
-		config, err = *clientcmdapi.NewConfig(), nil
+// kubeconfig is what is in the kubeconfig: nothing where there is none yet.
+func (a *app) kubeconfig() (*clientcmdapi.Config, error) {
+	config, err := a.kube.load().RawConfig()
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return clientcmdapi.NewConfig(), nil
+	case err != nil:
+		return nil, badKubeconfig(err)
 	}
-	if err != nil {
-		return badKubeconfig(err)
-	}
+	return &config, nil
+}
+
+// addContext puts the cluster behind a gateway into the kubeconfig, for who signed in, and makes it the current one.
+func (a *app) addContext(config *clientcmdapi.Config, name string, found *signin.Discovery, session string) error {
 	program, err := os.Executable()
 	if err != nil {
 		return fmt.Errorf("find this program, for kubectl to ask: %w", err)
 	}
-	signin.Entry(&config, name, found, program, append(append([]string{}, tokenCommand...), found.Gateway))
+	signin.Entry(config, name, found, program, slices.Concat(tokenCommand, []string{found.Gateway, sessionFlag, session}))
 	config.CurrentContext = name
-	if err := clientcmd.ModifyConfig(loader.ConfigAccess(), config, false); err != nil {
+	if err := clientcmd.ModifyConfig(a.kube.load().ConfigAccess(), *config, false); err != nil {
 		return fmt.Errorf("the kubeconfig cannot be written: %w\nmake the file writable, or name another by --kubeconfig", err)
 	}
 	return nil
 }
 
-// gateway is the address that is given to a command, or that of the current context.
-func (a *app) gateway(c *cobra.Command, args []string) (string, error) {
-	if len(args) > 0 {
-		address, err := signin.Address(args[0])
-		if err != nil {
-			return "", usageError(c, err)
-		}
-		return address, nil
-	}
-	config, err := a.kube.load().RawConfig()
+// at is the sign-in of the current context; where a gateway's address is given, one there.
+func (a *app) at(c *cobra.Command, args []string) (signin.At, error) {
+	config, err := a.kubeconfig()
 	if err != nil {
-		return "", badKubeconfig(err)
+		return signin.At{}, err
 	}
-	if gateway := gatewayOf(&config, cmp.Or(a.kube.context, config.CurrentContext)); gateway != "" {
-		return gateway, nil
+	current := signedIn(config, cmp.Or(a.kube.context, config.CurrentContext))
+	if len(args) == 0 {
+		if current.Gateway == "" {
+			return current, errors.New("the current context of the kubeconfig is that of no gateway; name the gateway's address")
+		}
+		return current, nil
 	}
-	return "", errors.New("the current context of the kubeconfig is that of no gateway; name the gateway's address")
+	address, err := signin.Address(args[0])
+	if err != nil {
+		return signin.At{}, usageError(c, err)
+	}
+	if current.Gateway == address {
+		return current, nil
+	}
+	for _, name := range slices.Sorted(maps.Keys(config.Contexts)) {
+		if at := signedIn(config, name); at.Gateway == address {
+			return at, nil
+		}
+	}
+	return signin.At{Gateway: address}, nil
 }
 
-// gatewayOf is the gateway of a context that `soma login` made, empty for others.
-func gatewayOf(config *clientcmdapi.Config, name string) string {
-	at := config.Contexts[name]
-	if at == nil {
-		return ""
+// signedIn is the sign-in of a context that `soma login` made, empty for others.
+func signedIn(config *clientcmdapi.Config, name string) signin.At {
+	context := config.Contexts[name]
+	if context == nil {
+		return signin.At{}
 	}
-	user := config.AuthInfos[at.AuthInfo]
-	if user == nil || user.Exec == nil || len(user.Exec.Args) != len(tokenCommand)+1 {
-		return ""
+	user := config.AuthInfos[context.AuthInfo]
+	if user == nil || user.Exec == nil {
+		return signin.At{}
 	}
-	gateway, asks := strings.CutPrefix(strings.Join(user.Exec.Args, " "), strings.Join(tokenCommand, " ")+" ")
-	if !asks {
-		return ""
+	args := user.Exec.Args
+	if n := len(tokenCommand); len(args) > n && slices.Equal(args[:n], tokenCommand) {
+		switch rest := args[n:]; {
+		case len(rest) == 1:
+			return signin.At{Gateway: rest[0]}
+		case len(rest) == 3 && rest[1] == sessionFlag:
+			return signin.At{Gateway: rest[0], Session: rest[2]}
+		}
 	}
-	return gateway
+	return signin.At{}
 }
 
 func newAuth(a *app) *cobra.Command {
-	gateway := ""
+	var given signin.At
 	token := &cobra.Command{
 		Use: "token", Short: "Print a token for a gateway, as kubectl asks for it",
 		Args: noArgs, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, _ []string) error {
-			var given []string
-			if gateway != "" {
-				given = []string{gateway}
-			}
-			at, err := a.gateway(c, given)
-			if err != nil {
-				return err
+			at := given
+			if at.Session == "" {
+				var address []string
+				if at.Gateway != "" {
+					address = []string{at.Gateway}
+				}
+				var err error
+				if at, err = a.at(c, address); err != nil {
+					return err
+				}
 			}
 			cache, err := signin.OpenCache("")
 			if err != nil {
@@ -216,14 +254,15 @@ func newAuth(a *app) *cobra.Command {
 			tokens, err := cache.Token(c.Context(), at, a.now)
 			switch {
 			case errors.Is(err, signin.ErrNotSignedIn), errors.Is(err, signin.ErrSignInAgain):
-				return fmt.Errorf("you are not signed in at %s, or no longer\nsign in with \"%s login %s\"", at, a.program, at)
+				return fmt.Errorf("you are not signed in at %s, or no longer\nsign in with \"%s login %s\"", at.Gateway, a.program, at.Gateway)
 			case err != nil:
 				return err
 			}
 			return signin.WriteCredential(a.out, tokens)
 		},
 	}
-	token.Flags().StringVar(&gateway, "gateway", "", "address of the gateway (default: that of the current context)")
+	token.Flags().StringVar(&given.Gateway, "gateway", "", "address of the gateway (default: that of the current context)")
+	token.Flags().StringVar(&given.Session, strings.TrimPrefix(sessionFlag, "--"), "", "which of the sign-ins there, as the kubeconfig has it (default: that of the context)")
 	c := &cobra.Command{Use: "auth", Short: "What kubectl asks for"}
 	c.AddCommand(token)
 	return c

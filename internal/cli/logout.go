@@ -23,32 +23,32 @@ and the identity provider, where it offers that, gives no further ones for it. T
 Sessions of browsers go on: they are ended on the gateway's own page.`,
 		Args: atMostOneArg, ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
-			gateway, err := a.gateway(c, args)
+			at, err := a.at(c, args)
 			if err != nil {
 				return err
 			}
-			return a.logout(c.Context(), gateway)
+			return a.logout(c.Context(), at)
 		},
 	}
 }
 
 // logout signs out. What is on this machine goes in any case; what others could not be told is said.
-func (a *app) logout(ctx context.Context, gateway string) error {
+func (a *app) logout(ctx context.Context, at signin.At) error {
 	cache, err := signin.OpenCache("")
 	if err != nil {
 		return err
 	}
-	saved, err := cache.Take(ctx, gateway)
+	saved, err := cache.Take(ctx, at)
 	switch {
 	case errors.Is(err, signin.ErrNotSignedIn):
-		fmt.Fprintf(a.err, "You are not signed in at %s.\n", gateway)
+		fmt.Fprintf(a.err, "You are not signed in at %s.\n", at.Gateway)
 		return nil
 	case err != nil:
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, logoutTimeout)
 	defer cancel()
-	fmt.Fprintf(a.err, "You are signed out at %s.\n", gateway)
+	fmt.Fprintf(a.err, "You are signed out at %s.\n", at.Gateway)
 	if until := saved.Tokens.Expires; a.now().Before(until) {
 		err := signin.End(ctx, &saved.Discovery, saved.Tokens.ID)
 		if said, notTaken := signin.NotTaken(err); notTaken {

@@ -78,7 +78,7 @@ func TestLogout(t *testing.T) {
 			if strings.Join(told, "\n") != strings.Join(test.want, "\n") {
 				t.Errorf("told %q, want %q", told, test.want)
 			}
-			if _, err := cache.Load(server.URL); err == nil {
+			if _, err := cache.Load(signin.At{Gateway: server.URL}); err == nil {
 				t.Error("the sign-in is kept")
 			}
 		})

@@ -24,12 +24,21 @@ const (
 	lockInterval           = 50 * time.Millisecond
 )
 
-// Cache keeps who is signed in, one file for each gateway, that only its owner can read.
+// Cache keeps who is signed in, in files that only their owner can read.
 type Cache struct{ folder string }
 
-// Saved is what is kept for a gateway.
+// At is where somebody is signed in: at a gateway, and by which of the sign-ins there. Each context of a kubeconfig has one of its
+// own, so that one person can be several users, each in their place. The session is empty for those of earlier versions, which had
+// one for each gateway.
+type At struct{ Gateway, Session string }
+
+// NewSession is the name of a sign-in that there was not before.
+func NewSession() string { return rand.Text() }
+
+// Saved is what is kept of a sign-in.
 type Saved struct {
 	Discovery Discovery `json:"discovery"`
+	Session   string    `json:"session,omitempty"`
 	// Issuer is the name of the identity provider.
 	Issuer string `json:"issuer"`
 	Tokens Tokens `json:"tokens"`
@@ -50,14 +59,20 @@ func OpenCache(folder string) (*Cache, error) {
 	return &Cache{folder: folder}, nil
 }
 
-func (c *Cache) path(gateway string) string {
-	sum := sha256.Sum256([]byte(gateway))
+func (s *Saved) at() At { return At{s.Discovery.Gateway, s.Session} }
+
+func (c *Cache) path(at At) string {
+	text := at.Gateway
+	if at.Session != "" {
+		text += "\n" + at.Session
+	}
+	sum := sha256.Sum256([]byte(text))
 	return filepath.Join(c.folder, hex.EncodeToString(sum[:12])+".json")
 }
 
-// Load is what is kept for a gateway: ErrNotSignedIn where that is nothing.
-func (c *Cache) Load(gateway string) (*Saved, error) {
-	path := c.path(gateway)
+// Load is what is kept of a sign-in: ErrNotSignedIn where that is nothing.
+func (c *Cache) Load(at At) (*Saved, error) {
+	path := c.path(at)
 	file, err := os.Open(path) //nolint:gosec // its name is a hash, in the folder of the user
 	switch {
 	case errors.Is(err, os.ErrNotExist):
@@ -71,7 +86,7 @@ func (c *Cache) Load(gateway string) (*Saved, error) {
 		return nil, fmt.Errorf("read the sign-in: %w", err)
 	}
 	var saved Saved
-	if err := json.Unmarshal(text, &saved); err != nil || saved.Discovery.Gateway != gateway {
+	if err := json.Unmarshal(text, &saved); err != nil || saved.at() != at {
 		return nil, fmt.Errorf("%s is damaged: %w", path, ErrNotSignedIn)
 	}
 	return &saved, nil
@@ -86,7 +101,7 @@ func (c *Cache) Save(saved *Saved) error {
 	if err := os.MkdirAll(c.folder, 0o700); err != nil {
 		return fmt.Errorf("keep the sign-in: %w", err)
 	}
-	path := c.path(saved.Discovery.Gateway)
+	path := c.path(saved.at())
 	fresh := path + "." + rand.Text()
 	if err := os.WriteFile(fresh, text, 0o600); err != nil {
 		return fmt.Errorf("keep the sign-in: %w", err)
@@ -97,27 +112,27 @@ func (c *Cache) Save(saved *Saved) error {
 	return nil
 }
 
-// Take forgets who is signed in at a gateway and is what was kept: ErrNotSignedIn where that is nothing. Who renews the tokens
+// Take forgets a sign-in and is what was kept: ErrNotSignedIn where that is nothing. Who renews the tokens
 // right now does so before, or not at all.
-func (c *Cache) Take(ctx context.Context, gateway string) (*Saved, error) {
-	if _, err := os.Stat(c.path(gateway)); errors.Is(err, os.ErrNotExist) {
+func (c *Cache) Take(ctx context.Context, at At) (*Saved, error) {
+	if _, err := os.Stat(c.path(at)); errors.Is(err, os.ErrNotExist) {
 		return nil, ErrNotSignedIn
 	}
-	unlock, err := c.lock(ctx, gateway)
+	unlock, err := c.lock(ctx, at)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	saved, err := c.Load(gateway)
-	if err := c.Remove(gateway); err != nil {
+	saved, err := c.Load(at)
+	if err := c.Remove(at); err != nil {
 		return nil, err
 	}
 	return saved, err
 }
 
-// Remove forgets who is signed in at a gateway.
-func (c *Cache) Remove(gateway string) error {
-	if err := os.Remove(c.path(gateway)); err != nil && !errors.Is(err, os.ErrNotExist) {
+// Remove forgets a sign-in.
+func (c *Cache) Remove(at At) error {
+	if err := os.Remove(c.path(at)); err != nil && !errors.Is(err, os.ErrNotExist) {
 		return fmt.Errorf("forget the sign-in: %w", err)
 	}
 	return nil
@@ -125,20 +140,20 @@ func (c *Cache) Remove(gateway string) error {
 
 // Token is a token for a gateway that counts for a while yet. It is renewed where it does not; of several processes one does
 // that, as most identity providers take what renews it once.
-func (c *Cache) Token(ctx context.Context, gateway string, now func() time.Time) (*Tokens, error) {
-	saved, err := c.Load(gateway)
+func (c *Cache) Token(ctx context.Context, at At, now func() time.Time) (*Tokens, error) {
+	saved, err := c.Load(at)
 	if err != nil {
 		return nil, err
 	}
 	if saved.Tokens.Expires.Sub(now()) > renewBefore {
 		return &saved.Tokens, nil
 	}
-	unlock, err := c.lock(ctx, gateway)
+	unlock, err := c.lock(ctx, at)
 	if err != nil {
 		return nil, err
 	}
 	defer unlock()
-	if saved, err = c.Load(gateway); err != nil {
+	if saved, err = c.Load(at); err != nil {
 		return nil, err
 	}
 	if saved.Tokens.Expires.Sub(now()) > renewBefore {
@@ -160,11 +175,11 @@ func (c *Cache) Token(ctx context.Context, gateway string, now func() time.Time)
 	return next, c.Save(saved)
 }
 
-// lock keeps other processes from renewing the tokens of a gateway until the returned function is called.
-func (c *Cache) lock(ctx context.Context, gateway string) (func(), error) {
+// lock keeps other processes from renewing the tokens of a sign-in until the returned function is called.
+func (c *Cache) lock(ctx context.Context, at At) (func(), error) {
 	ctx, cancel := context.WithTimeout(ctx, lockTimeout)
 	defer cancel()
-	path := c.path(gateway) + ".lock"
+	path := c.path(at) + ".lock"
 	ticker := time.NewTicker(lockInterval)
 	defer ticker.Stop()
 	for {

@@ -14,10 +14,13 @@ import (
 
 const gateway = "https://soma.example"
 
+// here is where the tests sign in.
+var here = At{Gateway: gateway, Session: "mine"}
+
 func saved(expires time.Time) *Saved {
 	return &Saved{
 		Discovery: Discovery{Gateway: gateway, Kubernetes: gateway + "/kubernetes", Issuers: []Issuer{{Name: "id", URL: "https://127.0.0.1:1", ClientID: "soma-cli"}}},
-		Issuer:    "id", Tokens: Tokens{ID: "token", Refresh: "refresh", Expires: expires},
+		Session:   "mine", Issuer: "id", Tokens: Tokens{ID: "token", Refresh: "refresh", Expires: expires},
 	}
 }
 
@@ -27,7 +30,7 @@ func TestCache(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Load(gateway); !errors.Is(err, ErrNotSignedIn) {
+	if _, err := c.Load(here); !errors.Is(err, ErrNotSignedIn) {
 		t.Errorf("before: %v", err)
 	}
 	now := time.Now()
@@ -44,19 +47,22 @@ func TestCache(t *testing.T) {
 	if info, err := os.Stat(folder); err != nil || info.Mode().Perm() != 0o700 {
 		t.Errorf("the folder's mode is %v, %v", info.Mode(), err)
 	}
-	if tokens, err := c.Token(t.Context(), gateway, time.Now); err != nil || tokens.ID != "token" {
+	if tokens, err := c.Token(t.Context(), here, time.Now); err != nil || tokens.ID != "token" {
 		t.Errorf("%+v, %v", tokens, err)
 	}
-	if _, err := c.Load("https://other.example"); !errors.Is(err, ErrNotSignedIn) {
+	if _, err := c.Load(At{"https://other.example", "mine"}); !errors.Is(err, ErrNotSignedIn) {
 		t.Errorf("at another gateway: %v", err)
 	}
-	if err := os.WriteFile(c.path(gateway), []byte("{"), 0o600); err != nil {
+	if _, err := c.Load(At{gateway, "another's"}); !errors.Is(err, ErrNotSignedIn) {
+		t.Errorf("as another: %v", err)
+	}
+	if err := os.WriteFile(c.path(here), []byte("{"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Load(gateway); !errors.Is(err, ErrNotSignedIn) {
+	if _, err := c.Load(here); !errors.Is(err, ErrNotSignedIn) {
 		t.Errorf("damaged: %v", err)
 	}
-	if err := errors.Join(c.Remove(gateway), c.Remove(gateway)); err != nil {
+	if err := errors.Join(c.Remove(here), c.Remove(here)); err != nil {
 		t.Error(err)
 	}
 }
@@ -70,10 +76,10 @@ func TestTokenWithoutProvider(t *testing.T) {
 	if err := c.Save(saved(time.Now().Add(30 * time.Second))); err != nil {
 		t.Fatal(err)
 	}
-	if tokens, err := c.Token(t.Context(), gateway, time.Now); err != nil || tokens.ID != "token" {
+	if tokens, err := c.Token(t.Context(), here, time.Now); err != nil || tokens.ID != "token" {
 		t.Errorf("%+v, %v", tokens, err)
 	}
-	if tokens, err := c.Token(t.Context(), gateway, func() time.Time { return time.Now().Add(time.Minute) }); err == nil {
+	if tokens, err := c.Token(t.Context(), here, func() time.Time { return time.Now().Add(time.Minute) }); err == nil {
 		t.Errorf("when it has ended: %+v", tokens)
 	}
 	without := saved(time.Now())
@@ -81,7 +87,7 @@ func TestTokenWithoutProvider(t *testing.T) {
 	if err := c.Save(without); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Token(t.Context(), gateway, time.Now); !errors.Is(err, ErrSignInAgain) {
+	if _, err := c.Token(t.Context(), here, time.Now); !errors.Is(err, ErrSignInAgain) {
 		t.Errorf("without what renews it: %v", err)
 	}
 }
