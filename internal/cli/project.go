@@ -140,8 +140,8 @@ func newProjectCreate(a *app) *cobra.Command {
 	var out output
 	c := &cobra.Command{
 		Use: "create NAME", Short: "Make a project",
-		Long:    "Make a project with a namespace of its name. Without a quota nothing may run in it.",
-		Example: a.examples("project create vision --quota research --wait", "and wait until it can be used"),
+		Long:    "Make a project with a namespace of its name, and wait until it can be used. Without a quota nothing may run in it.",
+		Example: a.examples("project create vision --quota research", "its jobs use what the quota research has"),
 		Args:    oneArg("the name of the project"), ValidArgsFunction: cobra.NoFileCompletions,
 		RunE: func(c *cobra.Command, args []string) error {
 			if err := out.check(c); err != nil {
@@ -169,6 +169,9 @@ func newProjectCreate(a *app) *cobra.Command {
 			if !out.table() {
 				return out.object(a.out, u)
 			}
+			if quota == "" {
+				fmt.Fprintln(a.err, "Nothing may run in it until an administrator sets spec.quota.")
+			}
 			_, err = fmt.Fprintln(a.out, args[0])
 			return err
 		},
@@ -176,8 +179,8 @@ func newProjectCreate(a *app) *cobra.Command {
 	c.Flags().StringVar(&quota, "quota", "", "quota whose amounts the project's jobs use")
 	c.Flags().StringVar(&organization, "organization", "", "organization that the project belongs to")
 	c.Flags().StringVar(&description, "description", "", "description for people")
-	c.Flags().BoolVar(&wait, "wait", false, "end when the project's namespace can be used")
-	addTimeout(c, &timeout, "with --wait: ")
+	c.Flags().BoolVar(&wait, "wait", true, "end when the project can be used, and who has rights in it can use them")
+	c.Flags().StringVar(&timeout, "timeout", "1m", "how long to wait")
 	completeFlag(c, "quota", a.objectNames(quotas))
 	out.addTo(c)
 	return c
