@@ -132,6 +132,14 @@ func (c *Cluster) openOutside(ctx context.Context) error {
 	}); err != nil {
 		return err
 	}
+	// Simulated pods have addresses, and whoever has them outside is not asked in their place.
+	_, simulated, err := net.ParseCIDR(simulatedPodCIDR)
+	if err != nil {
+		return err
+	}
+	if err := netns.Refuse(c.netns(), simulated); err != nil {
+		return err
+	}
 	// What leaves has the interface's address, not a pod's.
 	rule := []string{"POSTROUTING", "-s", podCIDR, "-o", outsideLink, "-j", "MASQUERADE"}
 	if c.iptables(ctx, append([]string{"-t", "nat", "-C"}, rule...)) == nil {

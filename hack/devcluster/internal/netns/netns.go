@@ -14,6 +14,7 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
 )
 
 const dir = "/run/netns"
@@ -70,6 +71,16 @@ func addInterfaces(name string, address *net.IPNet) error {
 		return fmt.Errorf("bring bridge %s up: %w", name, err)
 	}
 	return os.WriteFile("/proc/sys/net/ipv4/ip_forward", []byte("1"), 0o600)
+}
+
+// Refuse has a network namespace lead nowhere what goes to a network.
+func Refuse(name string, network *net.IPNet) error {
+	return Do(Path(name), func() error {
+		if err := netlink.RouteReplace(&netlink.Route{Dst: network, Type: unix.RTN_UNREACHABLE}); err != nil {
+			return fmt.Errorf("refuse what goes to %s: %w", network, err)
+		}
+		return nil
+	})
 }
 
 // Delete removes the name; the kernel removes the namespace and all in it with the last process that is in it.
