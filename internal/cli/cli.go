@@ -128,7 +128,11 @@ Exit codes: the job's own where there is one; 0 success; 1 failure; 2 wrong usag
 	add("platform", newProject(a), newCluster(a), newPreset(a), newQuota(a), newCapacity(a))
 	add("people", newLogin(a), newLogout(a), newWhoAmI(a), newShare(a), newACL(a), newCanI(a), newWhoCan(a), newRole(a), newUser(a), newServiceAccount(a))
 	add("other", newDoctor(a), newAuth(a), newVersion(a), newCompletion(a))
+	root.InitDefaultHelpCmd()
 	walk(root, func(c *cobra.Command) {
+		if c.Parent() == root && c.Name() == "help" {
+			c.Args = noSuchTopic
+		}
 		if c.HasSubCommands() {
 			c.Args, c.ValidArgsFunction = noSuchCommand, noMore
 			if c.RunE == nil {
@@ -160,6 +164,15 @@ func noSuchCommand(c *cobra.Command, args []string) error {
 		text += fmt.Sprintf("; did you mean %q?", displayPath(c)+" "+strings.Join(near, " or "))
 	}
 	return errors.New(text)
+}
+
+// noSuchTopic refuses words of which help would say nothing but what there is without them.
+func noSuchTopic(c *cobra.Command, args []string) error {
+	about, rest, err := c.Root().Find(args)
+	if err != nil || !about.HasSubCommands() {
+		return err
+	}
+	return noSuchCommand(about, rest)
 }
 
 func walk(c *cobra.Command, visit func(*cobra.Command)) {

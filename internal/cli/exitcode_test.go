@@ -103,7 +103,7 @@ func TestGoals(t *testing.T) {
 // What is called wrongly ends with 2, whatever is wrong, and nothing is asked of a cluster.
 func TestUsage(t *testing.T) {
 	wrong := []string{
-		"frob", "--frob", "help-me", "login", "login http://soma.example", "logout http://soma.example", "auth token --gateway http://x",
+		"frob", "--frob", "help-me", "help frob", "help user frob", "login", "login http://soma.example", "logout http://soma.example", "auth token --gateway http://x",
 		"share job/a bob --read --write", "share job/a", "acl grant bob", "acl revoke", "can-i fly job/a", "user create bob", "service-account revoke ci",
 		"ps --limit many", "completion cmd", "status a b",
 	}
