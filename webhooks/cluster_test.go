@@ -15,6 +15,11 @@ func TestDecideCluster(t *testing.T) {
 	pages := func(middleware v1alpha1.AnnotationValue) *v1alpha1.JobPages {
 		return &v1alpha1.JobPages{Domain: "jobs.example.org", Annotations: map[string]v1alpha1.AnnotationValue{"middlewares": middleware}}
 	}
+	by := func(secret, key string) *cluster {
+		reached := of(nil)
+		reached.Spec.KubeconfigSecret = &v1alpha1.KubeconfigSecret{Name: secret, Key: key}
+		return reached
+	}
 	d := company()
 	operator := roleOf("operator", nil, "write cluster://east")
 	d.SetRole(operator.Name, operator)
@@ -34,6 +39,12 @@ func TestDecideCluster(t *testing.T) {
 		"no pages any more":           {asker: "soma:olga", before: of(pages("asks")), after: of(nil), want: "you lack manage on cluster://east"},
 		"by who manages the cluster":  {asker: "soma:alice", before: of(pages("asks")), after: of(pages("open"))},
 		"by who is no user of Soma's": {asker: "kubernetes-admin", before: of(nil), after: of(pages("open"))},
+		"a new one with a kubeconfig": {asker: "soma:olga", before: &cluster{}, after: by("east", ""), want: "you lack manage on cluster://east: spec.kubeconfigSecret"},
+		"the kubeconfig as it was":    {asker: "soma:olga", before: by("east", ""), after: by("east", "")},
+		"another secret":              {asker: "soma:olga", before: by("east", ""), after: by("soma-redis", ""), want: "you lack manage on cluster://east: spec.kubeconfigSecret"},
+		"another key":                 {asker: "soma:olga", before: by("east", ""), after: by("east", "keys"), want: "you lack manage on cluster://east: spec.kubeconfigSecret"},
+		"no kubeconfig any more":      {asker: "soma:olga", before: by("east", ""), after: of(nil), want: "you lack manage on cluster://east: spec.kubeconfigSecret"},
+		"a kubeconfig by who manages": {asker: "soma:alice", before: of(nil), after: by("east", "")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			outcome(t, false, decideCluster(asking(t, d, tc.asker), tc.before, tc.after), tc.want)

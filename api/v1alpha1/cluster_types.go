@@ -38,7 +38,7 @@ type ClusterSpec struct {
 
 	// kubeconfigSecret names the secret, in Soma's own namespace, with the kubeconfig by which the cluster is reached. Of
 	// its current context only the server, its CA and a token or client certificate are taken. Without it the cluster is
-	// reached as the manager itself, from within.
+	// reached as the manager itself, from within. A user of Soma's who sets or changes it needs manage on the cluster.
 	// +optional
 	KubeconfigSecret *KubeconfigSecret `json:"kubeconfigSecret,omitempty"`
 

@@ -1939,7 +1939,7 @@ func schema_soma_platform_soma_api_v1alpha1_ClusterSpec(ref common.ReferenceCall
 					},
 					"kubeconfigSecret": {
 						SchemaProps: spec.SchemaProps{
-							Description: "kubeconfigSecret names the secret, in Soma's own namespace, with the kubeconfig by which the cluster is reached. Of its current context only the server, its CA and a token or client certificate are taken. Without it the cluster is reached as the manager itself, from within.",
+							Description: "kubeconfigSecret names the secret, in Soma's own namespace, with the kubeconfig by which the cluster is reached. Of its current context only the server, its CA and a token or client certificate are taken. Without it the cluster is reached as the manager itself, from within. A user of Soma's who sets or changes it needs manage on the cluster.",
 							Ref:         ref(apiv1alpha1.KubeconfigSecret{}.OpenAPIModelName()),
 						},
 					},
