@@ -113,6 +113,27 @@ func (t Target) covers(other Target) bool {
 	return true
 }
 
+// meet is what lies both at or below this target and at or below the other one. It reports false where that is nothing.
+func (t Target) meet(other Target) (Target, bool) {
+	if len(t.path) > len(other.path) {
+		t, other = other, t
+	}
+	if len(t.path) > 0 && len(other.path) > 0 && other.path[0] == anyCluster && slices.Contains(InProjects, other.Scheme) {
+		other.path = append([]string{t.path[0]}, other.path[1:]...)
+	}
+	return other, t.covers(other)
+}
+
+// projects are those in which a target lies, or which lie below it, as what may be seen to be there. It reports false for what
+// lies in no project.
+func (t Target) projects() (Target, bool) {
+	path := slices.Clone(t.path[:min(len(t.path), inProject)])
+	if len(path) > 0 {
+		path[0] = Home
+	}
+	return Target{Scheme: Project, path: path}, slices.Contains(InProjects, t.Scheme)
+}
+
 // errAddress says what is wrong with an address.
 func errAddress(address, format string, args ...any) error {
 	return fmt.Errorf("address %q: "+format, append([]any{address}, args...)...)

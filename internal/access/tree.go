@@ -99,16 +99,23 @@ func (t *Tree) add(target Target, level Level) {
 	at.level = max(at.level, level)
 }
 
-// Within is the tree with what is allowed cut down to what the permissions of a token name. Their addresses are absolute;
-// others allow nothing.
+// Within is the tree with what is allowed cut down to what the permissions of a token name, and to that the projects are there in
+// which that lies. Their addresses are absolute; others allow nothing. Of several tokens each cuts down what the others leave.
 func (t *Tree) Within(permissions []v1alpha1.Permission) *Tree {
 	limits := make([]Right, 0, len(permissions))
 	for _, permission := range permissions {
-		if target, relative, err := Parse(string(permission.URI)); err == nil && !relative {
-			limits = append(limits, Right{Target: target, Level: LevelOf(permission.Action)})
+		target, relative, err := Parse(string(permission.URI))
+		if err != nil || relative {
+			continue
+		}
+		limits = append(limits, Right{Target: target, Level: LevelOf(permission.Action)})
+		if projects, lies := target.projects(); lies {
+			limits = append(limits, Right{Target: projects, Level: List})
 		}
 	}
-	return &Tree{schemes: t.schemes, rights: t.rights, limit: NewTree(limits)}
+	limit := NewTree(limits)
+	limit.limit = t.limit
+	return &Tree{schemes: t.schemes, rights: t.rights, limit: limit}
 }
 
 // Level is the most that is allowed at a target. Where nothing is, but something below it, that is List: one has to find the
@@ -116,7 +123,7 @@ func (t *Tree) Within(permissions []v1alpha1.Permission) *Tree {
 func (t *Tree) Level(target Target) Level {
 	level := t.level(target)
 	if t.limit != nil {
-		level = min(level, t.limit.level(target))
+		level = min(level, t.limit.Level(target))
 	}
 	return level
 }
@@ -197,8 +204,22 @@ func (t *Tree) Explain(target Target, level Level) []Right {
 	return because
 }
 
-// Rights are all that the tree was made of.
-func (t *Tree) Rights() []Right { return t.rights }
+// Rights are all that the tree was made of, cut down to what a token is for.
+func (t *Tree) Rights() []Right {
+	if t.limit == nil {
+		return t.rights
+	}
+	var within []Right
+	limits := t.limit.Rights()
+	for _, right := range t.rights {
+		for i := range limits {
+			if target, meet := right.Target.meet(limits[i].Target); meet {
+				within = append(within, Right{Target: target, Level: min(right.Level, limits[i].Level), Why: right.Why})
+			}
+		}
+	}
+	return within
+}
 
 // Below finds what more is allowed of single things directly below a target than at the target itself: their names, and
 // levels. It does not tell of what is deeper.
@@ -248,10 +269,9 @@ func (t *Tree) reach(target Target) []*node {
 func (t *Tree) Most(target Target) Level {
 	most := t.Level(target)
 	if t.limit != nil {
-		// More is allowed further down where a right begins, or what the token is made for.
-		for _, right := range slices.Concat(t.rights, t.limit.rights) {
-			if target.covers(right.Target) {
-				most = max(most, t.Level(right.Target))
+		for _, right := range t.Rights() {
+			if _, meet := right.Target.meet(target); meet {
+				most = max(most, right.Level)
 			}
 		}
 		return most

@@ -96,6 +96,45 @@ func TestWithin(t *testing.T) {
 	}
 }
 
+// What a role gives is on every cluster, and a token names one. Who has something in a project may know that it is there.
+func TestWithinOfEveryCluster(t *testing.T) {
+	tree := NewTree([]Right{
+		{Target: In(Job, "", "acme", "vision"), Level: Manage},
+		{Target: In(Secret, "", "acme", "vision"), Level: Write},
+		{Target: In(Project, Home, "acme", "vision"), Level: Write},
+		{Target: In(Project, Home, "acme", "robots"), Level: Write},
+	})
+	one := tree.Within([]v1alpha1.Permission{{URI: "job://local/acme", Action: v1alpha1.ActionWrite}, {URI: "job://local/acme/vision/train", Action: v1alpha1.ActionRead}})
+	both := one.Within([]v1alpha1.Permission{{URI: "job://local/acme/vision/train", Action: v1alpha1.ActionManage}})
+	tests := map[string]struct {
+		tree *Tree
+		want []string
+		most Level
+	}{
+		"none": {tree, []string{"manage job://*/acme/vision", "write project://local/acme/robots", "write project://local/acme/vision", "write secret://*/acme/vision"}, Manage},
+		"one":  {one, []string{"list project://local/acme/robots", "list project://local/acme/vision", "read job://local/acme/vision/train", "write job://local/acme/vision"}, Write},
+		"both": {both, []string{"list project://local/acme/vision", "read job://local/acme/vision/train", "write job://local/acme/vision/train"}, Write},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			var got []string
+			for _, right := range test.tree.Rights() {
+				got = append(got, string(right.Level.Action())+" "+right.Target.String())
+			}
+			slices.Sort(got)
+			if got = slices.Compact(got); !slices.Equal(got, test.want) {
+				t.Errorf("got %q, want %q", got, test.want)
+			}
+			if got := test.tree.Most(right(t, "job://local/acme", None).Target); got != test.most {
+				t.Errorf("the most in the organization: %d, want %d", got, test.most)
+			}
+		})
+	}
+	if got := both.Level(right(t, "job://local/acme/vision/other", None).Target); got != None {
+		t.Errorf("what one of two tokens is not for: %d", got)
+	}
+}
+
 // Against what addresses mean, right by right.
 func TestTreeIsWhatItsRightsAre(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {

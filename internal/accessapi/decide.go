@@ -289,10 +289,9 @@ func (f facts) self() api.SelfReviewStatus {
 	status.User, status.DisplayName = user.Name, user.Spec.DisplayName
 	status.Groups, status.Roles = slices.Clone(user.Status.Groups), slices.Clone(user.Spec.Roles)
 	// Of what comes by several ways, the one is told that gives most.
-	most, tree := map[string]access.Right{}, f.tree()
-	for _, right := range tree.Rights() {
+	most := map[string]access.Right{}
+	for _, right := range f.tree().Rights() {
 		uri := right.Target.String()
-		right.Level = min(right.Level, tree.Level(right.Target))
 		if known, found := most[uri]; right.Level > access.None && (!found || right.Level > known.Level) {
 			most[uri] = right
 		}

@@ -309,12 +309,13 @@ func TestTokens(t *testing.T) {
 		tokens  []string
 		job     platform.Action
 		secret  platform.Action
+		project platform.Action
 		message string
 	}{
-		"none":                {job: "write", secret: "write"},
-		"for everything":      {tokens: []string{"all"}, job: "write", secret: "write"},
-		"for reading jobs":    {tokens: []string{"reads"}, job: "read", message: "nothing but read on job://local/default/speech"},
-		"both":                {tokens: []string{"all", "reads"}, job: "read", message: "nothing but"},
+		"none":                {job: "write", secret: "write", project: "list"},
+		"for everything":      {tokens: []string{"all"}, job: "write", secret: "write", project: "list"},
+		"for reading jobs":    {tokens: []string{"reads"}, job: "read", project: "list", message: "nothing but read on job://local/default/speech"},
+		"both":                {tokens: []string{"all", "reads"}, job: "read", project: "list", message: "nothing but"},
 		"one that has ended":  {tokens: []string{"old"}, message: `token "old" has ended`},
 		"one that is no more": {tokens: []string{"reads", "gone"}, message: `token "gone" has ended`},
 	}
@@ -328,10 +329,15 @@ func TestTokens(t *testing.T) {
 					t.Errorf("%s: got %+v, %v", uri, got, err)
 				}
 			}
+			told := map[string]platform.Action{}
 			for _, right := range f.self().Rights {
+				told[strings.Replace(right.URI, "*", "local", 1)] = right.Action
 				if len(test.tokens) > 0 && test.message != "" && (right.Action == "write" || strings.HasPrefix(right.URI, "secret:")) {
 					t.Errorf("told of %+v", right)
 				}
+			}
+			if told["job://local/default/speech"] != test.job || told["project://local/default/speech"] != test.project {
+				t.Errorf("told of %v", told)
 			}
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -103,6 +104,11 @@ func TestTokensAreForTheirScope(t *testing.T) {
 	if _, body := w.get(alice+":one", jobs); len(names(t, body)) != 1 {
 		t.Errorf("the list shows %s", body)
 	}
+	// That the project is there in which it lies is told.
+	if _, body := w.get(alice+":one", kindsPath+"projects"); !slices.Equal(names(t, body), []string{project}) {
+		t.Errorf("the list of projects shows %s", body)
+	}
+	check("none", http.MethodGet, kindsPath+"projects", http.StatusForbidden)
 	refused := w.audit.find(func(r audit.Record) bool { return r.Reason == string(ReasonScope) && !r.Allowed })
 	if len(refused) == 0 || refused[0].Session == "" || refused[0].Source == "" || refused[0].Verb == "" {
 		t.Errorf("records of what was refused: %+v", refused)

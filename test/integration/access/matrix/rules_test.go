@@ -145,7 +145,7 @@ var rules = []rule{
 	{
 		kinds: []string{"projects.platform.soma.dev"}, some: true,
 		may: []right{
-			{append(by{grantee}, members...), at{own}, look}, {by{owner}, at{own}, changeOne}, {by{stranger}, at{other}, look + " " + changeOne},
+			{append(by{grantee, program}, members...), at{own}, look}, {by{owner}, at{own}, changeOne}, {by{stranger}, at{other}, look + " " + changeOne},
 			{by{admin}, at{own, other, nowhere, all}, look + " create " + changeOne},
 		},
 		sees: ofProject,
@@ -227,7 +227,7 @@ var rules = []rule{
 
 var (
 	grantSights = []right{
-		{by: append(by{grantee}, members...), at: at{own}}, {by: by{stranger}, at: at{other}}, {by: by{admin}, at: at{own, other}},
+		{by: append(by{grantee, program}, members...), at: at{own}}, {by: by{stranger}, at: at{other}}, {by: by{admin}, at: at{own, other}},
 	}
 	ofProject  = append(grantSights[:len(grantSights):len(grantSights)], right{by: by{admin}, at: at{nowhere}})
 	ofQuota    = []right{{by: members, at: at{own}}, {by: by{stranger}, at: at{other}}, {by: by{admin}, at: at{own, other, nowhere}}}
