@@ -8,13 +8,19 @@ import (
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
 
-// brokeOff says why something that was open to a job ended before its end: because of the right to it, of the sign-in, or of the
-// connection, which the gateway ends without a word where a right ends.
-func (a *app) brokeOff(ctx context.Context, job *v1alpha1.Job, action v1alpha1.Action, what string, err error) error {
+// mayStill asks what one may do with a job.
+func (a *app) mayStill(ctx context.Context, job *v1alpha1.Job, action v1alpha1.Action) (*access.AccessReview, error) {
 	question := &access.AccessReview{TypeMeta: reviewType("AccessReview"), Spec: access.AccessReviewSpec{
 		URI: v1alpha1.Address("job:" + job.Name), Project: job.Namespace, Action: action,
 	}}
-	answer, _, askErr := askRights[access.AccessReview](ctx, a, accessReviews, question)
+	answer, _, err := askRights[access.AccessReview](ctx, a, accessReviews, question)
+	return answer, err
+}
+
+// brokeOff says why something that was open to a job ended before its end: because of the right to it, of the sign-in, or of the
+// connection, which the gateway ends without a word where a right ends.
+func (a *app) brokeOff(ctx context.Context, job *v1alpha1.Job, action v1alpha1.Action, what string, err error) error {
+	answer, askErr := a.mayStill(ctx, job, action)
 	switch {
 	case askErr != nil && refused(askErr):
 		return fmt.Errorf("%s ended: %w", what, askErr)

@@ -23,6 +23,9 @@ import (
 // container is the name of the one container of a job's pod.
 const container = "job"
 
+// earlyTime is for how long a refusal of a pod's output is waited out.
+const earlyTime = 5 * time.Second
+
 // logOptions say which output is wanted, and how much of it.
 type logOptions struct {
 	follow, timestamps bool
@@ -128,7 +131,7 @@ func (s *streams) seen() int {
 }
 
 // read copies the output of a pod's container. While the container runs a broken connection is made anew; after its end
-// the rest is read once more, so that what the last break swallowed is not lost.
+// the rest is read once more, so that what the last break swallowed is not lost. A refusal that may only be early is waited out.
 func (s *streams) read(ctx context.Context, pod *corev1.Pod) error {
 	out := s.out
 	if s.prefix {
@@ -138,6 +141,7 @@ func (s *streams) read(ctx context.Context, pod *corev1.Pod) error {
 	cursor := &logCursor{}
 	follow := s.options.follow
 	again := wait.Backoff{Duration: 200 * time.Millisecond, Factor: 2, Jitter: 0.2, Steps: 6, Cap: 5 * time.Second}
+	begun := time.Now()
 	for {
 		err := s.copyOnce(ctx, pod, out, cursor, follow)
 		var broken *writeFailure
@@ -148,18 +152,18 @@ func (s *streams) read(ctx context.Context, pod *corev1.Pod) error {
 			return err
 		case apierrors.IsNotFound(err):
 			return nil // the pod is gone; its record says how it ended
-		case !follow && err != nil && refused(err):
-			return s.brokeOff(ctx, err)
-		case !follow:
+		case !follow && !refused(err):
 			return err
 		}
-		ended, err := s.hasEnded(ctx, pod)
-		if err != nil && refused(err) {
-			return s.brokeOff(ctx, err)
+		if !refused(err) {
+			var ended bool
+			if ended, err = s.hasEnded(ctx, pod); ended {
+				follow = false
+				continue
+			}
 		}
-		follow = !ended || err != nil
-		if !follow {
-			continue
+		if refused(err) && !s.early(ctx, err, begun) {
+			return s.brokeOff(ctx, err)
 		}
 		select {
 		case <-ctx.Done():
@@ -167,6 +171,16 @@ func (s *streams) read(ctx context.Context, pod *corev1.Pod) error {
 		case <-time.After(again.Step()):
 		}
 	}
+}
+
+// early reports that a refusal may be over in a moment: who may read the job and not the whole project is let to its pods by their
+// names, which Kubernetes is told of when they are there.
+func (s *streams) early(ctx context.Context, err error, begun time.Time) bool {
+	if !apierrors.IsForbidden(err) || time.Since(begun) > earlyTime {
+		return false
+	}
+	answer, err := s.app.mayStill(ctx, s.job, v1alpha1.ActionRead)
+	return err == nil && answer.Status.Allowed
 }
 
 func (s *streams) brokeOff(ctx context.Context, err error) error {

@@ -17,7 +17,6 @@ import (
 	"k8s.io/client-go/tools/cache"
 	"k8s.io/client-go/tools/watch"
 
-	access "github.com/soma-platform/soma/api/access/v1alpha1"
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
 
@@ -90,10 +89,7 @@ var errGone = errors.New("the job was deleted")
 
 // gone is why a job is not there any more: it was deleted, which is the error that is given, or the user may not see it now.
 func (a *app) gone(ctx context.Context, job *v1alpha1.Job, deleted error) error {
-	question := &access.AccessReview{TypeMeta: reviewType("AccessReview"), Spec: access.AccessReviewSpec{
-		URI: v1alpha1.Address("job:" + job.Name), Project: job.Namespace, Action: v1alpha1.ActionRead,
-	}}
-	answer, _, err := askRights[access.AccessReview](ctx, a, accessReviews, question)
+	answer, err := a.mayStill(ctx, job, v1alpha1.ActionRead)
 	if err != nil || answer.Status.Allowed {
 		return deleted
 	}
