@@ -49,6 +49,11 @@ func deletedAt(second int64) func(*corev1.Pod) {
 	}
 }
 
+// endsBy gives the reason that the node has for the end of a container.
+func endsBy(reason string) func(*corev1.Pod) {
+	return func(p *corev1.Pod) { p.Status.ContainerStatuses[0].State.Terminated.Reason = reason }
+}
+
 func disruptedAt(second int64, reason string) func(*corev1.Pod) {
 	return func(p *corev1.Pod) {
 		p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{
@@ -75,6 +80,10 @@ func TestAPodThatWasTakenAwayDidNotSucceed(t *testing.T) {
 		"drained after it had failed":             {endedAt(10, 3, deletedAt(12), disruptedAt(12, "EvictionByEvictionAPI")), platformv1.JobReasonError},
 		"its node is gone, and nobody saw it end": {placed(corev1.PodFailed, corev1.ContainerState{Running: &corev1.ContainerStateRunning{}}, disruptedAt(9, "DeletionByPodGC")), platformv1.JobReasonNodeLost},
 		"another pod needed the place":            {endedAt(10, 143, disruptedAt(9, corev1.PodReasonPreemptionByScheduler)), platformv1.JobReasonPreempted},
+		"its node went down, says the runtime":    {endedAt(10, 255, endsBy("Unknown")), platformv1.JobReasonNodeLost},
+		"its node went down, says the kubelet":    {endedAt(10, 137, endsBy("ContainerStatusUnknown")), platformv1.JobReasonNodeLost},
+		"removed, and its container is unknown":   {endedAt(10, 137, deletedAt(9), endsBy("ContainerStatusUnknown")), platformv1.JobReasonCollected},
+		"killed, and the node saw it":             {endedAt(10, 137, endsBy("Error")), platformv1.JobReasonError},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -84,6 +93,9 @@ func TestAPodThatWasTakenAwayDidNotSucceed(t *testing.T) {
 			}
 			if seen.State == AttemptFailed && seen.ExitCode != nil && *seen.ExitCode == 0 {
 				t.Error("an attempt failed with exit code 0")
+			}
+			if tc.want == platformv1.JobReasonNodeLost && seen.ExitCode != nil {
+				t.Errorf("exit code %d of what nobody saw end", *seen.ExitCode)
 			}
 		})
 	}

@@ -51,10 +51,19 @@ func failure(p *corev1.Pod, status *corev1.ContainerStatus) (platformv1.JobReaso
 	if removed != "" {
 		return removed, removedMessage, code
 	}
+	if unseen(end) {
+		return platformv1.JobReasonNodeLost, joined("the node went down while the container ran, or lost it: how it ended nobody knows", words), nil
+	}
 	if end.Signal != 0 {
 		return platformv1.JobReasonError, joined(fmt.Sprintf("the container was ended by signal %d", end.Signal), words), code
 	}
 	return platformv1.JobReasonError, joined(fmt.Sprintf("the container ended with exit code %d", end.ExitCode), words), code
+}
+
+// unseen reports that nobody saw a container end: it ran when its node went down, and was not there when that came back. containerd says
+// so, or the kubelet where the runtime knows nothing of the container; the exit codes, 255 and 137, are theirs and not the program's.
+func unseen(end *corev1.ContainerStateTerminated) bool {
+	return end.Reason == "Unknown" || end.Reason == "ContainerStatusUnknown"
 }
 
 // usedTooMuch are the words in which a kubelet evicts a pod for what it did itself, and not for what its node lacks.
