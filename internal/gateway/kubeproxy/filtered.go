@@ -121,13 +121,7 @@ func (p *Proxy) filterWatch(x *exchange, s *sieve, body io.Reader) {
 			break
 		}
 	}
-	if errors.Is(context.Cause(x.context), errChanged) {
-		status := apierrors.NewResourceExpired("what you may see has changed: list again").Status()
-		status.TypeMeta = metav1.TypeMeta{Kind: "Status", APIVersion: "v1"}
-		if line, err := json.Marshal(map[string]any{"type": "ERROR", "object": status}); err == nil {
-			_, _ = x.tap.Write(append(line, '\n')) // who has gone needs not be told
-		}
-	}
+	_, _ = x.tap.Write(parting(context.Cause(x.context))) // who has gone needs not be told
 }
 
 // itemMeta is what of an object decides whether it is shown.

@@ -136,6 +136,7 @@ func (p *Proxy) modify(response *http.Response) error {
 	case response.StatusCode == http.StatusForbidden && x.as.user != "":
 		return p.modifyRefusal(x, response)
 	}
+	response.Body = x.partedOf(response)
 	return nil
 }
 

@@ -198,9 +198,11 @@ func (p *Proxy) decide(x *exchange) *refusal {
 	defer cancel(nil)
 	s.cut = func(cause error) {
 		cancel(cause)
-		if !errors.Is(cause, errChanged) {
-			x.tap.Sever()
+		if a.Verb == "watch" {
+			time.AfterFunc(partingTime, x.tap.Sever)
+			return
 		}
+		x.tap.Sever()
 	}
 	if !p.streams.Add(s) {
 		return tooMany(30, "%d streams are open, or %d requests under way: end some first", p.limits.Streams, p.limits.Requests)
