@@ -15,6 +15,7 @@ import (
 	"github.com/soma-platform/soma/internal/gateway/config"
 	"github.com/soma-platform/soma/internal/gateway/session"
 	"github.com/soma-platform/soma/internal/signin"
+	"github.com/soma-platform/soma/internal/testing/records"
 )
 
 // A gateway that does not know anybody yet takes nobody for somebody whose session is over.
@@ -22,7 +23,7 @@ func TestNobodyIsKnownYet(t *testing.T) {
 	rights := authority.New(clock.RealClock{})
 	g, err := gateway.New(gateway.Options{
 		Config: &config.Config{ExternalURL: "https://soma.example.org", KeysFile: newKeys(t, session.NewKey())}, Authority: rights,
-		Client: api.Client, Namespace: namespace, Audit: &records{}, Clock: clock.RealClock{}, Log: logr.Discard(),
+		Client: api.Client, Namespace: namespace, Audit: &records.Log{}, Clock: clock.RealClock{}, Log: logr.Discard(),
 	})
 	if err != nil {
 		t.Fatal(err)

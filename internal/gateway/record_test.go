@@ -3,7 +3,6 @@ package gateway_test
 import (
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -13,31 +12,10 @@ import (
 	"github.com/soma-platform/soma/internal/gateway/config"
 )
 
-// records keeps what is told to the audit log.
-type records struct {
-	mu  sync.Mutex
-	all []audit.Record
-}
-
-func (r *records) Record(one audit.Record) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.all = append(r.all, one)
-}
-
-// take is what was told since it was asked before.
-func (r *records) take() []audit.Record {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	all := r.all
-	r.all = nil
-	return all
-}
-
 // told holds what was recorded against what is wanted: verb, user, subject, reason and code.
 func (w *world) told(t *testing.T, what string, want ...audit.Record) []audit.Record {
 	t.Helper()
-	got := w.audit.take()
+	got := w.audit.Take()
 	if len(got) != len(want) {
 		t.Fatalf("%s is recorded as %+v", what, got)
 	}
@@ -79,7 +57,7 @@ func TestWhoComesInIsRecorded(t *testing.T) {
 
 	// The copy of a session that was signed out, once that is known.
 	eventually(t, "the session has ended", func() bool { _, code := w.whoami(t, kept, ""); return code == http.StatusUnauthorized })
-	refused := w.audit.take()
+	refused := w.audit.Take()
 	if last := refused[len(refused)-1]; last.Verb != "authenticate" || last.User != "alice" || last.Session != in[0].Session || last.Allowed ||
 		last.Reason != "Credentials" || !strings.Contains(last.Detail, "signed out") || last.Path != "/whoami" {
 		t.Errorf("a session that was signed out is recorded as %+v", last)
@@ -103,7 +81,7 @@ func TestWhoComesInIsRecorded(t *testing.T) {
 		}
 		body(t, response)
 	}
-	if n := len(w.audit.take()); n == 0 || n > 65 {
+	if n := len(w.audit.Take()); n == 0 || n > 65 {
 		t.Errorf("of 100 refusals %d are recorded", n)
 	}
 }

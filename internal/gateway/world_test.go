@@ -36,6 +36,7 @@ import (
 	"github.com/soma-platform/soma/internal/gateway/signin"
 	"github.com/soma-platform/soma/internal/testing/apiserver"
 	"github.com/soma-platform/soma/internal/testing/dex"
+	"github.com/soma-platform/soma/internal/testing/records"
 )
 
 const (
@@ -124,7 +125,7 @@ type world struct {
 	external string
 	config   *config.Config
 	clock    *later
-	audit    *records
+	audit    *records.Log
 	// writes counts those of statuses, which fail while unwritable.
 	writes     atomic.Int64
 	unwritable atomic.Bool
@@ -144,7 +145,7 @@ func newWorld(t *testing.T, change func(*config.Config)) *world {
 func newWorldWith(t *testing.T, options dex.Options, change func(*config.Config)) *world {
 	t.Helper()
 	listener := listen(t)
-	w := &world{external: "https://" + listener.Addr().String(), clock: &later{}, audit: &records{}}
+	w := &world{external: "https://" + listener.Addr().String(), clock: &later{}, audit: &records.Log{}}
 	options.Clients = []dex.Client{
 		{ID: clientID, Name: "Soma", Secret: clientSecret, RedirectURIs: []string{w.external + "/signin/callback"}},
 		{ID: cliClientID, Name: "Soma's command line"},

@@ -23,6 +23,7 @@ import (
 	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/gateway/caller"
 	"github.com/soma-platform/soma/internal/gateway/session"
+	"github.com/soma-platform/soma/internal/testing/records"
 )
 
 var noon = time.Date(2026, 11, 2, 12, 0, 0, 0, time.UTC)
@@ -97,7 +98,7 @@ type world struct {
 	job     string
 	mu      sync.Mutex
 	dialled []string
-	audit   *records
+	audit   *records.Log
 }
 
 // dial leads every Service to the one job.
@@ -124,7 +125,7 @@ func newWorld(t testing.TB) *world {
 	}
 	w := &world{
 		keys: keys, who: &signedIn{ended: map[string]bool{}}, rights: rights{"bob": may(access.Read)}, page: page(nil),
-		clock: clocktesting.NewFakeClock(noon), mux: http.NewServeMux(), key: public, audit: &records{},
+		clock: clocktesting.NewFakeClock(noon), mux: http.NewServeMux(), key: public, audit: &records.Log{},
 	}
 	w.Service, err = New(Options{
 		Domain: domain, Gateway: gatewayURL, SignInPath: "/sign-in", ProxyToken: proxyToken, Authenticator: w.who, Rights: w.rights,

@@ -3,45 +3,27 @@ package jobpages
 import (
 	"fmt"
 	"net/http"
-	"sync"
 	"testing"
 	"time"
-
-	"github.com/soma-platform/soma/internal/gateway/audit"
 )
 
-// records keeps what is told to the audit log.
-type records struct {
-	mu  sync.Mutex
-	all []audit.Record
-}
-
-func (r *records) Record(one audit.Record) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.all = append(r.all, one)
-}
-
-// take is what was told since it was asked before, in short.
-func (r *records) take(t *testing.T) []string {
+// visits are what was recorded since it was asked before, in short.
+func (w *world) visits(t *testing.T) []string {
 	t.Helper()
-	r.mu.Lock()
-	defer r.mu.Unlock()
 	short := []string{}
-	for _, one := range r.all {
+	for _, one := range w.audit.Take() {
 		if one.Verb != "visit" || one.At.IsZero() || one.Session != "session-of-"+one.User {
 			t.Errorf("it is recorded as %+v", one)
 		}
 		short = append(short, fmt.Sprintf("%s %s/%s %s %t %d%s", one.User, one.Namespace, one.Name, one.Via, one.Allowed, one.Code, one.Reason))
 	}
-	r.all = nil
 	return short
 }
 
 // told holds what was recorded against what is wanted.
 func (w *world) told(t *testing.T, what string, want ...string) {
 	t.Helper()
-	if got := w.audit.take(t); fmt.Sprint(got) != fmt.Sprint(want) {
+	if got := w.visits(t); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("%s is recorded as %q, not as %q", what, got, want)
 	}
 }
@@ -72,7 +54,7 @@ func TestVisitsOfBrowsersAreRecorded(t *testing.T) {
 func TestARightThatEndsIsRecorded(t *testing.T) {
 	w := newWorld(t)
 	cookie := w.visit(t, "bob")
-	w.audit.take(t)
+	w.visits(t)
 	delete(w.rights, "bob")
 	for range 3 {
 		w.ask(host, http.MethodGet, "/", with(nil, cookie))
@@ -94,7 +76,7 @@ func TestVisitsOfTokensAreRecorded(t *testing.T) {
 	w.clock.SetTime(noon.Add(visitInterval))
 	w.ask("none--vision."+domain, http.MethodGet, "/", http.Header{"Authorization": {"Bearer bob"}})
 	w.ask(host, http.MethodGet, "/", http.Header{"Authorization": {"Bearer bob"}, forwardedFor: {"1.2.3.4, 10.0.0.7"}})
-	if all := w.audit.all; len(all) != 2 || all[0].Path != "//none--vision."+domain || all[1].Source != "10.0.0.7" {
+	if all := w.audit.All(); len(all) != 2 || all[0].Path != "//none--vision."+domain || all[1].Source != "10.0.0.7" {
 		t.Errorf("it is recorded as %+v", all)
 	}
 	w.page.Job.Status.Phase = "Pending"

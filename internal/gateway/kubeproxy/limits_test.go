@@ -109,7 +109,7 @@ func TestTokensAreForTheirScope(t *testing.T) {
 		t.Errorf("the list of projects shows %s", body)
 	}
 	check("none", http.MethodGet, kindsPath+"projects", http.StatusForbidden)
-	refused := w.audit.find(func(r audit.Record) bool { return r.Reason == string(ReasonScope) && !r.Allowed })
+	refused := w.audit.Find(func(r audit.Record) bool { return r.Reason == string(ReasonScope) && !r.Allowed })
 	if len(refused) == 0 || refused[0].Session == "" || refused[0].Source == "" || refused[0].Verb == "" {
 		t.Errorf("records of what was refused: %+v", refused)
 	}

@@ -159,7 +159,7 @@ func TestRevocationEndsWatches(t *testing.T) {
 	}
 	w.within("the grant is gone", 5*time.Second, revoked)
 	w.eventually("the cut is recorded", func() bool {
-		return len(w.audit.find(func(r audit.Record) bool { return r.User == alice && r.Reason == string(ReasonRevoked) })) == 1
+		return len(w.audit.Find(func(r audit.Record) bool { return r.User == alice && r.Reason == string(ReasonRevoked) })) == 1
 	})
 	w.signIn.end(bob)
 	w.within("the session has ended", recheckInterval+2*time.Second, session)

@@ -4,8 +4,6 @@ import (
 	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/soma-platform/soma/internal/gateway/audit"
 )
 
 // TestWhatIsRecorded holds the records against all that was asked: each change, each refusal, each stream, each look at secrets,
@@ -45,13 +43,13 @@ func TestWhatIsRecorded(t *testing.T) {
 		{alice, http.MethodDelete, jobs + "/train", "", []want{{alice, "delete", "train", "", 200, true}}},
 		{alice, http.MethodDelete, jobs + "/nothing", "", []want{{alice, "delete", "nothing", "", 404, true}}},
 	} {
-		before := len(w.audit.find(func(audit.Record) bool { return true }))
+		before := len(w.audit.All())
 		r := w.request(step.method, step.user, step.path, strings.NewReader(step.body))
 		if r.Header.Set("Content-Type", "application/json"); step.method == http.MethodPatch {
 			r.Header.Set("Content-Type", "application/merge-patch+json")
 		}
 		w.do(r)
-		got := w.audit.find(func(audit.Record) bool { return true })[before:]
+		got := w.audit.All()[before:]
 		if len(got) != len(step.records) {
 			t.Errorf("%s %s by %q: records %+v", step.method, step.path, step.user, got)
 			continue

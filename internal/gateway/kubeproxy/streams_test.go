@@ -162,9 +162,9 @@ func TestLogsAndConnectionsStreamAndAreCut(t *testing.T) {
 	}
 	w.eventually("nothing is open", func() bool { return w.proxy.streams.Count() == 0 })
 	w.eventually("the cuts are recorded", func() bool {
-		return len(w.audit.find(func(r audit.Record) bool { return r.Reason == string(ReasonRevoked) && !r.Allowed && r.User == alice })) == 4
+		return len(w.audit.Find(func(r audit.Record) bool { return r.Reason == string(ReasonRevoked) && !r.Allowed && r.User == alice })) == 4
 	})
-	opened := w.audit.find(func(r audit.Record) bool { return r.Allowed && r.Subresource != "" && r.Name == pod })
+	opened := w.audit.Find(func(r audit.Record) bool { return r.Allowed && r.Subresource != "" && r.Name == pod })
 	if len(opened) != 4 {
 		t.Errorf("there are %d records of streams that were opened", len(opened))
 	}

@@ -36,12 +36,12 @@ import (
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/authority"
-	"github.com/soma-platform/soma/internal/gateway/audit"
 	"github.com/soma-platform/soma/internal/gateway/caller"
 	"github.com/soma-platform/soma/internal/gateway/session"
 	"github.com/soma-platform/soma/internal/gateway/ticket"
 	"github.com/soma-platform/soma/internal/testing/apiserver"
 	"github.com/soma-platform/soma/internal/testing/fuzzing"
+	"github.com/soma-platform/soma/internal/testing/records"
 )
 
 // patience is how long a test waits for what comes at once.
@@ -102,30 +102,6 @@ func (s *signIn) end(session string) {
 	s.ended[session] = true
 }
 
-// records keeps what is told to the audit log.
-type records struct {
-	mu  sync.Mutex
-	all []audit.Record
-}
-
-func (r *records) Record(one audit.Record) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.all = append(r.all, one)
-}
-
-func (r *records) find(match func(audit.Record) bool) []audit.Record {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	var found []audit.Record
-	for _, one := range r.all {
-		if match(one) {
-			found = append(found, one)
-		}
-	}
-	return found
-}
-
 // world is a proxy before the API server of the tests. Every test has its own projects and users, by the prefix of their names.
 type world struct {
 	t         *testing.T
@@ -133,7 +109,7 @@ type world struct {
 	proxy     *Proxy
 	authority *authority.Authority
 	signIn    *signIn
-	audit     *records
+	audit     *records.Log
 	front     *httptest.Server
 	marks     int
 }
@@ -141,7 +117,7 @@ type world struct {
 func newWorld(t *testing.T, prefix string, change ...func(*Options)) *world {
 	t.Helper()
 	w := &world{
-		t: t, prefix: prefix, audit: &records{},
+		t: t, prefix: prefix, audit: &records.Log{},
 		signIn: &signIn{ended: map[string]bool{}, scopes: map[string][]v1alpha1.Permission{}, until: map[string]time.Time{}, lasts: map[string]time.Time{}},
 	}
 	config := w.gateway()

@@ -24,10 +24,10 @@ import (
 	accessv1 "github.com/soma-platform/soma/api/access/v1alpha1"
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
-	"github.com/soma-platform/soma/internal/gateway/audit"
 	"github.com/soma-platform/soma/internal/gateway/caller"
 	"github.com/soma-platform/soma/internal/gateway/kubeproxy"
 	testpeople "github.com/soma-platform/soma/internal/testing/people"
+	"github.com/soma-platform/soma/internal/testing/records"
 	"github.com/soma-platform/soma/test/integration/harness"
 )
 
@@ -45,10 +45,6 @@ func (b bearer) Authenticate(r *http.Request) (caller.Caller, error) {
 }
 
 func (bearer) StillValid(caller.Caller) bool { return true }
-
-type unrecorded struct{}
-
-func (unrecorded) Record(audit.Record) {}
 
 var _ = Describe("A token of a service account that is for less than the account may", Ordered, func() {
 	const name = "scoped-bot"
@@ -75,7 +71,7 @@ var _ = Describe("A token of a service account that is for less than the account
 		rights, ended, err := testpeople.Rights(ctx, harness.Server, GinkgoT().TempDir())
 		Expect(err).NotTo(HaveOccurred())
 		proxy, err := kubeproxy.New(kubeproxy.Options{
-			Prefix: "/kubernetes", Config: harness.Server.Config, Authenticator: bearer{account}, Authority: rights, Audit: unrecorded{},
+			Prefix: "/kubernetes", Config: harness.Server.Config, Authenticator: bearer{account}, Authority: rights, Audit: &records.Log{},
 			Limits: kubeproxy.DefaultLimits(), Clock: clock.RealClock{}, Log: logr.Discard(), Registry: prometheus.NewRegistry(),
 		})
 		Expect(err).NotTo(HaveOccurred())

@@ -29,13 +29,13 @@ import (
 	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/authority"
 	"github.com/soma-platform/soma/internal/gateway"
-	"github.com/soma-platform/soma/internal/gateway/audit"
 	"github.com/soma-platform/soma/internal/gateway/config"
 	"github.com/soma-platform/soma/internal/gateway/jobpages"
 	"github.com/soma-platform/soma/internal/gateway/session"
 	"github.com/soma-platform/soma/internal/gateway/signin"
 	"github.com/soma-platform/soma/internal/testing/apiserver"
 	"github.com/soma-platform/soma/internal/testing/dex"
+	"github.com/soma-platform/soma/internal/testing/records"
 	"github.com/soma-platform/soma/internal/token"
 )
 
@@ -247,7 +247,7 @@ issuers:
 		w.t.Fatal(err)
 	}
 	door, err := gateway.New(gateway.Options{
-		Config: c, Authority: w.authority, Client: api.Client, Namespace: namespace, Audit: unheard{}, Clock: clock.RealClock{}, Log: logr.Discard(),
+		Config: c, Authority: w.authority, Client: api.Client, Namespace: namespace, Audit: &records.Log{}, Clock: clock.RealClock{}, Log: logr.Discard(),
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -269,7 +269,7 @@ issuers:
 	pages, err := jobpages.New(jobpages.Options{
 		Domain: domain, Gateway: gatewayURL, SignInPath: signin.SignInPath, ProxyToken: proxyToken, Authenticator: door.Authenticator(),
 		Rights: w.authority, Pages: index, Keys: door.Keys(), Signer: signer, ClusterDomain: "cluster.local", Dial: w.dial,
-		Audit: unheard{}, Clock: clock.RealClock{}, Log: logr.Discard(),
+		Audit: &records.Log{}, Clock: clock.RealClock{}, Log: logr.Discard(),
 	})
 	if err != nil {
 		w.t.Fatal(err)
@@ -402,8 +402,3 @@ func (w *world) visit(proxy *proxy, user, job string) string {
 	}
 	return cookies["__Host-soma-page"]
 }
-
-// unheard is an audit log that nobody reads here.
-type unheard struct{}
-
-func (unheard) Record(audit.Record) {}

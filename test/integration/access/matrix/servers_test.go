@@ -26,7 +26,6 @@ import (
 	accessv1 "github.com/soma-platform/soma/api/access/v1alpha1"
 	historyv1 "github.com/soma-platform/soma/api/history/v1alpha1"
 	"github.com/soma-platform/soma/internal/accessapi"
-	"github.com/soma-platform/soma/internal/gateway/audit"
 	"github.com/soma-platform/soma/internal/gateway/config"
 	"github.com/soma-platform/soma/internal/gateway/kubeproxy"
 	"github.com/soma-platform/soma/internal/gateway/session"
@@ -35,6 +34,7 @@ import (
 	"github.com/soma-platform/soma/internal/historyapi"
 	"github.com/soma-platform/soma/internal/platform/aggregated"
 	"github.com/soma-platform/soma/internal/testing/freeport"
+	"github.com/soma-platform/soma/internal/testing/records"
 	"github.com/soma-platform/soma/test/integration/harness"
 )
 
@@ -99,14 +99,14 @@ issuers:
 	keys, err = session.ReadKeys(keysFile)
 	Expect(err).NotTo(HaveOccurred())
 	people, err := signin.New(signin.Options{
-		Config: settings, Keys: keys, Authority: rights, Client: harness.K8s, Namespace: harness.SystemNamespace, Audit: unheard{}, Clock: clock.RealClock{},
+		Config: settings, Keys: keys, Authority: rights, Client: harness.K8s, Namespace: harness.SystemNamespace, Audit: &records.Log{}, Clock: clock.RealClock{},
 		Log: logr.Discard(),
 	})
 	Expect(err).NotTo(HaveOccurred())
 	limits := kubeproxy.DefaultLimits()
 	limits.PerSecond, limits.Burst = 100_000, 100_000
 	proxy, err := kubeproxy.New(kubeproxy.Options{
-		Config: api, Authenticator: people, Authority: rights, Audit: unheard{}, Limits: limits, Clock: clock.RealClock{}, Log: logr.Discard(),
+		Config: api, Authenticator: people, Authority: rights, Audit: &records.Log{}, Limits: limits, Clock: clock.RealClock{}, Log: logr.Discard(),
 		Registry: prometheus.NewRegistry(),
 	})
 	Expect(err).NotTo(HaveOccurred())
@@ -116,11 +116,6 @@ issuers:
 	front.StartTLS()
 	DeferCleanup(front.Close)
 }
-
-// unheard is an audit log that nobody reads here.
-type unheard struct{}
-
-func (unheard) Record(audit.Record) {}
 
 // past is a history of one job in each project.
 type past struct{}
