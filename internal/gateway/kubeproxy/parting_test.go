@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -68,6 +69,53 @@ func TestAWatchThatIsCutSaysWhy(t *testing.T) {
 	w.within("an informer lists anew", patience, refused)
 	w.signIn.end(bob)
 	w.next(session, "ERROR Forbidden")
+}
+
+// cutAfter is the body of a watch that is cut once all of it was read.
+type cutAfter struct {
+	io.Reader
+	cut func()
+}
+
+// Read reads on.
+func (c cutAfter) Read(into []byte) (int, error) {
+	n, err := c.Reader.Read(into)
+	if err != nil {
+		c.cut()
+		err = context.Canceled
+	}
+	return n, err
+}
+
+// Close does nothing.
+func (cutAfter) Close() error { return nil }
+
+func TestTheLastEventComesBetweenTwo(t *testing.T) {
+	const event = `{"type":"ADDED"}` + "\n"
+	tests := map[string]struct {
+		body  string
+		cause error
+		last  string
+		err   error
+	}{
+		"revoked":          {event, errRevoked, `"code":403`, nil},
+		"before the first": {"", errRevoked, `"code":403`, nil},
+		"expired":          {event, errExpired, `"code":401`, nil},
+		"changed":          {event, errChanged, `"code":410`, nil},
+		"the gateway ends": {event, errStopping, "", nil},
+		"within an event":  {event + `{"type"`, errRevoked, "", context.Canceled},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithCancelCause(t.Context())
+			defer cancel(nil)
+			read, err := io.ReadAll(&parted{ReadCloser: cutAfter{strings.NewReader(test.body), func() { cancel(test.cause) }}, context: ctx})
+			last, whole := strings.CutPrefix(string(read), test.body)
+			if !whole || !errors.Is(err, test.err) || !strings.Contains(last, test.last) || (last == "") != (test.last == "") {
+				t.Errorf("read %q, %v", read, err)
+			}
+		})
+	}
 }
 
 // follows has an informer follow the jobs of a project, and tells when it is refused what it follows.
