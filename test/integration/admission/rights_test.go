@@ -38,7 +38,7 @@ var bob = v1alpha1.Grantee{User: "bob"}
 // withPages is a cluster that says where people see pages of jobs.
 func withPages() *v1alpha1.Cluster {
 	return &v1alpha1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "new"}, Spec: v1alpha1.ClusterSpec{JobPages: &v1alpha1.JobPages{
-		Domain: "jobs.example.org", Annotations: map[string]v1alpha1.AnnotationValue{"example.org/ask": "soma"},
+		Domain: "jobs.example.org", IngressClassName: "traefik", Annotations: map[string]v1alpha1.AnnotationValue{"example.org/ask": "soma"},
 	}}}
 }
 

@@ -116,7 +116,7 @@ var _ = Describe("A token of a service account that is for less than the account
 			token, uri string
 			want       v1alpha1.Action
 		}{
-			{"all", "secret:", "manage"}, {"reads", "secret:", ""}, {"reads", "job:", "read"}, {"shares", "job:", "manage"}, {"shares", "project:", ""},
+			{"all", "secret:", "manage"}, {"reads", "secret:", ""}, {"reads", "job:", "read"}, {"shares", "job:", "manage"}, {"shares", "project:", "list"},
 		} {
 			review := &accessv1.AccessReview{Spec: accessv1.AccessReviewSpec{URI: v1alpha1.Address(one.uri), Project: "vision", Action: "list"}}
 			Expect(by(one.token).Create(harness.Ctx, review)).To(Succeed())
@@ -156,8 +156,8 @@ var _ = Describe("A token of a service account that is for less than the account
 		Expect(by("shares").Create(harness.Ctx, there)).To(Succeed())
 		before := there.DeepCopy()
 		there.Labels = map[string]string{"a": "b"}
-		// The project itself it is not for, and so a grant looks absent.
-		Expect(by("shares").Patch(harness.Ctx, there.DeepCopy(), client.MergeFrom(before))).To(Satisfy(apierrors.IsNotFound))
+		// The project itself it is not for, but for to see that it is there: it is refused, as who has one job in it is.
+		Expect(by("shares").Patch(harness.Ctx, there.DeepCopy(), client.MergeFrom(before))).To(Satisfy(apierrors.IsForbidden))
 		Expect(by("shares").Delete(harness.Ctx, there)).To(Succeed())
 	})
 })
