@@ -11,11 +11,13 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/access"
 )
 
 // node makes a node on which every container has said one line, and has ended.
@@ -71,15 +73,34 @@ func TestOutputIsWaitedForUntilItMayBeRead(t *testing.T) {
 	if err := o.server.Client.Status().Update(t.Context(), pod); err != nil {
 		t.Fatal(err)
 	}
-	o.compile(t)
 	for _, follow := range []bool{true, false} {
 		var out bytes.Buffer
 		reading := newStreams(o.app("bob"), &out, job, logOptions{follow: follow, tail: -1, rank: -1})
 		reading.offer(t.Context(), pod)
-		o.compile(t, made)
+		named := o.lets(t, "bob", access.ObjectRules(access.Job, access.Read, job.Name, []string{made}))
 		if err := reading.wait(); err != nil || out.String() != "hello\n" {
 			t.Errorf("following %t: read %q, %v", follow, out.String(), err)
 		}
-		o.compile(t)
+		if err := o.server.Client.Delete(t.Context(), named); err != nil {
+			t.Fatal(err)
+		}
 	}
+}
+
+// lets has the cluster's own roles allow somebody something in the project, beside what they say already, until what is returned is
+// removed.
+func (o *office) lets(t *testing.T, who string, rules []rbacv1.PolicyRule) client.Object {
+	t.Helper()
+	role := &rbacv1.Role{ObjectMeta: metav1.ObjectMeta{Namespace: "vision", GenerateName: "late-"}, Rules: rules}
+	if err := o.server.Client.Create(t.Context(), role); err != nil {
+		t.Fatal(err)
+	}
+	binding := &rbacv1.RoleBinding{
+		ObjectMeta: metav1.ObjectMeta{Namespace: "vision", Name: role.Name}, RoleRef: rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "Role", Name: role.Name},
+		Subjects: []rbacv1.Subject{{Kind: rbacv1.UserKind, APIGroup: rbacv1.GroupName, Name: access.UserPrefix + who}},
+	}
+	if err := o.server.Client.Create(t.Context(), binding); err != nil {
+		t.Fatal(err)
+	}
+	return binding
 }
