@@ -25,7 +25,7 @@ func (a *app) brokeOff(ctx context.Context, job *v1alpha1.Job, action v1alpha1.A
 	case askErr != nil && refused(askErr):
 		return fmt.Errorf("%s ended: %w", what, askErr)
 	case askErr == nil && answer.Status.User != "" && !answer.Status.Allowed:
-		return fmt.Errorf("%s ended, because you may not %s job %q, or not any more: what let you was taken back, or is over\n%s",
+		return fmt.Errorf("%s: you may not %s job %q, or may not any more\n%s",
 			what, action, job.Name, whoGives(job.Namespace, a.program, fmt.Sprintf("can-i %s job:%s", action, job.Name)))
 	}
 	return fmt.Errorf("%s ended, because the connection was ended, by the cluster or on the way there: %w", what, err)

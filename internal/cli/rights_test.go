@@ -294,7 +294,7 @@ func TestShareOneJob(t *testing.T) {
 	if err := o.app("bob").gone(t.Context(), job, deleted); !strings.Contains(err.Error(), `you may not see job "train" any more`) {
 		t.Errorf("a job that may not be seen any more: %v", err)
 	}
-	if err := o.app("bob").brokeOff(t.Context(), job, v1alpha1.ActionRead, "the output", io.ErrUnexpectedEOF); !strings.HasPrefix(err.Error(), `the output ended, because you may not read job "train", or not any more`) {
+	if err := o.app("bob").brokeOff(t.Context(), job, v1alpha1.ActionRead, "the output", io.ErrUnexpectedEOF); !strings.HasPrefix(err.Error(), `the output: you may not read job "train", or may not any more`) {
 		t.Errorf("output that may not be seen any more: %v", err)
 	}
 }
