@@ -4,7 +4,9 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
@@ -116,5 +118,42 @@ func TestUsersThatAreMadeAreRecorded(t *testing.T) {
 	var first v1alpha1.User
 	if err := api.Client.Get(t.Context(), client.ObjectKey{Name: "first"}, &first); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestWhoComesByTheCommandLineIsRecorded: it signs in elsewhere, and is recorded when it first comes with what it was given.
+func TestWhoComesByTheCommandLineIsRecorded(t *testing.T) {
+	w := newWorld(t, nil)
+	w.user(t, alice)
+	subject := w.Subject(alice)
+	_, tokens := w.login(t, alice)
+	long := metav1.NewTime(time.Now().Add(-time.Hour).Truncate(time.Second))
+	setStatus(t, "alice", func(s *v1alpha1.UserStatus) { s.Groups, s.LastSignIn = []string{"research", "vision"}, &long })
+	w.told(t, "what was not used here")
+	for range 3 {
+		w.whoami(t, w.browser(t), tokens.ID)
+	}
+	in := w.told(t, "signing in", audit.Record{Verb: "sign-in", User: "alice", Subject: subject, Allowed: true, Code: http.StatusOK})[0]
+	if in.Session == "" || in.Via != "id-token" || in.Path != "/whoami" || !strings.Contains(in.Detail, "at the identity provider, ") {
+		t.Errorf("the token is recorded as %+v", in)
+	}
+	if last := read(t, "alice").Status.LastSignIn; last == nil || !last.After(long.Time) {
+		t.Errorf("alice is shown as signed in at %v", last)
+	}
+	w.clock.put(24 * time.Hour)
+	w.whoami(t, w.browser(t), tokens.ID)
+	w.told(t, "a token that is over", audit.Record{Verb: "authenticate", Reason: "Credentials", Code: http.StatusUnauthorized})
+	w.clock.put(-24 * time.Hour)
+
+	_, tokens = w.login(t, stranger)
+	w.whoami(t, w.browser(t), tokens.ID)
+	w.told(t, "somebody whom nobody knows", audit.Record{Verb: "authenticate", Subject: w.Subject(stranger), Reason: "Credentials", Code: http.StatusUnauthorized})
+
+	// That it cannot be noted keeps nobody out.
+	_, tokens = w.login(t, alice)
+	setStatus(t, "alice", func(s *v1alpha1.UserStatus) { s.LastSignIn = &long })
+	w.unwritable.Store(true)
+	if who, status := w.whoami(t, w.browser(t), tokens.ID); who != "alice" {
+		t.Errorf("where nothing is written alice is %q: %d", who, status)
 	}
 }

@@ -71,6 +71,8 @@ type Service struct {
 	noting    singleflight.Group
 
 	signIns, userSignIns, failures, strangers *limit.Limit
+	// known are the sign-ins of command lines that tokens came from.
+	known *limit.Limit
 }
 
 // New makes the service. No identity provider is asked yet.
@@ -92,7 +94,7 @@ func New(o Options) (*Service, error) {
 		first:  First{Client: o.Client, Namespace: o.Namespace, Now: o.Clock.Now},
 		audit:  o.Audit, clock: o.Clock, log: o.Log, ca: ca, asked: newAsked(),
 		signIns: limit.New(signInEvery, signInBurst), userSignIns: limit.New(userEvery, userBurst),
-		failures: limit.New(failureEvery, failureBurst), strangers: limit.Strangers(),
+		failures: limit.New(failureEvery, failureBurst), strangers: limit.Strangers(), known: newKnown(),
 	}, nil
 }
 
@@ -153,7 +155,7 @@ func (s *Service) find(r *http.Request) (caller.Caller, error) {
 		if !strings.EqualFold(scheme, "Bearer") {
 			return caller.Caller{}, errors.New("the request has an Authorization header without a bearer token")
 		}
-		return s.bearer(r.Context(), strings.TrimSpace(raw))
+		return s.bearer(r, strings.TrimSpace(raw))
 	}
 	kept, found, err := s.session(r)
 	switch {
@@ -203,7 +205,7 @@ func (s *Service) groups(name string) (groups []string) {
 }
 
 // bearer finds whose a bearer token is.
-func (s *Service) bearer(ctx context.Context, raw string) (found caller.Caller, err error) {
+func (s *Service) bearer(r *http.Request, raw string) (found caller.Caller, err error) {
 	if token.Is(raw) {
 		s.authority.View(func(d *access.Directory, _ *access.Membership, _ time.Time) { found, err = ofToken(d, raw) })
 		if err != nil {
@@ -215,7 +217,7 @@ func (s *Service) bearer(ctx context.Context, raw string) (found caller.Caller, 
 	if issuer == nil || issuer.Issuer.CLIClientID == "" {
 		return found, fmt.Errorf("%w: it is no token of a provider whose tokens are taken", errUnbelieved)
 	}
-	claims, err := issuer.Verify(ctx, raw, issuer.Issuer.CLIClientID)
+	claims, err := issuer.Verify(r.Context(), raw, issuer.Issuer.CLIClientID)
 	switch {
 	case errors.Is(err, provider.ErrUnreachable), errors.Is(err, provider.ErrExpired):
 		return found, err
@@ -234,7 +236,10 @@ func (s *Service) bearer(ctx context.Context, raw string) (found caller.Caller, 
 		return found, caller.Unknown(claims.Identity)
 	}
 	found.User, found.UID = user.Name, string(user.UID)
-	return s.withGroups(ctx, found, user, &claims)
+	if found, err = s.withGroups(r.Context(), found, user, &claims); err == nil {
+		s.came(r, &found, user, &claims)
+	}
+	return found, err
 }
 
 // withGroups is a caller with the groups that are noted once what the token says is. What does not count anyway changes nothing.
