@@ -12,13 +12,14 @@ import (
 
 // Record is somebody who signs in or out or is refused at the door, or one request that was to change something, read secrets, opened a
 // stream or was refused, or a stream that was cut, or a visit of the page of a job.
-// Nothing of a body is in it, and no secret.
+// Nothing of a body is in it but the name of what is made, and no secret.
 type Record struct {
 	// ID of a request to the API server; in that one's own audit log it has the same. A stream that is cut has a second record.
 	ID uuid.UUID
 	At time.Time
 	// User is empty where it is not known who asked.
-	User, Session, Via                                  string
+	User, Session, Via string
+	// What an object is, and its Name: of one that is made, what the API server calls it in its answer.
 	Verb, Group, Resource, Subresource, Namespace, Name string
 	// Path of what is no object.
 	Path string

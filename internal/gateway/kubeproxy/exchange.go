@@ -1,6 +1,7 @@
 package kubeproxy
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -28,6 +29,8 @@ type exchange struct {
 	stream     *ongoing
 	// as is the user for whom the API server is asked; empty is the gateway itself.
 	as onBehalf
+	// made is the name of what is made, or was to be, which is not in the path.
+	made string
 	// reason is why the request is refused, if it is.
 	reason Reason
 }
@@ -52,14 +55,14 @@ func (x *exchange) record(code int) {
 	a := &x.attributes
 	record := audit.Record{
 		ID: x.id, At: x.proxy.clock.Now(), User: x.caller.User, Session: x.caller.Session, Via: string(x.caller.Via),
-		Verb: a.Verb, Group: a.Group, Resource: a.Resource, Subresource: a.Subresource, Namespace: a.Namespace, Name: a.Name,
+		Verb: a.Verb, Group: a.Group, Resource: a.Resource, Subresource: a.Subresource, Namespace: a.Namespace, Name: cmp.Or(a.Name, x.made),
 		Allowed: x.allowed(), Code: code, Reason: string(x.reason), Source: limit.Address(x.request), Query: query(x.request),
 	}
 	if !a.resource {
 		record.Path = a.path
 	}
 	x.proxy.log.V(1).Info("Request", "request", x.id.String(), "user", record.User, "verb", a.Verb, "resource", a.what(), "namespace", a.Namespace,
-		"name", a.Name, "code", code, "reason", record.Reason, "source", record.Source)
+		"name", record.Name, "code", code, "reason", record.Reason, "source", record.Source)
 	if record.User == "" && !x.proxy.strangers.Allow(limit.Remote(x.request), record.At) {
 		return
 	}

@@ -129,6 +129,7 @@ func (p *Proxy) modify(response *http.Response) error {
 	x := exchangeOf(response.Request)
 	drop(response.Header)
 	harden(response.Header)
+	x.learnName(response)
 	switch {
 	case response.StatusCode == http.StatusUnauthorized:
 		// It is the gateway whom the API server does not know.

@@ -23,7 +23,8 @@ func TestWhatIsRecorded(t *testing.T) {
 		user, method, path, body string
 		records                  []want
 	}{
-		{alice, http.MethodPost, jobs + "?fieldManager=of-the-client", manifest, []want{{alice, "create", "", "", 201, true}}},
+		{alice, http.MethodPost, jobs + "?fieldManager=of-the-client", manifest, []want{{alice, "create", "train", "", 201, true}}},
+		{alice, http.MethodPost, jobs, manifest, []want{{alice, "create", "train", "", 409, true}}},
 		{alice, http.MethodGet, jobs + "/train", "", nil},
 		{alice, http.MethodGet, jobs, "", nil},
 		{alice, http.MethodGet, "/version", "", nil},
@@ -32,7 +33,7 @@ func TestWhatIsRecorded(t *testing.T) {
 		{bob, http.MethodDelete, jobs + "/train", "", []want{{bob, "delete", "train", "Hidden", 404, false}}},
 		{bob, http.MethodGet, jobs, "", []want{{bob, "list", "", "Forbidden", 403, false}}},
 		{bob, http.MethodGet, "/api/v1/secrets", "", []want{{bob, "list", "", "Forbidden", 403, false}}},
-		{alice, http.MethodPost, secrets, secret, []want{{alice, "create", "", "", 201, true}}},
+		{alice, http.MethodPost, secrets, secret, []want{{alice, "create", "key", "", 201, true}}},
 		{alice, http.MethodGet, secrets + "/key", "", []want{{alice, "get", "key", "", 200, true}}},
 		{alice, http.MethodHead, secrets + "/key", "", []want{{alice, "get", "key", "", 405, true}}},
 		{alice, http.MethodGet, secrets + "/nothing", "", []want{{alice, "get", "nothing", "", 404, true}}},
