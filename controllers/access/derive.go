@@ -108,6 +108,8 @@ type grantFacts struct {
 	gives int
 	// lacks is a job or secret that it names and that does not exist, "job train" for instance.
 	lacks string
+	// untold: nothing is told when the secret that it names comes or goes.
+	untold bool
 }
 
 func deriveGrant(grant *v1alpha1.Grant, found grantFacts, now time.Time) verdict {

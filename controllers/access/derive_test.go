@@ -103,19 +103,23 @@ func expect(t *testing.T, got verdict, want string) {
 	}
 }
 
-func TestUntilNext(t *testing.T) {
+func TestAgain(t *testing.T) {
 	ends := func(after time.Duration) *v1alpha1.Grant {
 		return &v1alpha1.Grant{Spec: v1alpha1.GrantSpec{ExpiresAt: &metav1.Time{Time: noon.Add(after)}}}
 	}
 	for name, test := range map[string]struct {
-		grant *v1alpha1.Grant
-		want  time.Duration
+		grant  *v1alpha1.Grant
+		untold bool
+		want   time.Duration
 	}{
-		"it lasts":     {grant: &v1alpha1.Grant{}, want: 0},
-		"it ends soon": {grant: ends(time.Minute), want: time.Minute},
-		"it ended":     {grant: ends(-time.Hour), want: 23 * time.Hour},
+		"it lasts":                      {grant: &v1alpha1.Grant{}, want: 0},
+		"it ends soon":                  {grant: ends(time.Minute), want: time.Minute},
+		"it ended":                      {grant: ends(-time.Hour), want: 23 * time.Hour},
+		"nothing is told of its secret": {grant: &v1alpha1.Grant{}, untold: true, want: untoldInterval},
+		"nothing is told of its secret, and it lasts": {grant: ends(time.Hour), untold: true, want: untoldInterval},
+		"nothing is told of its secret, and it ends":  {grant: ends(time.Second), untold: true, want: time.Second},
 	} {
-		if got := untilNext(test.grant, noon); got != test.want {
+		if got := again(test.grant, grantFacts{untold: test.untold}, noon); got != test.want {
 			t.Errorf("%s: %s, want %s", name, got, test.want)
 		}
 	}

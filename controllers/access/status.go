@@ -27,7 +27,7 @@ import (
 
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=users/status;roles/status;grants/status,verbs=patch
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=grants,verbs=get;list;watch;delete
-// +kubebuilder:rbac:groups="",resources=secrets,verbs=list;watch
+// +kubebuilder:rbac:groups="",resources=secrets,verbs=get;list;watch
 
 const (
 	// projectDelay is how long it takes for a project to be known for certain to who decides.
@@ -36,6 +36,9 @@ const (
 	statusWorkers = 2
 	// keptGrants is how long a grant that ended is kept.
 	keptGrants = 24 * time.Hour
+	// untoldInterval is how soon it is looked again for a secret that a grant names and of which nothing is told: one without Soma's
+	// label, or none.
+	untoldInterval = 30 * time.Second
 )
 
 // grantsByThing is the index of grants by the job or secret that they name, in their namespaces.
@@ -245,7 +248,16 @@ func (r *Reconciler) reconcileGrant(ctx context.Context, request ctrl.Request) (
 	if _, err := patch.Status(ctx, r.Client, grant, after); err != nil {
 		return patch.Result(err)
 	}
-	return ctrl.Result{RequeueAfter: untilNext(grant, now)}, nil
+	return ctrl.Result{RequeueAfter: again(grant, found, now)}, nil
+}
+
+// again is how soon a grant is looked at again though nothing is told; zero where it is not.
+func again(grant *v1alpha1.Grant, found grantFacts, now time.Time) time.Duration {
+	next := untilNext(grant, now)
+	if found.untold && (next == 0 || next > untoldInterval) {
+		next = untoldInterval
+	}
+	return next
 }
 
 // untilNext is how long it is until a grant ends, or is removed; zero where it does not end.
@@ -275,16 +287,15 @@ func (r *Reconciler) factsOfGrant(ctx context.Context, grant *v1alpha1.Grant) (g
 	if spec.URI == "" || len(given) != 1 {
 		return found, nil
 	}
-	var err error
-	found.lacks, err = r.lacks(ctx, grant.Namespace, given[0].Target)
+	err := r.look(ctx, grant.Namespace, given[0].Target, &found)
 	return found, err
 }
 
-// lacks names the job or secret that a target is about, where it does not exist.
-func (r *Reconciler) lacks(ctx context.Context, project string, target access.Target) (string, error) {
+// look finds whether the job or secret that a target is about exists, and whether it is told when that changes.
+func (r *Reconciler) look(ctx context.Context, project string, target access.Target, found *grantFacts) error {
 	name := target.Thing()
 	if name == "" {
-		return "", nil
+		return nil
 	}
 	key := client.ObjectKey{Namespace: project, Name: name}
 	var err error
@@ -294,15 +305,20 @@ func (r *Reconciler) lacks(ctx context.Context, project string, target access.Ta
 	case access.Secret:
 		secret := &metav1.PartialObjectMetadata{}
 		secret.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
-		err = r.Client.Get(ctx, key, secret)
+		if err = r.Client.Get(ctx, key, secret); apierrors.IsNotFound(err) {
+			// The cache has those that jobs may use. A share counts for any.
+			found.untold = true
+			err = r.Live.Get(ctx, key, secret)
+		}
 	default:
-		return "", nil
+		return nil
 	}
 	if apierrors.IsNotFound(err) {
-		return fmt.Sprintf("%s %q", target.Scheme, name), nil
+		found.lacks = fmt.Sprintf("%s %q", target.Scheme, name)
+		return nil
 	}
 	if err != nil {
-		return "", fmt.Errorf("look for %s %s/%s, which a grant names: %w", target.Scheme, project, name, err)
+		return fmt.Errorf("look for %s %s/%s, which a grant names: %w", target.Scheme, project, name, err)
 	}
-	return "", nil
+	return nil
 }

@@ -3,6 +3,8 @@ package access
 import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	authorizationv1 "k8s.io/api/authorization/v1"
+	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -94,6 +96,11 @@ var _ = Describe("The status", func() {
 		harness.Create(harness.NewJob(project, "train"))
 		stands(ofJob, v1alpha1.ReasonAvailable)
 		stands(grant(project, v1alpha1.GrantSpec{To: v1alpha1.Grantee{User: late}, URI: v1alpha1.Address("secret://local/acme/" + project + "/none"), Action: v1alpha1.ActionRead}), v1alpha1.ReasonThingNotFound)
+
+		unmarked := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: project, Name: "mine"}}
+		harness.Create(unmarked)
+		stands(grant(project, v1alpha1.GrantSpec{To: v1alpha1.Grantee{User: late}, URI: "secret:mine", Action: v1alpha1.ActionRead}), v1alpha1.ReasonAvailable)
+		becomes(late, true, authorizationv1.ResourceAttributes{Verb: "get", Resource: "secrets", Namespace: project, Name: "mine"})
 
 		stray := grant("default", v1alpha1.GrantSpec{To: v1alpha1.Grantee{User: late}, Role: "project-reader"})
 		stands(stray, v1alpha1.ReasonProjectNotFound)
