@@ -24,11 +24,11 @@ func (f *fixture) tellsWhomToTrust(t *testing.T) {
 	}
 	follows := func() {
 		t.Helper()
+		authority := f.secret(t).Data[authorityKey]
 		f.eventually(t, "the authority", func(ctx context.Context) error {
 			if err := f.server.Client.Get(ctx, trustSecret, told); err != nil {
 				return err
 			}
-			authority := f.secret(t).Data[authorityKey]
 			if len(authority) == 0 || !bytes.Equal(told.Data[authorityKey], authority) {
 				return errors.New("the proxy trusts somebody else")
 			}
