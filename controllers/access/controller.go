@@ -66,6 +66,7 @@ type Reconciler struct {
 	projects, platform, roles, users, grants feed
 	named                                    named
 	first                                    *first
+	bound                                    bound
 	precedence                               precedence
 	// binding is held for reading from a look at rights until what follows from it is written.
 	binding sync.RWMutex

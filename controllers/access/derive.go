@@ -18,7 +18,9 @@ const namedInMessages = 3
 // verdict is how a role, a user or a grant stands.
 type verdict struct {
 	// stalled: a person has to change something.
-	stalled         bool
+	stalled bool
+	// failed: it is tried again.
+	failed          bool
 	reason, message string
 }
 
@@ -30,11 +32,14 @@ func stalled(reason, format string, args ...any) verdict {
 
 // apply says the verdict in conditions.
 func (v verdict) apply(list *[]metav1.Condition, now time.Time, generation int64) {
-	if v.stalled {
+	switch {
+	case v.stalled:
 		conditions.MarkStalled(list, now, generation, v.reason, v.message)
-		return
+	case v.failed:
+		conditions.MarkReconciling(list, now, generation, v.reason, v.message)
+	default:
+		conditions.MarkReady(list, now, generation, v.reason, v.message)
 	}
-	conditions.MarkReady(list, now, generation, v.reason, v.message)
 }
 
 // roleFacts are what the status of a role is derived from.

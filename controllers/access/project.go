@@ -62,6 +62,8 @@ func (r *Reconciler) reconcileProject(ctx context.Context, request ctrl.Request)
 	}
 	r.binding.RLock()
 	defer r.binding.RUnlock()
+	// Not later than what is compiled.
+	revision := r.Authority.Revision()
 	want, known, err := r.compile(ctx, request.Name, project)
 	if err != nil {
 		return ctrl.Result{}, err
@@ -83,6 +85,7 @@ func (r *Reconciler) reconcileProject(ctx context.Context, request ctrl.Request)
 	w := &writer{Reconciler: r}
 	w.apply(ctx, namespaced, want.namespaced, at != ending)
 	w.apply(ctx, cluster, want.cluster, true)
+	r.bindingsWritten(request.Name, project, at, known, revision, w)
 	if project != nil {
 		w.fail(r.tell(ctx, project, known && at == owned, w))
 	}

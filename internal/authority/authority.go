@@ -50,6 +50,8 @@ type Authority struct {
 	synced     bool
 	// revision counts the changes of what anybody may do: 0 while nothing is known.
 	revision uint32
+	// granted is the revision from which on a grant is known as it is, by project and name, for those that came or changed since it is synced.
+	granted map[client.ObjectKey]uint32
 	// next is when the next grant ends, or before: zero where none does.
 	next time.Time
 
@@ -62,7 +64,7 @@ func New(clk clock.WithTicker) *Authority {
 	d := access.NewDirectory()
 	return &Authority{
 		clock: clk, directory: d, membership: access.NewMembership(d),
-		quotas: map[string]string{}, projects: map[string]*v1alpha1.Project{},
+		quotas: map[string]string{}, projects: map[string]*v1alpha1.Project{}, granted: map[client.ObjectKey]uint32{},
 	}
 }
 
@@ -200,6 +202,13 @@ func (a *Authority) Rights(user string) (tree *access.Tree, revision uint32) {
 	return a.membership.Tree(user), a.revision
 }
 
+// Revision is that of what is known now: 0 before the authority is synced.
+func (a *Authority) Revision() uint32 {
+	a.mu.RLock()
+	defer a.mu.RUnlock()
+	return a.revision
+}
+
 // View lets a function look at everything, while nothing changes. It must not keep any of it.
 func (a *Authority) View(look func(d *access.Directory, m *access.Membership, now time.Time)) {
 	a.mu.RLock()
@@ -285,29 +294,6 @@ func (a *Authority) setRole(name, _ string, object any) {
 	change := a.changed(func() []string { return a.directory.OfRole(name) }, func() { a.directory.SetRole(name, role) })
 	change.Platform = change.Platform || name == access.EveryoneRole
 	change.Roles = []string{name}
-	a.tell(change)
-}
-
-func (a *Authority) setGrant(name, project string, object any) {
-	grant, _ := object.(*v1alpha1.Grant)
-	there := func() client.Object { return a.directory.Grant(project, name) }
-	if a.same(grant, there, func() { a.directory.SetGrant(project, name, grant) }) {
-		return
-	}
-	var reached []string
-	change := a.changed(func() []string {
-		if there := a.directory.Grant(project, name); there != nil {
-			reached = append(reached, a.directory.OfGrant(there)...)
-		}
-		return reached
-	}, func() {
-		a.directory.SetGrant(project, name, grant)
-		if grant != nil && grant.Spec.ExpiresAt != nil && (a.next.IsZero() || grant.Spec.ExpiresAt.Time.Before(a.next)) {
-			a.next = grant.Spec.ExpiresAt.Time
-		}
-	})
-	// What a grant gives lies in its project.
-	change.Platform = false
 	a.tell(change)
 }
 

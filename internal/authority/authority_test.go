@@ -281,6 +281,43 @@ func TestRevisions(t *testing.T) {
 	}
 }
 
+// What was found of a project since has a grant as it is. Of its project it is told even where nobody is concerned.
+func TestGrantsAreKnownFromARevisionOn(t *testing.T) {
+	w := start(t, company()...)
+	w.changes()
+	before := w.Revision()
+	if first := w.Granted(grant("to-bob", v1alpha1.Grantee{User: "bob"}, nil)); first == 0 || first > before {
+		t.Errorf("what was there at first is known from revision %d of %d on", first, before)
+	}
+	late := grant("to-nobody", v1alpha1.Grantee{Group: "nobody"}, nil)
+	if known := w.Granted(late); known != 0 {
+		t.Errorf("what was not heard of is known from revision %d on", known)
+	}
+	w.set(late)
+	since := w.Granted(late)
+	if since <= before || since > w.Revision() {
+		t.Errorf("a new grant is known from revision %d on, of %d to %d", since, before, w.Revision())
+	}
+	if got, want := w.changes(), []Change{{Projects: []string{"vision"}}}; !reflect.DeepEqual(got, want) {
+		t.Errorf("told %+v, want %+v", got, want)
+	}
+	said := late.DeepCopy()
+	said.Status.ObservedGeneration = 1
+	w.set(said)
+	if again := w.Granted(said); again != since {
+		t.Errorf("its status makes it known from revision %d on, not %d", again, since)
+	}
+	longer := late.DeepCopy()
+	longer.Generation = 2
+	if known := w.Granted(longer); known != 0 {
+		t.Errorf("a change that was not heard of is known from revision %d on", known)
+	}
+	w.set(longer)
+	if changed := w.Granted(longer); changed <= since {
+		t.Errorf("a change is known from revision %d on, not after %d", changed, since)
+	}
+}
+
 // By its own clock it notices what ends.
 func TestLooksAtTheClockItself(t *testing.T) {
 	clock := clocktesting.NewFakeClock(noon)

@@ -3,6 +3,7 @@ package access
 import (
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
+	admissionv1 "k8s.io/api/admissionregistration/v1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
 	rbacv1 "k8s.io/api/rbac/v1"
@@ -106,6 +107,67 @@ var _ = Describe("The status", func() {
 		stands(stray, v1alpha1.ReasonProjectNotFound)
 	})
 })
+
+var _ = Describe("A grant", func() {
+	It("is said to count when it is bound, and not before", func() {
+		project, user := newProject(""), newUser()
+		allow := refuseBindings(project)
+		given := giveRole(project, user, "project-writer")
+		harness.Reaches(given, func(g Gomega, given *v1alpha1.Grant) {
+			harness.ExpectCondition(g, given, v1alpha1.ConditionReady, "False", v1alpha1.ReasonError)
+			harness.ExpectCondition(g, given, v1alpha1.ConditionReconciling, "True", v1alpha1.ReasonError)
+		})
+		allow()
+		harness.Reaches(given, func(g Gomega, given *v1alpha1.Grant) {
+			harness.ExpectCondition(g, given, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
+		})
+		isBound(project, user, "writer")
+
+		for range 20 {
+			other := newUser()
+			stands(giveRole(project, other, "project-reader"), v1alpha1.ReasonAvailable)
+			isBound(project, other, "reader")
+		}
+	})
+})
+
+// refuseBindings has the API server refuse bindings in a project, until the function is called that it returns.
+func refuseBindings(project string) (allow func()) {
+	GinkgoHelper()
+	policy := &admissionv1.ValidatingAdmissionPolicy{ObjectMeta: metav1.ObjectMeta{Name: project}, Spec: admissionv1.ValidatingAdmissionPolicySpec{
+		MatchConstraints: &admissionv1.MatchResources{
+			NamespaceSelector: &metav1.LabelSelector{MatchLabels: map[string]string{corev1.LabelMetadataName: project}},
+			ResourceRules: []admissionv1.NamedRuleWithOperations{{RuleWithOperations: admissionv1.RuleWithOperations{
+				Operations: []admissionv1.OperationType{admissionv1.Create, admissionv1.Update},
+				Rule:       admissionv1.Rule{APIGroups: []string{rbacv1.GroupName}, APIVersions: []string{"v1"}, Resources: []string{"rolebindings"}},
+			}}},
+		},
+		Validations: []admissionv1.Validation{{Expression: "false", Message: "nothing is bound here"}},
+	}}
+	harness.Create(policy)
+	use := &admissionv1.ValidatingAdmissionPolicyBinding{ObjectMeta: metav1.ObjectMeta{Name: project}, Spec: admissionv1.ValidatingAdmissionPolicyBindingSpec{
+		PolicyName: project, ValidationActions: []admissionv1.ValidationAction{admissionv1.Deny},
+	}}
+	harness.Create(use)
+	Eventually(func() error {
+		try := binding(project)
+		try.Name, try.RoleRef = "try", rbacv1.RoleRef{APIGroup: rbacv1.GroupName, Kind: "ClusterRole", Name: "view"}
+		return harness.K8s.Create(harness.Ctx, try, client.DryRunAll)
+	}).Should(MatchError(ContainSubstring("nothing is bound here")))
+	return func() {
+		Expect(harness.K8s.Delete(harness.Ctx, use)).To(Succeed())
+		Expect(harness.K8s.Delete(harness.Ctx, policy)).To(Succeed())
+	}
+}
+
+// isBound expects that there is a binding of those who read or write a project, and a user in it.
+func isBound(project, user, as string) {
+	GinkgoHelper()
+	there := binding(project)
+	there.Name = "soma:project-" + as
+	Expect(harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(there), there)).To(Succeed())
+	Expect(there.Subjects).To(ContainElement(HaveField("Name", "soma:"+user)))
+}
 
 var _ = Describe("A user who is deleted", func() {
 	It("leaves nothing to a later one of the name", func() {
