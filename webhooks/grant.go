@@ -8,6 +8,7 @@ import (
 	"unicode"
 
 	"golang.org/x/text/unicode/norm"
+	"k8s.io/apimachinery/pkg/runtime/schema"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
@@ -101,10 +102,20 @@ type thing struct {
 	name   string
 }
 
-// shared is the job or the secret that a grant is about, if it is about one.
+// objectKinds are the kinds of what in a project is an object of Kubernetes, by the scheme of their addresses. What is data, the API
+// server does not know.
+var objectKinds = map[access.Scheme]schema.GroupVersionKind{
+	access.Job:    v1alpha1.GroupVersion.WithKind("JobList"),
+	access.App:    v1alpha1.GroupVersion.WithKind("AppList"),
+	access.Flow:   v1alpha1.GroupVersion.WithKind("FlowList"),
+	access.Disk:   v1alpha1.GroupVersion.WithKind("DiskList"),
+	access.Secret: secretList,
+}
+
+// shared is the object that a grant is about, if it is about one.
 func shared(g *grant) (one thing, found bool, err error) {
 	target, relative, err := access.Parse(string(g.Spec.URI))
-	if g.Spec.URI == "" || err != nil || target.Scheme != access.Job && target.Scheme != access.Secret {
+	if _, isObject := objectKinds[target.Scheme]; g.Spec.URI == "" || err != nil || !isObject {
 		return thing{}, false, nil
 	}
 	path := target.Segments()

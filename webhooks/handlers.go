@@ -6,12 +6,10 @@ import (
 
 	admissionv1 "k8s.io/api/admission/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 	"sigs.k8s.io/controller-runtime/pkg/webhook/admission"
-
-	"github.com/soma-platform/soma/api/v1alpha1"
-	"github.com/soma-platform/soma/internal/access"
 )
 
 // read is the object of a request and what it was before: that is empty for a new one, and is what goes for one that is
@@ -124,21 +122,18 @@ func (r *reviewer) checkGrant(ctx context.Context, request admission.Request) er
 	return r.isThere(ctx, after)
 }
 
-// isThere refuses a grant of one job or secret that does not exist.
+// isThere refuses a grant of one object that does not exist, which is so of all where there is no such kind.
 func (r *reviewer) isThere(ctx context.Context, g *grant) error {
 	one, found, err := shared(g)
 	if err != nil || !found {
 		return err
 	}
+	// Nothing is read of them, and of secrets nothing may be: that one is there is seen in a list.
 	objects := &metav1.PartialObjectMetadataList{}
-	objects.SetGroupVersionKind(v1alpha1.GroupVersion.WithKind("JobList"))
-	if one.scheme == access.Secret {
-		// Secrets are not read: that one is there is seen in a list.
-		objects.SetGroupVersionKind(secretList)
-	}
+	objects.SetGroupVersionKind(objectKinds[one.scheme])
 	err = r.live.List(ctx, objects, client.InNamespace(g.Namespace), client.MatchingFields{metav1.ObjectNameField: one.name}, client.Limit(1))
 	switch {
-	case err != nil && !apierrors.IsNotFound(err):
+	case err != nil && !apierrors.IsNotFound(err) && !meta.IsNoMatchError(err):
 		return fmt.Errorf("look for the %s %s: %w", one.scheme, one.name, err)
 	case err != nil || len(objects.Items) == 0:
 		return invalid("spec.uri: there is no %s %q in project %q: what does not exist cannot be shared", one.scheme, one.name, g.Namespace)
