@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"sync"
@@ -19,10 +20,14 @@ import (
 	testingclock "k8s.io/utils/clock/testing"
 
 	"github.com/soma-platform/soma/internal/history"
+	"github.com/soma-platform/soma/internal/testing/apiserver"
 	"github.com/soma-platform/soma/internal/testing/postgres"
 )
 
-var server *postgres.Server
+var (
+	server     *postgres.Server
+	kubernetes *apiserver.Server
+)
 
 func TestMain(m *testing.M) { os.Exit(run(m)) }
 
@@ -33,6 +38,11 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer func() { _ = server.Close() }()
+	if kubernetes, err = apiserver.Start(apiserver.Options{Output: io.Discard}); err != nil {
+		fmt.Fprintln(os.Stderr, "start an API server for the tests:", err)
+		return 1
+	}
+	defer func() { _ = kubernetes.Stop() }()
 	return m.Run()
 }
 

@@ -14,9 +14,9 @@ import (
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/apimachinery/pkg/util/wait"
 	"k8s.io/utils/clock"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/client/fake"
 )
 
 // installation is a database whose owner is no administrator, and the secret of the gateways.
@@ -33,9 +33,16 @@ func install(t *testing.T, name, attribute string) *installation {
 	administer(t, "postgres", "CREATE ROLE "+name+" LOGIN PASSWORD 'o' "+attribute)
 	administer(t, "postgres", "CREATE DATABASE "+name+" OWNER "+name)
 	i := &installation{t: t, name: name}
-	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: "soma-system", Name: WriterSecret}}
+	namespace := &corev1.Namespace{ObjectMeta: metav1.ObjectMeta{GenerateName: "soma-"}}
+	if err := kubernetes.Client.Create(t.Context(), namespace); err != nil {
+		t.Fatal(err)
+	}
+	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: namespace.Name, Name: WriterSecret}}
+	if err := kubernetes.Client.Create(t.Context(), secret); err != nil {
+		t.Fatal(err)
+	}
 	i.Keeper = &Keeper{
-		DatabaseURL: i.as(name, "o"), Client: fake.NewClientBuilder().WithObjects(secret).Build(),
+		DatabaseURL: i.as(name, "o"), Client: kubernetes.Client,
 		Secret: types.NamespacedName{Namespace: secret.Namespace, Name: secret.Name}, Clock: clock.RealClock{}, Log: funcr.New(func(string, string) {}, funcr.Options{}),
 	}
 	i.store = i.open(i.DatabaseURL)
@@ -86,7 +93,7 @@ func (i *installation) address() string {
 func (i *installation) give(address string) {
 	i.t.Helper()
 	secret := &corev1.Secret{ObjectMeta: metav1.ObjectMeta{Namespace: i.Secret.Namespace, Name: i.Secret.Name}}
-	patch := client.RawPatch(types.MergePatchType, []byte(`{"stringData": null, "data": null}`))
+	patch := client.RawPatch(types.MergePatchType, []byte(`{"data": null}`))
 	if address != "" {
 		secret.Data = map[string][]byte{"url": []byte(address)}
 		patch = client.Merge
@@ -272,7 +279,7 @@ func TestAWriterThatIsGiven(t *testing.T) {
 // Where no gateway is installed there is nothing to keep.
 func TestNoGateways(t *testing.T) {
 	i := install(t, "alone", "")
-	i.Client = fake.NewClientBuilder().Build()
+	i.Secret.Name = "there-is-none"
 	if err := i.look(); err != nil {
 		t.Fatal(err)
 	}
@@ -298,7 +305,13 @@ func TestAKeeperWaitsForTheDatabase(t *testing.T) {
 	if err := server.Up(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for end := time.Now().Add(30 * time.Second); i.address() == "" && time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+	err := wait.PollUntilContextTimeout(t.Context(), 50*time.Millisecond, 30*time.Second, true, func(ctx context.Context) (bool, error) {
+		var secret corev1.Secret
+		err := i.Client.Get(ctx, i.Secret, &secret)
+		return len(secret.Data["url"]) > 0, err
+	})
+	if err != nil {
+		t.Errorf("there is no address: %v", err)
 	}
 	stop()
 	if err := <-ended; err != nil {
