@@ -33,10 +33,9 @@ func setupCertificates(ctx context.Context, mgr ctrl.Manager, certificate *servi
 	if err := mgr.Add(certificate); err != nil {
 		return fmt.Errorf("follow the serving certificate: %w", err)
 	}
-	// The manager's own client would keep every secret of the cluster in memory, to be sure of reading what it wrote.
-	plain, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	plain, err := uncached(mgr)
 	if err != nil {
-		return fmt.Errorf("make a client for the serving certificate: %w", err)
+		return err
 	}
 	key := types.NamespacedName{Namespace: o.namespace, Name: servingSecret}
 	if err := mgr.Add(&trust{client: plain, from: key, to: trustSecret, log: mgr.GetLogger().WithName("certificates")}); err != nil {
@@ -78,6 +77,16 @@ func setupCertificates(ctx context.Context, mgr ctrl.Manager, certificate *servi
 		return fmt.Errorf("set up the rotation of certificates: %w", err)
 	}
 	return nil
+}
+
+// uncached is a client for secrets by their names. The manager's own would keep every secret of the cluster in memory, to be sure of
+// reading what it wrote.
+func uncached(mgr ctrl.Manager) (client.Client, error) {
+	plain, err := client.New(mgr.GetConfig(), client.Options{Scheme: mgr.GetScheme(), Mapper: mgr.GetRESTMapper()})
+	if err != nil {
+		return nil, fmt.Errorf("make a client for secrets: %w", err)
+	}
+	return plain, nil
 }
 
 // outdated removes, once this manager leads, a certificate that lacks one of the names, so that another is made. The rotation

@@ -24,8 +24,7 @@ func (x *exchange) learnName(response *http.Response) {
 	case response.StatusCode < http.StatusBadRequest:
 		return
 	}
-	media, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
-	if err != nil || media != "application/json" || response.Header.Get("Content-Encoding") != "" {
+	if !plainJSON(response) {
 		return
 	}
 	var read bytes.Buffer
@@ -35,6 +34,12 @@ func (x *exchange) learnName(response *http.Response) {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(&read, body), body}
+}
+
+// plainJSON reports whether the body of an answer is JSON as it stands there.
+func plainJSON(response *http.Response) bool {
+	media, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	return err == nil && media == "application/json" && response.Header.Get("Content-Encoding") == ""
 }
 
 // nameIn is the name that a field of an object has, empty where none is found.

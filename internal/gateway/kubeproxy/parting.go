@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
 	"time"
 
@@ -49,8 +48,7 @@ type parted struct {
 
 // partedOf is the body of an answer, which ends well where it is that of a watch that is cut.
 func (x *exchange) partedOf(response *http.Response) io.ReadCloser {
-	media, _, err := mime.ParseMediaType(response.Header.Get("Content-Type"))
-	if x.attributes.Verb != "watch" || response.StatusCode != http.StatusOK || err != nil || media != "application/json" || response.Header.Get("Content-Encoding") != "" {
+	if x.attributes.Verb != "watch" || response.StatusCode != http.StatusOK || !plainJSON(response) {
 		return response.Body
 	}
 	return &parted{ReadCloser: response.Body, context: x.context}
