@@ -183,8 +183,7 @@ func (e *Engine) start(w *waiting, found attempt, now time.Time) {
 	}
 	delete(e.waiting, w.Key)
 	e.dequeue(w)
-	counted := e.heldAgainst(c, found, now)
-	e.admit(&running{Running: r, counted: counted, decided: e.decided})
+	e.admit(&running{Running: r, decided: e.decided})
 }
 
 // end is when a job of the class will have ended if it starts now.
@@ -206,7 +205,7 @@ type attempt struct {
 	// waitsFor is what there has to be more of.
 	waitsFor []bindNeed
 	groups   []*group
-	behind   []*class
+	behind   []heldBy
 }
 
 type bindNeed struct {
@@ -249,19 +248,19 @@ func (e *Engine) try(c *class, now time.Time) attempt {
 			a.waitsFor = append(append(a.waitsFor, bound), q.guaranteedBelow(bound.bind)...)
 			continue
 		}
-		if behind, bound := e.heldByQuota(c, all, end); behind != nil {
-			a.verdict = better(a.verdict, heldBackFor(behind))
-			a.behind = append(a.behind, behind)
-			a.waitsFor = append(a.waitsFor, bound)
+		if held, is := e.heldByQuota(c, all, end); is {
+			a.verdict = better(a.verdict, heldBackFor(held.head))
+			a.behind = append(a.behind, held)
+			a.waitsFor = append(a.waitsFor, q.guaranteedBelow(held.bound)...)
 			continue
 		}
 		if shares := e.place(c, model, end); shares != nil {
 			return attempt{model: model, uses: all, shares: shares}
 		}
 		a.groups = append(a.groups, groups...)
-		if holders := e.heldByNodes(c, model); len(holders) > 0 {
-			a.behind = append(a.behind, holders...)
-			a.verdict = better(a.verdict, heldBackFor(holders[0]))
+		if held := e.heldByNodes(c, model); len(held) > 0 {
+			a.behind = append(a.behind, held...)
+			a.verdict = better(a.verdict, heldBackFor(held[0].head))
 		} else {
 			a.verdict = better(a.verdict, verdict{reason: platformv1.JobReasonQueued, text: func() string { return e.whyBusy(c, model) }})
 		}
@@ -384,11 +383,8 @@ func (e *Engine) park(c *class, found attempt, d *Decisions) {
 		c.parkAt(g.park, need{replica: c.replica})
 	}
 	e.looked = append(e.looked, c)
-	for _, head := range found.behind {
-		if head.heldBack == nil {
-			head.heldBack = map[*class]struct{}{}
-		}
-		head.heldBack[c] = struct{}{}
+	for _, held := range found.behind {
+		c.parkAt(e.parkBehind(held.head, held.bound), held.need)
 	}
 	if c.verdict.reason != found.verdict.reason {
 		for _, w := range c.jobs.items {

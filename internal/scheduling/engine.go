@@ -108,8 +108,6 @@ type running struct {
 	queue *queue
 	uses  []use
 	on    []share
-	// counted are the reservations that leave less to others because of the job.
-	counted []*reservation
 	// decided is the number of the decisions in which it was started; 0 where it was so already.
 	decided int
 }
@@ -150,9 +148,7 @@ func (e *Engine) SetNode(n Node) {
 	if old := e.nodes[n.Name]; old != nil {
 		if slices.Equal(old.Domains, n.Domains) && old.kind() == n.kind() && old.Allocatable == n.Allocatable {
 			if old.Foreign != n.Foreign {
-				old.take(n.Foreign.Minus(old.Foreign))
-				old.Foreign = n.Foreign
-				e.freedOn(old)
+				e.setForeign(old, n.Foreign)
 			}
 			return
 		}
@@ -268,6 +264,7 @@ func (e *Engine) admit(r *running) {
 	r.queue = e.queues[r.Quota]
 	e.running[r.Key] = r
 	e.byEnd.insert(r)
+	e.takenFrom(r)
 	e.hold(r)
 	for _, s := range r.on {
 		s.node.starts(r)

@@ -232,7 +232,13 @@ func life(t *rapid.T, o Options, decided func(e *Engine, m *model, d Decisions, 
 		now = now.Add(time.Duration(rapid.IntRange(1, 100).Draw(t, "seconds")) * time.Second)
 		switch rapid.IntRange(0, 10).Draw(t, "what") {
 		case 0: // a node comes or changes
-			n := drawNode(t, fmt.Sprintf("n%d", rapid.IntRange(0, 4).Draw(t, "node")))
+			name := fmt.Sprintf("n%d", rapid.IntRange(0, 4).Draw(t, "node"))
+			n, there := m.nodes[name]
+			if there && rapid.Bool().Draw(t, "others") {
+				n.Foreign.GPUs = rapid.Int64Range(0, n.Allocatable.GPUs).Draw(t, "of others")
+			} else {
+				n = drawNode(t, name)
+			}
 			m.nodes[n.Name] = n
 			e.SetNode(n)
 		case 1: // a node goes
@@ -330,6 +336,60 @@ func TestReservationsGiveNothingAwayTwice(t *testing.T) {
 			}
 		})
 	})
+}
+
+// A reservation leaves to others no more than there is beside what it is for, once those have ended of whom it says so, whatever
+// starts and ends meanwhile. Of nodes it leaves exactly that.
+func TestReservationsLeaveWhatThereIs(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		life(t, drawOptions(t), func(e *Engine, m *model, d Decisions, now time.Time) {
+			m.check(t, d.Starts, now)
+			for _, head := range e.heads {
+				expectLeft(t, e, head)
+			}
+			expectNobodyCouldStart(t, e, now)
+		})
+	})
+}
+
+// expectNobodyCouldStart looks at all that wait beside what is kept for others.
+func expectNobodyCouldStart(t failer, e *Engine, now time.Time) {
+	for _, q := range e.queues {
+		for c := range q.blocked {
+			if c.ready != nil { // it is looked at next
+				continue
+			}
+			kept := e.dropReservation(c)
+			found := e.try(c, now)
+			if kept != nil {
+				e.keep(c, kept)
+			}
+			if found.shares != nil {
+				t.Fatalf("%s waits and could start: %s", c.first().Key, e.Message(c.first().Key))
+			}
+		}
+	}
+}
+
+func expectLeft(t failer, e *Engine, head *class) {
+	kept := head.reservation
+	w := whatIf{engine: e, class: head}
+	defer w.undo()
+	for r := range kept.gone {
+		w.release(r)
+	}
+	e.hold(kept.job)
+	defer e.release(kept.job)
+	for _, b := range kept.bounds {
+		if room := b.room(); b.left > room {
+			t.Fatalf("%s leaves %d of dimension %d in %s, where there are %d", head.first().Key, b.left, b.of, b.queue.Name, room)
+		}
+	}
+	for _, h := range kept.holds {
+		if h.left != h.on.free {
+			t.Fatalf("%s leaves %+v of %s, where there are %+v", head.first().Key, h.left, h.on.Name, h.on.free)
+		}
+	}
 }
 
 func expectReasons(t failer, e *Engine, m *model) {

@@ -5,17 +5,20 @@ import (
 	"slices"
 )
 
-// park is the classes that wait for more of the same thing: of a bound of the quota tree, or of the nodes of a group. Those that
-// need as much of it are one race. When there is more, the first of those whose need could be met is looked at, then the next,
-// for as long as there is something left: the others are not touched.
+// park is the classes that wait for more of the same thing: of a bound of the quota tree, or of the nodes of a group, or of what a
+// reservation leaves of one. Those that need as much of it are one race. When there is more, the first of those whose need could
+// be met is looked at, then the next, for as long as there is something left: the others are not touched.
 type park struct {
 	id int
 	// bound that the classes wait for; without a queue where it is nodes.
 	bound bind
-	races []*race
-	// opened reports that there is more since the last decisions; freed are the nodes on which there is.
-	opened bool
-	freed  []*node
+	// behind is for whom it is kept; nil where it is in use.
+	behind *class
+	races  []*race
+	// opened reports that there is more since the last decisions; freed are the nodes on which there is, all that each class is to
+	// be looked at, whatever it needs.
+	opened, all bool
+	freed       []*node
 }
 
 // need is how much of something a class waits for: so many of a bound, or a node that has room for a replica.
@@ -43,6 +46,20 @@ func (e *Engine) parkFor(b bind) *park {
 	if p == nil {
 		p = e.newPark(b)
 		b.queue.parks[b] = p
+	}
+	return p
+}
+
+// parkBehind is where classes wait for a reservation to leave more of a bound, or of nodes.
+func (e *Engine) parkBehind(head *class, b bind) *park {
+	p := head.heldBack[b]
+	if p == nil {
+		p = e.newPark(b)
+		p.behind = head
+		if head.heldBack == nil {
+			head.heldBack = map[bind]*park{}
+		}
+		head.heldBack[b] = p
 	}
 	return p
 }
@@ -106,7 +123,7 @@ func (p *park) close(r *race) {
 
 // open notes that there is more of what a park's classes wait for.
 func (e *Engine) open(p *park) {
-	if p.opened || len(p.races) == 0 {
+	if p == nil || p.opened || len(p.races) == 0 {
 		return
 	}
 	p.opened = true
@@ -158,7 +175,13 @@ func (e *Engine) next() *class {
 
 // meets reports whether there is as much as is needed now, as far as can be told here.
 func (p *park) meets(n need) bool {
-	if p.bound.queue != nil {
+	switch {
+	case p.all:
+		return true
+	case p.behind != nil:
+		r := p.behind.reservation
+		return r != nil && r.leavesRoom(p.bound, n)
+	case p.bound.queue != nil:
 		return n.n <= p.bound.room()
 	}
 	return slices.ContainsFunc(p.freed, func(at *node) bool { return n.replica.Fits(at.free) })
@@ -172,7 +195,7 @@ func (c *class) couldUse() bool {
 // closeParks ends the decisions: who was looked at and did not start waits with the others.
 func (e *Engine) closeParks() {
 	for _, p := range e.opened {
-		p.opened, p.freed = false, p.freed[:0]
+		p.opened, p.all, p.freed = false, false, p.freed[:0]
 	}
 	e.opened = e.opened[:0]
 	for _, c := range e.looked {

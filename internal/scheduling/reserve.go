@@ -16,8 +16,14 @@ type reservation struct {
 	// nodes is gone.
 	made             time.Time
 	outdated, broken bool
-	holds            []*hold
-	bounds           []heldBound
+	// job is what is held for it then; holds and bounds are what that leaves.
+	job    *running
+	holds  []*hold
+	bounds []heldBound
+	// gone are jobs that run and will have ended by then, so that what they hold is in what is left.
+	gone map[*running]struct{}
+	// later are jobs that started since it was made and will not have ended, with what they took of each bound.
+	later map[*running][]int64
 }
 
 // heldBound is what a reservation leaves of a bound of the quota tree.
@@ -101,7 +107,10 @@ func (e *Engine) reserve(c *class, now time.Time) {
 	if !w.releaseUntilItFits(e.relevant(c)) {
 		return
 	}
-	r := &reservation{at: now, made: now}
+	r := &reservation{at: now, made: now, gone: make(map[*running]struct{}, len(w.released)), later: map[*running][]int64{}}
+	for _, other := range w.released {
+		r.gone[other] = struct{}{}
+	}
 	if last := w.last(); last != nil {
 		switch {
 		case last.Ending:
@@ -112,20 +121,26 @@ func (e *Engine) reserve(c *class, now time.Time) {
 			r.at = last.End
 		}
 	}
-	trial := &running{Running: Running{User: c.lane.user, Replica: c.replica}, queue: c.lane.queue, uses: w.found.uses, on: w.found.shares}
-	e.hold(trial)
-	for _, u := range trial.uses {
-		trial.queue.binds(trial.User, use{u.of, 1}, func(b bind, _ int64) {
-			r.bounds = append(r.bounds, heldBound{b, b.room()})
-		})
+	r.job = &running{Running: Running{User: c.lane.user, Replica: c.replica}, queue: c.lane.queue, uses: w.found.uses, on: w.found.shares}
+	e.hold(r.job)
+	for _, u := range r.job.uses {
+		for at := r.job.queue; at != nil; at = at.parent {
+			if at.users != nil && at.bounds[u.of].user < unlimited {
+				r.note(bind{at, r.job.User, u.of})
+			}
+			r.note(bind{queue: at, of: u.of})
+		}
 	}
-	for _, s := range trial.on {
+	for _, s := range r.job.on {
 		r.holds = append(r.holds, &hold{on: s.node, from: r.at, left: s.node.free})
 	}
-	e.release(trial)
+	e.release(r.job)
 	w.undo()
 	e.keep(c, r)
 }
+
+// note remembers what is left of a bound now.
+func (r *reservation) note(b bind) { r.bounds = append(r.bounds, heldBound{b, b.room()}) }
 
 // relevant are the running jobs whose end could let the class's job start, those first that end first.
 func (e *Engine) relevant(c *class) []*running {
@@ -187,7 +202,7 @@ func (w *whatIf) fits() bool {
 		if _, short := c.lane.queue.shortFor(c.lane.user, all); short {
 			continue
 		}
-		if behind, _ := e.heldByQuota(c, all, w.end); behind != nil {
+		if _, held := e.heldByQuota(c, all, w.end); held {
 			continue
 		}
 		if shares := e.place(c, model, w.end); shares != nil {
@@ -241,112 +256,4 @@ func (e *Engine) dropReservation(c *class) *reservation {
 	c.reservation, c.lane.queue.reserved = nil, nil
 	e.heads = slices.DeleteFunc(e.heads, func(other *class) bool { return other == c })
 	return r
-}
-
-// leavesMoreThan reports whether somebody who was held back by the old reservation may not be by this one.
-func (r *reservation) leavesMoreThan(old *reservation) bool {
-	if r.at.After(old.at) || len(r.holds) != len(old.holds) || len(r.bounds) != len(old.bounds) {
-		return true
-	}
-	for i, h := range r.holds {
-		if o := old.holds[i]; h.on != o.on || h.left != o.left && !h.left.Fits(o.left) {
-			return true
-		}
-	}
-	for i, b := range r.bounds {
-		if o := old.bounds[i]; b.bind != o.bind || b.left > o.left {
-			return true
-		}
-	}
-	return false
-}
-
-// wakeHeldBack makes those ready who waited for the class's reservation.
-func (e *Engine) wakeHeldBack(c *class) {
-	for other := range c.heldBack {
-		e.makeReady(other)
-	}
-	c.heldBack = nil
-}
-
-// heldByQuota is the first class whose reservation leaves too little of a quota for the uses of a job that ends at a time,
-// with the bound that it is about.
-func (e *Engine) heldByQuota(c *class, all []use, end time.Time) (*class, bindNeed) {
-	for _, head := range e.heads {
-		r := head.reservation
-		if head == c || !end.After(r.at) {
-			continue
-		}
-		for _, b := range r.bounds {
-			for _, u := range all {
-				if u.of == b.of && u.n > b.left && b.concerns(c.lane) {
-					return head, bindNeed{b.bind, u.n}
-				}
-			}
-		}
-	}
-	return nil, bindNeed{}
-}
-
-// concerns reports whether the bound is on jobs of the lane.
-func (b bind) concerns(l *lane) bool {
-	return (b.user == "" || b.user == l.user) && l.queue.within(b.queue)
-}
-
-// heldByNodes are the classes whose reservations alone keep the class's job off the nodes.
-func (e *Engine) heldByNodes(c *class, model string) []*class {
-	if e.place(c, model, time.Time{}) == nil { // so early that no reservation counts
-		return nil
-	}
-	var holders []*class
-	for _, head := range e.heads {
-		for _, h := range head.reservation.holds {
-			if h.on.group.takes(c, model) {
-				holders = append(holders, head)
-				break
-			}
-		}
-	}
-	return holders
-}
-
-// heldAgainst takes what a job that starts will still hold at their time from what the reservations leave, and returns which
-// these are.
-func (e *Engine) heldAgainst(c *class, found attempt, now time.Time) (counted []*reservation) {
-	end := c.end(now)
-	for _, head := range e.heads {
-		if r := head.reservation; end.After(r.at) {
-			r.leave(c.lane, found.uses, c.replica, found.shares, -1)
-			counted = append(counted, r)
-		}
-	}
-	return counted
-}
-
-// givenBack gives back to the reservations what a job that has ended took of what they leave.
-func (e *Engine) givenBack(r *running) {
-	for _, head := range slices.Clone(e.heads) {
-		if slices.Contains(r.counted, head.reservation) {
-			head.reservation.leave(r.queue.lane(r.User), r.uses, r.Replica, r.on, 1)
-			e.wakeHeldBack(head)
-		}
-	}
-}
-
-// leave leaves more to others, or less, by what a job of a lane uses.
-func (r *reservation) leave(l *lane, all []use, replica Amounts, on []share, sign int64) {
-	for i := range r.bounds {
-		for _, u := range all {
-			if b := &r.bounds[i]; u.of == b.of && b.concerns(l) {
-				b.left += sign * u.n
-			}
-		}
-	}
-	for _, h := range r.holds {
-		for _, s := range on {
-			if s.node == h.on {
-				h.left = h.left.Plus(replica.Times(sign * s.replicas))
-			}
-		}
-	}
 }

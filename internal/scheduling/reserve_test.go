@@ -245,3 +245,58 @@ func TestAReservationLeavesAgainWhatEnded(t *testing.T) {
 		e.RemoveRunning(key)
 	}
 }
+
+// What a job held that ran before the reservation was made is there for others once it has ended, and not only when the reservation
+// is worked out anew.
+func TestAReservationLeavesWhatEndsBeforeItsTime(t *testing.T) {
+	cores := int64(3000)
+	quota := gpuQuota("wide", 1)
+	quota.Nominal.MilliCPU = &cores
+	gpus := Node{Name: "gpus", Pool: "A100", GPUModel: "A100", Allocatable: Amounts{MilliCPU: 3000, Memory: 64 * gib, GPUs: 1, Pods: 110}}
+	before := func(r *Running) { r.Start = start.Add(-24 * time.Hour) }
+	for name, world := range map[string][]any{
+		"quota": {quota, cpuNode("cpus", 64), runs("training", "gpus", 1, 0, before), runs("a", "cpus", 0, 0), runs("b", "cpus", 0, 0)},
+		"nodes": {wide(), runs("training", "gpus", 1, 0, before), runs("a", "gpus", 0, 0), runs("b", "gpus", 0, 0)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := New(Options{Patience: time.Minute, Renewal: time.Hour})
+			tell(e, gpus)
+			tell(e, world...)
+			tell(e, job("1-gpu", 1), job("2-cpu", 0), job("3-cpu", 0))
+			if d := e.Decide(start.Add(time.Minute)); len(d.Starts) > 0 {
+				t.Fatalf("%s starts", d.Starts[0].Key)
+			}
+			e.RemoveRunning("b")
+			if d := e.Decide(start.Add(2 * time.Minute)); len(d.Starts) != 1 {
+				t.Errorf("nobody starts though a job has ended: %s", e.Message("2-cpu"))
+			}
+		})
+	}
+	t.Run("of others", func(t *testing.T) {
+		e := New(Options{Patience: time.Minute, Renewal: time.Hour})
+		full := gpus
+		full.Foreign = Amounts{MilliCPU: 2000}
+		tell(e, full, wide(), runs("training", "gpus", 1, 0), job("1-gpu", 1), job("2-cpu", 0))
+		e.Decide(start.Add(time.Minute))
+		full.Foreign = Amounts{MilliCPU: 1000}
+		e.SetNode(full)
+		if d := e.Decide(start.Add(2 * time.Minute)); len(d.Starts) != 1 {
+			t.Errorf("nobody starts though a pod of others has ended: %s", e.Message("2-cpu"))
+		}
+	})
+}
+
+// What is guaranteed to a quota is not lent, and so nothing is kept of it for the jobs of another.
+func TestAReservationLeavesWhatIsGuaranteed(t *testing.T) {
+	own := child("own", "all", 2)
+	own.Lending.GPUs = limit(0)
+	e := New(Options{Patience: time.Second, Renewal: time.Hour})
+	tell(e, gpuQuota("all", 0), own, child("lent", "all", 4), gpuNode("a", "A100", 4), gpuNode("b", "A100", 4),
+		runs("r", "a", 1, time.Hour, func(r *Running) { r.Quota = "lent" }), job("1-large", 4, under("lent")))
+	e.Decide(start.Add(time.Minute))
+	tell(e, job("2-own", 2, under("own"), after(time.Minute)), job("3-own", 1, under("own"), after(time.Minute)))
+	want := map[string]string{"1-large": exceeded(), "2-own": "b", "3-own": queued()}
+	if diff := cmp.Diff(want, outcome(e, e.Decide(start.Add(2*time.Minute)))); diff != "" {
+		t.Error(diff)
+	}
+}

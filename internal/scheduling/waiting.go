@@ -118,8 +118,8 @@ type class struct {
 	reservation *reservation
 	// patient reports that it waits before others are held back for it.
 	patient bool
-	// heldBack are the classes that wait for this one's reservation.
-	heldBack map[*class]struct{}
+	// heldBack are the classes that wait for this one's reservation to leave more: of a bound, or of nodes where that is none.
+	heldBack map[bind]*park
 }
 
 func (c *class) first() *waiting { return c.jobs.items[0] }

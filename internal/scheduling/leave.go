@@ -1,0 +1,202 @@
+package scheduling
+
+import (
+	"slices"
+	"time"
+)
+
+// leavesMoreThan reports whether somebody who was held back by the old reservation may not be by this one.
+func (r *reservation) leavesMoreThan(old *reservation) bool {
+	if r.at.After(old.at) || len(r.holds) != len(old.holds) || len(r.bounds) != len(old.bounds) {
+		return true
+	}
+	for i, h := range r.holds {
+		if o := old.holds[i]; h.on != o.on || h.left != o.left && !h.left.Fits(o.left) {
+			return true
+		}
+	}
+	for i, b := range r.bounds {
+		if o := old.bounds[i]; b.bind != o.bind || b.left > o.left {
+			return true
+		}
+	}
+	return false
+}
+
+// wakeHeldBack has all looked at that wait for the class's reservation, those too that were looked at in this round.
+func (e *Engine) wakeHeldBack(c *class) {
+	for _, p := range c.heldBack {
+		if len(p.races) > 0 {
+			p.all = true
+			e.open(p)
+		}
+	}
+	for _, looked := range e.looked {
+		if slices.ContainsFunc(looked.parked, func(at place) bool { return at.park.behind == c }) {
+			e.makeReady(looked)
+		}
+	}
+}
+
+// heldBy is what a class is held back by: whose reservation, and what it would have to leave more of.
+type heldBy struct {
+	head  *class
+	bound bind
+	need  need
+}
+
+// heldByQuota is the first reservation that leaves too little of a quota for the uses of a job that ends at a time.
+func (e *Engine) heldByQuota(c *class, all []use, end time.Time) (by heldBy, held bool) {
+	for _, head := range e.heads {
+		r := head.reservation
+		if head == c || !end.After(r.at) {
+			continue
+		}
+		r.counts(c.lane.queue, c.lane.user, all, func(i int, n int64) {
+			if b := &r.bounds[i]; !held && n > b.left {
+				by, held = heldBy{head, b.bind, need{n: n}}, true
+			}
+		})
+		if held {
+			break
+		}
+	}
+	return by, held
+}
+
+// counts visits the bounds of the reservation with what would count there of further uses: beside its own job, which may use what
+// is guaranteed on the way.
+func (r *reservation) counts(q *queue, user string, all []use, visit func(i int, n int64)) {
+	if q == nil || q.root() != r.job.queue.root() {
+		return
+	}
+	r.job.queue.hold(r.job.User, r.job.uses)
+	defer r.job.queue.release(r.job.User, r.job.uses)
+	for _, u := range all {
+		q.binds(user, u, func(at bind, n int64) {
+			if i := slices.IndexFunc(r.bounds, func(b heldBound) bool { return b.bind == at }); i >= 0 {
+				visit(i, n)
+			}
+		})
+	}
+}
+
+// heldByNodes are the reservations that alone keep the class's job off the nodes.
+func (e *Engine) heldByNodes(c *class, model string) []heldBy {
+	if e.place(c, model, time.Time{}) == nil { // so early that no reservation counts
+		return nil
+	}
+	var holders []heldBy
+	for _, head := range e.heads {
+		for _, h := range head.reservation.holds {
+			if h.on.group.takes(c, model) {
+				holders = append(holders, heldBy{head: head, need: need{replica: c.replica}})
+				break
+			}
+		}
+	}
+	return holders
+}
+
+// leavesRoom reports whether the reservation leaves as much as is needed of a bound, or of a node.
+func (r *reservation) leavesRoom(of bind, n need) bool {
+	if of.queue == nil {
+		return slices.ContainsFunc(r.holds, func(h *hold) bool { return n.replica.Fits(h.left.least(h.on.free)) })
+	}
+	return slices.ContainsFunc(r.bounds, func(b heldBound) bool { return b.bind == of && n.n <= b.left })
+}
+
+// takenFrom takes what a job that is about to be counted in will still hold at their time from what the reservations leave. In quotas
+// that is no less than what counts then, when others have ended.
+func (e *Engine) takenFrom(r *running) {
+	for _, head := range e.heads {
+		kept := head.reservation
+		if !r.until().After(kept.at) {
+			kept.gone[r] = struct{}{}
+			continue
+		}
+		took := make([]int64, len(kept.bounds))
+		kept.counts(r.queue, r.User, r.uses, func(i int, n int64) { took[i] = n })
+		kept.later[r] = took
+		kept.leave(r, took, -1)
+	}
+}
+
+// givenBack adds what a job held that has ended to what the reservations leave.
+func (e *Engine) givenBack(r *running) {
+	for _, head := range e.heads {
+		kept := head.reservation
+		if _, gone := kept.gone[r]; gone {
+			delete(kept.gone, r)
+			continue
+		}
+		took, later := kept.later[r]
+		delete(kept.later, r)
+		if !later {
+			took = kept.least(r)
+		}
+		kept.leave(r, took, 1)
+		for i, n := range took {
+			if n > 0 {
+				e.open(head.heldBack[kept.bounds[i].bind])
+			}
+		}
+		if kept.on(r.on) {
+			e.open(head.heldBack[bind{}])
+		}
+	}
+}
+
+// leave leaves more to others, or less, by what a job holds on nodes and by amounts of the bounds.
+func (r *reservation) leave(of *running, amounts []int64, sign int64) {
+	for i, n := range amounts {
+		r.bounds[i].left += sign * n
+	}
+	for _, h := range r.holds {
+		for _, s := range of.on {
+			if s.node == h.on {
+				h.left = h.left.Plus(of.Replica.Times(sign * s.replicas))
+			}
+		}
+	}
+}
+
+// least is how much a job that ran before the reservation was made counts at its bounds at the least.
+func (r *reservation) least(of *running) []int64 {
+	least := make([]int64, len(r.bounds))
+	for i := range r.bounds {
+		b := r.bounds[i].bind
+		if of.queue == nil || b.user != "" && b.user != of.User || !of.queue.within(b.queue) {
+			continue
+		}
+		for _, u := range of.uses {
+			if u.of != b.of {
+				continue
+			}
+			least[i] = u.n
+			if b.user != "" || b.of == dimJobs {
+				continue
+			}
+			for at := of.queue; at != b.queue; at = at.parent { // what is guaranteed on the way takes off no more than that
+				least[i] = max(0, least[i]-at.bounds[b.of].guaranteed)
+			}
+		}
+	}
+	return least
+}
+
+// setForeign notes what the pods of others hold of a node now. Reservations leave as much less of it, or more.
+func (e *Engine) setForeign(n *node, holds Amounts) {
+	more := holds.Minus(n.Foreign)
+	n.Foreign = holds
+	n.take(more)
+	for _, head := range e.heads {
+		for _, h := range head.reservation.holds {
+			if h.on == n {
+				h.left = h.left.Minus(more)
+				e.open(head.heldBack[bind{}])
+			}
+		}
+	}
+	e.freedOn(n)
+}
