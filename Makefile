@@ -150,8 +150,8 @@ bench: ## Measure, side by side with bare pods and batch/v1 Jobs (up to 40 minut
 	hack/with-cluster $(GO) run ./test/performance -budgets test/performance/budgets.yaml $(BENCH)
 
 .PHONY: bench-writes
-bench-writes: ## Measure what one write of a status costs the API server (4 minutes)
-	hack/with-cluster $(GO) run ./test/performance -starts 0 -jobs 0 -scale 0 -writes 400
+bench-writes: devcluster ## Measure what one write of a status costs the API server, in JSON and in CBOR (10 minutes)
+	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(ALIKE) $(GO) run ./test/performance/writes
 
 .PHONY: bench-kueue
 bench-kueue: devcluster ## Measure the scheduler side by side with Kueue's, on API servers of their own (an hour and more; BENCH='-part 5' for a fifth)

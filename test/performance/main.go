@@ -26,8 +26,8 @@ const cleanTime = 20 * time.Minute
 
 // settings are the flags.
 type settings struct {
-	starts, jobs, rounds, gpus, scale, nodes, writes int
-	quiet, timeout                                   time.Duration
+	starts, jobs, rounds, gpus, scale, nodes int
+	quiet, timeout                           time.Duration
 }
 
 func main() {
@@ -39,7 +39,6 @@ func main() {
 	flag.IntVar(&s.gpus, "gpus", 32, "simulated GPUs, a multiple of 8, where most of those jobs have to queue")
 	flag.IntVar(&s.scale, "scale", 10_000, "Soma jobs that exist at the same time at the end, a tenth of them first; 0 leaves this part out")
 	flag.IntVar(&s.nodes, "nodes", 1000, "simulated nodes of 8 GPUs for them; those that find no GPU queue")
-	flag.IntVar(&s.writes, "writes", 0, "writes by which is measured what one costs the API server, of each kind; 0 leaves this part out")
 	flag.DurationVar(&s.quiet, "quiet", 10*time.Second, "how long the manager is watched while nothing happens")
 	flag.DurationVar(&s.timeout, "timeout", time.Hour, "time after which the measurements are given up")
 	b.BudgetsFlag()
@@ -50,8 +49,8 @@ func main() {
 
 func (s *settings) validate() error {
 	switch {
-	case s.starts < 0 || s.jobs < 0 || s.scale < 0 || s.writes < 0:
-		return errors.New("-starts, -jobs, -scale and -writes are 0 or more")
+	case s.starts < 0 || s.jobs < 0 || s.scale < 0:
+		return errors.New("-starts, -jobs and -scale are 0 or more")
 	case s.rounds < 1 || s.nodes < 1:
 		return errors.New("-rounds and -nodes are 1 or more")
 	case s.gpus < gpusPerNode || s.gpus%gpusPerNode != 0:
@@ -133,11 +132,6 @@ func (b *bench) measure(ctx context.Context, s settings) error {
 	defer b.manager.close()
 	if b.server, err = b.openServer(ctx); err != nil {
 		b.Say("figures of the API server are left out: %v", err)
-	}
-	if s.writes > 0 {
-		if err := b.measureWrites(ctx, s.writes); err != nil {
-			return err
-		}
 	}
 	if s.starts > 0 {
 		if err := b.measureStarts(ctx, s.starts); err != nil {

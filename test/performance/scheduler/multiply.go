@@ -77,7 +77,7 @@ func (p *plane) askEtcd(ctx context.Context, what string, of, answer any) (err e
 	if err != nil {
 		return err
 	}
-	url := p.environment.ControlPlane.Etcd.URL.JoinPath("v3", "kv", what).String()
+	url := p.EtcdURL + "/v3/kv/" + what
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, url, bytes.NewReader(text))
 	if err != nil {
 		return err

@@ -2,24 +2,19 @@ package main
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"syscall"
 	"time"
 
 	"k8s.io/apimachinery/pkg/runtime"
 	utilruntime "k8s.io/apimachinery/pkg/util/runtime"
 	clientgoscheme "k8s.io/client-go/kubernetes/scheme"
-	"k8s.io/client-go/rest"
-	"sigs.k8s.io/controller-runtime/pkg/client"
-	"sigs.k8s.io/controller-runtime/pkg/envtest"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
-	"github.com/soma-platform/soma/test/performance/scrape"
+	"github.com/soma-platform/soma/test/performance/server"
 )
 
 const (
@@ -29,20 +24,16 @@ const (
 	poll      = 100 * time.Millisecond
 	readyTime = 5 * time.Minute
 	endTime   = 30 * time.Second
-	startTime = 2 * time.Minute
 )
 
-// plane is an etcd and an API server that run for one measurement, new and empty, and the scheduler that is measured.
+// plane is an API server that runs for one measurement, and the scheduler that is measured.
 type plane struct {
-	client.WithWatch
-	rest        rest.Interface
-	environment *envtest.Environment
-	system      system
-	kubeconfig  string
-	// etcd, server and scheduler are their processes.
-	etcd, server, scheduler process
-	command                 *exec.Cmd
-	ended                   chan error
+	*server.Server
+	system system
+	// scheduler is its process.
+	scheduler server.Process
+	command   *exec.Cmd
+	ended     chan error
 }
 
 func newScheme() (*runtime.Scheme, error) {
@@ -51,51 +42,14 @@ func newScheme() (*runtime.Scheme, error) {
 }
 
 // startPlane starts an API server that knows the kinds of a system.
-func startPlane(assets string, s system) (p *plane, err error) {
+func startPlane(assets string, s system) (*plane, error) {
 	scheme, err := newScheme()
 	utilruntime.Must(err)
-	p = &plane{system: s, environment: &envtest.Environment{
-		Scheme: scheme, BinaryAssetsDirectory: assets, CRDDirectoryPaths: s.crds(), ErrorIfCRDPathMissing: true,
-		ControlPlaneStartTimeout: startTime, ControlPlaneStopTimeout: startTime,
-	}}
-	// The bounds are those of Kueue's own performance test. Nobody here takes taints off new nodes.
-	p.environment.ControlPlane.GetAPIServer().Configure().
-		Append("max-requests-inflight", "5000").Append("max-mutating-requests-inflight", "2500").
-		Append("disable-admission-plugins", "TaintNodesByCondition")
-	config, err := p.environment.Start()
-	if err != nil {
-		return nil, errors.Join(fmt.Errorf("start the API server: %w", err), p.environment.Stop())
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, p.stop())
-		}
-	}()
-	admin, err := p.environment.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
-	if err != nil {
-		return p, fmt.Errorf("make a user: %w", err)
-	}
-	text, err := admin.KubeConfig()
-	if err != nil {
-		return p, fmt.Errorf("make a kubeconfig: %w", err)
-	}
-	p.kubeconfig = filepath.Join(p.environment.ControlPlane.APIServer.CertDir, "measurement.kubeconfig")
-	if err := os.WriteFile(p.kubeconfig, text, 0o600); err != nil {
-		return p, err
-	}
-	config.QPS = -1
-	if p.WithWatch, err = client.NewWithWatch(config, client.Options{Scheme: scheme}); err != nil {
-		return p, err
-	}
-	config.NegotiatedSerializer = clientgoscheme.Codecs.WithoutConversion()
-	if p.rest, err = rest.UnversionedRESTClientFor(config); err != nil {
-		return p, err
-	}
-	if p.etcd, err = child("etcd"); err != nil {
-		return p, err
-	}
-	p.server, err = child("kube-apiserver")
-	return p, err
+	started, err := server.Start(assets, scheme, s.crds(), map[string]string{
+		// The bounds are those of Kueue's own performance test. Nobody here takes taints off new nodes.
+		"max-requests-inflight": "5000", "max-mutating-requests-inflight": "2500", "disable-admission-plugins": "TaintNodesByCondition",
+	})
+	return &plane{Server: started, system: s}, err
 }
 
 // startScheduler starts the system, with some more arguments.
@@ -105,7 +59,7 @@ func (p *plane) startScheduler(args ...string) error {
 		return err
 	}
 	command.Args = append(command.Args, args...)
-	command.Env = append(os.Environ(), "KUBECONFIG="+p.kubeconfig)
+	command.Env = append(os.Environ(), "KUBECONFIG="+p.Kubeconfig)
 	var words bytes.Buffer
 	command.Stdout, command.Stderr = &words, &words
 	// It ends with the measurement, also where that is killed.
@@ -120,7 +74,7 @@ func (p *plane) startScheduler(args ...string) error {
 		}
 		close(ended)
 	}()
-	p.command, p.ended, p.scheduler = command, ended, process(command.Process.Pid)
+	p.command, p.ended, p.scheduler = command, ended, server.Process(command.Process.Pid)
 	return nil
 }
 
@@ -142,24 +96,4 @@ func (p *plane) stopScheduler() error {
 	}
 }
 
-func (p *plane) stop() error { return errors.Join(p.stopScheduler(), p.environment.Stop()) }
-
-// writes are the writes at the API server so far.
-func (p *plane) writes(ctx context.Context) (scrape.Counts, error) {
-	body, err := p.rest.Get().AbsPath("/metrics").SetHeader("Accept", "text/plain").Stream(ctx)
-	if err != nil {
-		return nil, fmt.Errorf("read the metrics of the API server: %w", err)
-	}
-	defer func() { _ = body.Close() }()
-	points, err := scrape.Parse(body, "apiserver_request_total")
-	if err != nil {
-		return nil, err
-	}
-	all := scrape.Counts{}
-	for _, point := range points {
-		if request := scrape.WriteOf(point.Labels); request != "" {
-			all[request] += point.Value
-		}
-	}
-	return all, nil
-}
+func (p *plane) stop() error { return errors.Join(p.stopScheduler(), p.Stop()) }

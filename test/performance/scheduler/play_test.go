@@ -16,6 +16,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client/interceptor"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/test/performance/server"
 )
 
 // decider is a scheduler that reserves at once; the first attempt of a job of a name has to give way at once, too.
@@ -82,7 +83,7 @@ func TestPlay(t *testing.T) {
 	var deciding sync.WaitGroup
 	failed := make(chan error, 1)
 	deciding.Go(func() { failed <- decider(ctx, c, events, "slow-1") })
-	r := newRun(&plane{WithWatch: c, system: &soma{}}, l.jobs())
+	r := newRun(&plane{Server: &server.Server{WithWatch: c}, system: &soma{}}, l.jobs())
 	err = r.play(ctx, func(ctx context.Context) error {
 		return errors.Join(r.generate(ctx, &endless), r.generate(ctx, &l), r.reach(ctx, l.jobs()+1))
 	})

@@ -8,6 +8,7 @@ import (
 
 	"github.com/soma-platform/soma/test/performance/report"
 	"github.com/soma-platform/soma/test/performance/scrape"
+	"github.com/soma-platform/soma/test/performance/server"
 )
 
 // outcome is what one load cost, for each job.
@@ -62,7 +63,7 @@ func (p *plane) measure(ctx context.Context, l *load) (o outcome, err error) {
 	if err != nil {
 		return o, err
 	}
-	memory, err := p.scheduler.memory()
+	memory, err := p.scheduler.Memory()
 	if err != nil {
 		return o, err
 	}
@@ -89,13 +90,13 @@ type spent struct {
 }
 
 func (p *plane) spent(ctx context.Context) (s spent, err error) {
-	if s.writes, err = p.writes(ctx); err != nil {
+	if s.writes, err = p.Writes(ctx); err != nil {
 		return s, err
 	}
-	for of, into := range map[process]*float64{
-		p.server: &s.server, p.etcd: &s.etcd, p.scheduler: &s.scheduler, process(os.Getpid()): &s.own,
+	for of, into := range map[server.Process]*float64{
+		p.API: &s.server, p.Etcd: &s.etcd, p.scheduler: &s.scheduler, server.Process(os.Getpid()): &s.own,
 	} {
-		if *into, err = of.cpu(); err != nil {
+		if *into, err = of.CPU(); err != nil {
 			return s, fmt.Errorf("read what a process used: %w", err)
 		}
 	}

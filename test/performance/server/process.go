@@ -1,4 +1,4 @@
-package main
+package server
 
 import (
 	"fmt"
@@ -7,11 +7,11 @@ import (
 	"github.com/prometheus/procfs"
 )
 
-// process is one by its number, of which /proc tells.
-type process int
+// Process is one by its number, of which /proc tells.
+type Process int
 
 // child is the process of a name that this one started.
-func child(name string) (process, error) {
+func child(name string) (Process, error) {
 	all, err := procfs.AllProcs()
 	if err != nil {
 		return 0, fmt.Errorf("look for %s: %w", name, err)
@@ -19,14 +19,14 @@ func child(name string) (process, error) {
 	for _, p := range all {
 		// What ended meanwhile is none of them.
 		if stat, err := p.Stat(); err == nil && stat.PPID == os.Getpid() && stat.Comm == name {
-			return process(p.PID), nil
+			return Process(p.PID), nil
 		}
 	}
 	return 0, fmt.Errorf("there is no process %s of this one", name)
 }
 
-// cpu is how many seconds of CPU it has used.
-func (p process) cpu() (float64, error) {
+// CPU is how many seconds of CPU it has used.
+func (p Process) CPU() (float64, error) {
 	proc, err := procfs.NewProc(int(p))
 	if err != nil {
 		return 0, err
@@ -35,8 +35,8 @@ func (p process) cpu() (float64, error) {
 	return stat.CPUTime(), err
 }
 
-// memory is the most that it held at a time, in bytes.
-func (p process) memory() (float64, error) {
+// Memory is the most that it held at a time, in bytes.
+func (p Process) Memory() (float64, error) {
 	proc, err := procfs.NewProc(int(p))
 	if err != nil {
 		return 0, err
