@@ -2,10 +2,12 @@ package scheduler
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 	toolscache "k8s.io/client-go/tools/cache"
@@ -89,4 +91,70 @@ func TestTheEngineIsToldAgainOfWhoGoesAhead(t *testing.T) {
 	if w.setOverdue(c, night.Add(time.Minute)); !c.overdue || c.changed {
 		t.Errorf("a minute later: %+v", c)
 	}
+}
+
+// TestWhatWasNotWrittenHoldsNothing: a job that was decided on, and is refused before that was written, is in nobody's way.
+func TestWhatWasNotWrittenHoldsNothing(t *testing.T) {
+	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	for name, tc := range map[string]struct{ refuse func(*state) }{
+		"refused": {func(s *state) {
+			s.candidates["a"].hindered = &scheduling.Refusal{Reason: platformv1.JobReasonReservationRefused}
+		}},
+		"put aside": {func(s *state) { delete(s.candidates, "a") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			engine := scheduling.New(scheduling.Options{})
+			s := smallShelf()
+			v := newView(s, func(context.Context) (toolscache.Store, error) { return s.jobs, nil }, engine)
+			round := func(b batch, change func(*state)) (started []string) {
+				if err := v.look(t.Context(), b, now); err != nil {
+					t.Fatal(err)
+				}
+				state := v.state(now)
+				change(&state)
+				v.ask(state)
+				for _, start := range engine.Decide(now).Starts {
+					started = append(started, start.Key)
+				}
+				return started
+			}
+			if started := round(newBatch(), func(*state) {}); !slices.Equal(started, []string{"a"}) {
+				t.Fatalf("%v start; there is room for one", started)
+			}
+			next := changes{batch: newBatch()}
+			v.doubt("a", &next)
+			if started := round(next.take(), tc.refuse); !slices.Equal(started, []string{"b"}) {
+				t.Errorf("%v start; there is room for one, and the first cannot", started)
+			}
+		})
+	}
+}
+
+// smallShelf has a node with room for one of two jobs that wait.
+func smallShelf() *shelf {
+	s := &shelf{jobs: toolscache.NewStore(toolscache.MetaNamespaceKeyFunc), nodes: map[string]*corev1.Node{}}
+	one, small, much := resource.MustParse("1"), resource.MustParse("1Gi"), resource.MustParse("1Pi")
+	project := platformv1.Project{ObjectMeta: metav1.ObjectMeta{Name: "vision"}}
+	project.Spec.Quota, project.Status.Namespace = project.Name, &platformv1.ProjectNamespace{Name: project.Name}
+	s.projects = []platformv1.Project{project}
+	quota := platformv1.Quota{ObjectMeta: metav1.ObjectMeta{Name: project.Name}}
+	quota.Spec.Nominal = platformv1.ResourceAmounts{CPU: &much, Memory: &much}
+	s.quotas = []platformv1.Quota{quota}
+	cluster := platformv1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "local"}}
+	cluster.Status.Conditions = []metav1.Condition{{Type: platformv1.ConditionReady, Status: metav1.ConditionTrue}}
+	s.clusters = []platformv1.Cluster{cluster}
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}}
+	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+	node.Status.Allocatable = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: much, corev1.ResourcePods: resource.MustParse("250")}
+	s.nodes[node.Name] = node
+	for i, name := range []string{"a", "b"} {
+		job := &platformv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: project.Name, Name: name, UID: types.UID(name), ResourceVersion: name}}
+		job.CreationTimestamp = metav1.NewTime(night.Add(time.Duration(i) * time.Second))
+		job.Spec.SubmittedBy = "ada"
+		job.Spec.Resources = &platformv1.JobResources{CPU: &one, Memory: &small}
+		if err := s.jobs.Add(job); err != nil {
+			panic(err)
+		}
+	}
+	return s
 }

@@ -197,7 +197,8 @@ func TestNobodyIsForgottenWhoMayDisplace(t *testing.T) {
 			}
 			fresh := m.engine(o)
 			again := fresh.Decide(now)
-			if len(again.Displaced) > 0 && len(again.Starts) == 0 && slices.Equal(headsOf(e), headsOf(fresh)) {
+			// What is kept for several depends on who came first.
+			if len(again.Displaced) > 0 && len(again.Starts) == 0 && len(e.heads) == 1 && slices.Equal(headsOf(e), headsOf(fresh)) {
 				t.Fatalf("%s would give way to %s", again.Displaced[0].Key, again.Displaced[0].For)
 			}
 		})
