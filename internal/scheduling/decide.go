@@ -49,6 +49,7 @@ func (e *Engine) Decide(now time.Time) Decisions {
 	e.age(now)
 	var d Decisions
 	clear(e.refused)
+	d.Again = e.linger(now)
 	e.losePatience(now)
 	e.renew(now)
 	e.nominate(now)
@@ -58,13 +59,19 @@ func (e *Engine) Decide(now time.Time) Decisions {
 		e.nominate(now)
 	}
 	e.closeParks()
-	d.Again = e.renew(now)
+	d.Again = earlier(d.Again, e.renew(now))
 	if len(e.patient.items) > 0 {
-		if until := e.patient.items[0].until; d.Again.IsZero() || until.Before(d.Again) {
-			d.Again = until
-		}
+		d.Again = earlier(d.Again, e.patient.items[0].until)
 	}
 	return d
+}
+
+// earlier is the earlier of two times, where zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // step looks at the first job of a class: it starts, or the class waits.

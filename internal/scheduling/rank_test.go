@@ -213,3 +213,23 @@ func headsOf(e *Engine) []string {
 	slices.Sort(keys)
 	return keys
 }
+
+// Nobody is held back without end for a job whose place should have been free long ago.
+func TestWhoShouldHaveEndedIsNotCountedOn(t *testing.T) {
+	e := New(Options{Patience: time.Minute, Urgency: time.Minute, Renewal: 5 * time.Second})
+	quota := wide()
+	quota.Preemption.LowerPriority = AnyVictims
+	low := func(r *Running) { r.Priority = -1 }
+	tell(e, quota, gpuNode("a", "A100", 8), gpuNode("b", "A100", 8), runs("lost", "a", 8, 0, low, func(r *Running) { r.Ending = true }),
+		runs("other", "b", 8, 0, low), job("waits", 8))
+	now := start.Add(time.Minute)
+	for d := e.Decide(now); len(d.Displaced) == 0; d = e.Decide(now) {
+		if d.Again.IsZero() || d.Again.After(start.Add(10*time.Minute)) {
+			t.Fatal("it waits for who does not end, without end")
+		}
+		now = d.Again
+	}
+	if late := now.Sub(start); late < 3*time.Minute || late > 4*time.Minute {
+		t.Errorf("another gives way after %s", late)
+	}
+}
