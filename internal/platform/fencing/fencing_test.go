@@ -24,7 +24,9 @@ func (r *refuses) Get(_ context.Context, key client.ObjectKey, into client.Objec
 	return nil
 }
 
-func (r *refuses) Patch(context.Context, client.Object, client.Patch, ...client.PatchOption) error { return r.err }
+func (r *refuses) Patch(context.Context, client.Object, client.Patch, ...client.PatchOption) error {
+	return r.err
+}
 
 // A mark that is refused settles a write only where the write itself would be refused for the same reason.
 func TestAMarkThatIsRefused(t *testing.T) {
