@@ -138,10 +138,12 @@ func (e *Engine) claim(c *class, had bool, now time.Time, d *Decisions) {
 		return
 	}
 	if c.reservation.imminent || !c.lane.queue.displaces() {
+		c.paid = c.paid && c.reservation.imminent
 		return
 	}
 	e.dropReservation(c)
 	victims, later := e.displace(c, now)
+	c.paid = len(victims) > 0
 	for _, v := range victims {
 		v.For = c.first().Key
 		d.Displaced = append(d.Displaced, v)
@@ -199,7 +201,7 @@ func (e *Engine) end(key string) {
 // start counts the job in as one that runs.
 func (e *Engine) start(w *waiting, found attempt, now time.Time) {
 	c := w.class
-	c.verdict = verdict{}
+	c.verdict, c.paid = verdict{}, false
 	r := Running{
 		Key: w.Key, Quota: w.Quota, User: w.User, Priority: w.Priority, Preemptible: w.Preemptible,
 		Replica: c.replica, Model: found.model, Nodes: found.placement().Nodes, Start: now, End: c.end(now),

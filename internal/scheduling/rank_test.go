@@ -233,3 +233,29 @@ func TestWhoShouldHaveEndedIsNotCountedOn(t *testing.T) {
 		t.Errorf("another gives way after %s", late)
 	}
 }
+
+// Nobody gives way for nothing: once all have ended that are to, those for whom they gave way start.
+func TestWhoeverIsDisplacedMakesRoom(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		life(t, drawOptions(t), func(e *Engine, m *model, d Decisions, now time.Time) {
+			m.check(t, d.Starts, now)
+			if len(d.Displaced) == 0 {
+				return
+			}
+			for _, key := range sortedKeys(m.running) {
+				if m.running[key].Ending {
+					delete(m.running, key)
+					e.RemoveRunning(key)
+				}
+			}
+			then := e.Decide(now)
+			m.displace(t, then)
+			for _, v := range d.Displaced {
+				if !slices.ContainsFunc(then.Starts, func(s Start) bool { return s.Key == v.For }) {
+					t.Fatalf("%s gave way to %s, which does not start", v.Key, v.For)
+				}
+			}
+			m.check(t, then.Starts, now)
+		})
+	})
+}

@@ -46,7 +46,7 @@ func (e *Engine) mayReserve(c *class) (yields *class, may bool) {
 	default:
 		yields = e.lastOf(q.root())
 	}
-	return yields, yields != nil && c.outranks(yields)
+	return yields, yields != nil && c.passes(yields)
 }
 
 // reservations is how many there are in a tree.
