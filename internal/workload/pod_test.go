@@ -30,7 +30,7 @@ func gang(change ...func(*platformv1.Job)) *platformv1.Job {
 }
 
 func TestPodsOfAGang(t *testing.T) {
-	pods := Pods(gang(), []platformv1.Toleration{{Key: "spot"}})
+	pods := Pods(gang(), []platformv1.Toleration{{Key: "spot"}}, nil)
 	wantNames := []string{"train-3f2a9c1d-2-0", "train-3f2a9c1d-2-1", "train-3f2a9c1d-2-2"}
 	wantNodes := []string{"a", "a", "b"}
 	for i, p := range pods {
@@ -63,7 +63,7 @@ func TestPodsOfAGang(t *testing.T) {
 
 // TestPodIsConfined checks what no field of a job can change.
 func TestPodIsConfined(t *testing.T) {
-	p := Pods(gang(), nil)[0]
+	p := Pods(gang(), nil, nil)[0]
 	c := p.Spec.Containers[0]
 	switch {
 	case *p.Spec.AutomountServiceAccountToken:
@@ -94,7 +94,7 @@ func TestWhatAJobSaysIsWhatItGets(t *testing.T) {
 			{MountPath: "/key", Secret: &platformv1.SecretVolume{Name: "keys", Key: "s3"}},
 			{MountPath: "/scratch", Scratch: &platformv1.ScratchVolume{Size: resource.MustParse("2Gi")}},
 		}
-	}), nil)[0]
+	}), nil, nil)[0]
 	env := p.Spec.Containers[0].Env
 	if n := strings.Count(names(env), "HOME,"); n != 1 {
 		t.Errorf("HOME is set %d times", n)
