@@ -386,9 +386,31 @@ type PresetRoom struct {
 	// +kubebuilder:validation:Minimum=0
 	Startable int64 `json:"startable"`
 
+	// models is how many of them there is room for on nodes of single GPU models, of a preset with GPUs: those that it takes and
+	// that there are.
+	// +optional
+	// +listType=map
+	// +listMapKey=model
+	// +kubebuilder:validation:MaxItems=32
+	Models []ModelRoom `json:"models,omitempty"`
+
 	// limit is why there is room for none.
 	// +optional
 	Limit RoomLimit `json:"limit,omitempty"`
+}
+
+// ModelRoom is how many jobs of a preset the nodes of one GPU model have room for.
+type ModelRoom struct {
+	// model is the GPU model as the nodes' label nvidia.com/gpu.product names it.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=63
+	Model string `json:"model"`
+
+	// startable is how many jobs of one replica these nodes have room for.
+	// +required
+	// +kubebuilder:validation:Minimum=0
+	Startable int64 `json:"startable"`
 }
 
 // RoomLimit is why nodes have no room for a job.

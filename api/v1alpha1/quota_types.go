@@ -151,6 +151,11 @@ type QuotaStatus struct {
 	// +optional
 	Used *ResourceAmounts `json:"used,omitempty"`
 
+	// pool is what the quota and those below it have together, and what is in use of it. It is given where quotas are below this
+	// one; another has its nominal, and uses of it what used says.
+	// +optional
+	Pool *QuotaPool `json:"pool,omitempty"`
+
 	// users is what the jobs of single users hold, those who hold most first: QuotaUsers of them at most.
 	// +optional
 	// +listType=map
@@ -209,6 +214,22 @@ type QuotaStatus struct {
 	// journal of the quota's life.
 	// +optional
 	Journal Journal `json:"journal,omitempty,omitzero"`
+}
+
+// QuotaPool is what a quota and those below it have together. With it, what is borrowed and left follows from a quota and those
+// above it alone.
+type QuotaPool struct {
+	// total is the sum of nominal, of this quota and of those below it. Of GPU models, what is not given here is as in nominal.
+	// +required
+	Total ResourceAmounts `json:"total"`
+
+	// kept is what of total the quotas below do not lend: it is for their own jobs alone.
+	// +optional
+	Kept ResourceAmounts `json:"kept,omitempty,omitzero"`
+
+	// used is what is in use of the rest.
+	// +optional
+	Used ResourceAmounts `json:"used,omitempty,omitzero"`
 }
 
 // UserUsage is what the jobs of one user hold.

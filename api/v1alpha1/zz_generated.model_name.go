@@ -196,6 +196,11 @@ func (in KubeconfigSecret) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in ModelRoom) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.ModelRoom"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Money) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.Money"
 }
@@ -293,6 +298,11 @@ func (in Quota) OpenAPIModelName() string {
 // OpenAPIModelName returns the OpenAPI model name for this type.
 func (in QuotaList) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.QuotaList"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
+func (in QuotaPool) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.QuotaPool"
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.

@@ -42,7 +42,7 @@ func presets(spec *v1alpha1.ClusterSpec, nodes []corev1.Node, pods []corev1.Pod)
 		p := &spec.Presets[i]
 		room := v1alpha1.PresetRoom{Name: p.Name, Limit: v1alpha1.RoomNoSuchNode}
 		if asks, refused := workload.Resolve(&v1alpha1.JobSpec{Preset: p.Name}, spec); refused == nil {
-			room.Startable, room.Limit = rooms.For(scheduling.Request{
+			room.Startable, room.Models, room.Limit = rooms.For(scheduling.Request{
 				Replica: scheduling.Amounts{MilliCPU: asks.Replica.CPU.MilliValue(), Memory: asks.Replica.Memory.Value(), GPUs: int64(asks.Replica.GPUs)},
 				Models:  asks.Models, Pools: asks.Pools, Spot: asks.Spot,
 			})

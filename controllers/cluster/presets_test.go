@@ -24,15 +24,18 @@ func TestPresets(t *testing.T) {
 	spec.Presets[5].Pools = []string{"other"}
 	nodes := []corev1.Node{testNode("a", 4, a100, pods), testNode("b", 4, a100, pods), testNode("c", 8, a100, pods, cordoned)}
 	taken := []corev1.Pod{testPod("a", 2, corev1.PodRunning), testPod("b", 2, corev1.PodRunning), testPod("b", 2, corev1.PodSucceeded)}
+	of := func(model string, n int64) []v1alpha1.ModelRoom {
+		return []v1alpha1.ModelRoom{{Model: model, Startable: n}}
+	}
 	want := []v1alpha1.PresetRoom{
-		{Name: "cpu", Startable: 14}, {Name: "one", Startable: 4}, {Name: "four", Limit: v1alpha1.RoomFragmented}, {Name: "h100", Limit: v1alpha1.RoomNoSuchNode},
+		{Name: "cpu", Startable: 14}, {Name: "one", Startable: 4, Models: of("A100", 4)}, {Name: "four", Models: of("A100", 0), Limit: v1alpha1.RoomFragmented}, {Name: "h100", Limit: v1alpha1.RoomNoSuchNode},
 		{Name: "wrong", Limit: v1alpha1.RoomNoSuchNode}, {Name: "elsewhere", Limit: v1alpha1.RoomNoSuchNode},
 	}
 	if diff := cmp.Diff(want, presets(spec, nodes, taken)); diff != "" {
 		t.Error(diff)
 	}
 	taken = append(taken, testPod("a", 2, corev1.PodPending), testPod("b", 2, corev1.PodRunning))
-	want[1], want[2] = v1alpha1.PresetRoom{Name: "one", Limit: v1alpha1.RoomInUse}, v1alpha1.PresetRoom{Name: "four", Limit: v1alpha1.RoomInUse}
+	want[1], want[2] = v1alpha1.PresetRoom{Name: "one", Models: of("A100", 0), Limit: v1alpha1.RoomInUse}, v1alpha1.PresetRoom{Name: "four", Models: of("A100", 0), Limit: v1alpha1.RoomInUse}
 	if diff := cmp.Diff(want[1:3], presets(spec, nodes, taken)[1:3]); diff != "" {
 		t.Error(diff)
 	}

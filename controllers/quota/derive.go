@@ -13,6 +13,7 @@ import (
 	"github.com/soma-platform/soma/internal/accounting"
 	"github.com/soma-platform/soma/internal/lifecycle"
 	"github.com/soma-platform/soma/internal/platform/conditions"
+	"github.com/soma-platform/soma/internal/scheduling"
 )
 
 const (
@@ -28,13 +29,14 @@ type usage struct {
 	users    map[string]*accounting.Sum
 	projects int32
 	waiting  int32
-	// below are the quotas below it.
+	// below are the quotas below it, and own what the jobs of each of them, and of the quota itself, hold.
 	below []*v1alpha1.Quota
+	own   map[string]*accounting.Sum
 }
 
 // usageOf derives the usage of a quota from the reservations of all jobs. It changes none of the lists.
 func usageOf(quota string, quotas []v1alpha1.Quota, jobs []*v1alpha1.Job, projects []v1alpha1.Project) usage {
-	result := usage{users: map[string]*accounting.Sum{}}
+	result := usage{users: map[string]*accounting.Sum{}, own: map[string]*accounting.Sum{}}
 	counts := map[string]bool{quota: true}
 	for found := true; found; { // a level of the tree each time
 		found = false
@@ -58,15 +60,33 @@ func usageOf(quota string, quotas []v1alpha1.Quota, jobs []*v1alpha1.Job, projec
 			held := accounting.Held(reservation)
 			result.held.Add(held)
 			user := cmp.Or(job.Spec.SubmittedBy, unknownUser)
-			if result.users[user] == nil {
-				result.users[user] = &accounting.Sum{}
-			}
-			result.users[user].Add(held)
+			add(result.users, user, held)
+			add(result.own, reservation.Quota, held)
 		case waits(job) && under[job.Namespace]:
 			result.waiting++
 		}
 	}
 	return result
+}
+
+// add adds what is held to that of a name.
+func add(all map[string]*accounting.Sum, name string, held accounting.Sum) {
+	if all[name] == nil {
+		all[name] = &accounting.Sum{}
+	}
+	all[name].Add(held)
+}
+
+// pool is what the quota and those below it have together, nil where there are none.
+func pool(quota *v1alpha1.Quota, found usage) *v1alpha1.QuotaPool {
+	if len(found.below) == 0 {
+		return nil
+	}
+	held := map[string]*v1alpha1.ResourceAmounts{}
+	for name, sum := range found.own {
+		held[name] = sum.Amounts()
+	}
+	return scheduling.PoolOf(quota, found.below, held)
 }
 
 // waits reports whether a job waits for a reservation.
@@ -81,6 +101,7 @@ func derive(quota *v1alpha1.Quota, found usage, now time.Time) {
 	status.ObservedGeneration = quota.Generation
 	status.Phase = v1alpha1.QuotaActive
 	status.Used = found.held.Amounts()
+	status.Pool = pool(quota, found)
 	status.Users = users(found.users)
 	status.Projects = found.projects
 	status.WaitingJobs = found.waiting

@@ -68,7 +68,10 @@ func TestUsageOfATree(t *testing.T) {
 	quotas := []v1alpha1.Quota{{}, {}, {}, {}}
 	for i, names := range [][2]string{{"team", "all"}, {"all", ""}, {"person", "team"}, {"else", "other"}} {
 		quotas[i].Name, quotas[i].Spec.Parent = names[0], names[1]
+		quotas[i].Spec.Nominal.GPUs = new([]int32{8, 4, 2, 9}[i])
 	}
+	quotas[0].Spec.Lending = &v1alpha1.ResourceAmounts{GPUs: new(int32(3))}
+	quotas[2].Spec.Lending = &v1alpha1.ResourceAmounts{GPUs: new(int32(0))}
 	projects := []v1alpha1.Project{{ObjectMeta: metav1.ObjectMeta{Name: "vision"}, Spec: v1alpha1.ProjectSpec{Quota: "person"}}}
 	jobs := []v1alpha1.Job{
 		testJob("vision", "a", v1alpha1.JobRunning, "person", 1, 1, ""), testJob("vision", "a", v1alpha1.JobRunning, "team", 1, 2, ""),
@@ -79,6 +82,17 @@ func TestUsageOfATree(t *testing.T) {
 		if got := fmt.Sprintf("%d GPUs, %d waits, %d project", found.held.GPUs, found.waiting, found.projects); got != want {
 			t.Errorf("quota %s: %s, want %s", name, got, want)
 		}
+	}
+	for i, want := range map[int]string{0: "10 in all, 2 kept, 2 used", 1: "14 in all, 7 kept, 0 used"} {
+		q := quotas[i]
+		derive(&q, usageOf(q.Name, quotas, refs(jobs...), projects), time.Unix(1000, 0))
+		pool := q.Status.Pool
+		if got := fmt.Sprintf("%d in all, %d kept, %d used", *pool.Total.GPUs, *pool.Kept.GPUs, *pool.Used.GPUs); got != want {
+			t.Errorf("quota %s: %s, want %s", q.Name, got, want)
+		}
+	}
+	if leaf := quotas[2]; pool(&leaf, usageOf("person", quotas, nil, nil)) != nil {
+		t.Error("a quota with none below it has a pool")
 	}
 	circle := []v1alpha1.Quota{quotas[0], quotas[1]}
 	circle[1].Spec.Parent = "team"

@@ -48,13 +48,13 @@ func shares(used, limit *v1alpha1.ResourceAmounts, missing string) []share {
 	return all
 }
 
-// describeUse is the use of a quota in lines.
-func describeUse(quota *v1alpha1.Quota) []string {
-	var lines []string
-	for _, s := range shares(quota.Status.Used, &quota.Spec.Nominal, "no limit") {
-		lines = append(lines, fmt.Sprintf("%s: %s of %s in use", s.resource, s.used, s.limit))
+// texts are amounts in words, by resource.
+func texts(of *v1alpha1.ResourceAmounts) map[string]string {
+	all := map[string]string{}
+	for _, s := range shares(of, nil, "") {
+		all[s.resource] = s.used
 	}
-	return lines
+	return all
 }
 
 // describeAmounts is an amount of everything on one line.

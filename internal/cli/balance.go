@@ -1,71 +1,85 @@
 package cli
 
 import (
-	"context"
+	"fmt"
 	"time"
 
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/scheduling"
 )
 
-// What is borrowed, lent and left follows from all quotas and what they say is in use: it is worked out here and stands in no status,
-// as the start of one job would change that of every quota in its tree.
+// What is borrowed, lent and left follows from a quota and those above it: it is worked out here and stands in no status, as the
+// start of one job would change that of every quota in its tree.
 
-// books are those of all quotas.
-func (a *app) books(ctx context.Context) (*scheduling.Books, error) {
-	found, err := a.list(ctx, quotas, "", metav1.ListOptions{}, 0)
-	if err != nil {
-		return nil, err
-	}
-	return booksOf(found), nil
-}
-
-func booksOf(found *unstructured.UnstructuredList) *scheduling.Books {
-	var all []v1alpha1.Quota
+// booksOf are those of quotas, which may be all that there are.
+func booksOf(found *unstructured.UnstructuredList, all bool) *scheduling.Books {
+	var read []v1alpha1.Quota
 	for i := range found.Items {
-		if q, err := decode[v1alpha1.Quota](&found.Items[i]); err == nil && q.DeletionTimestamp == nil {
-			all = append(all, *q)
+		if q, err := decode[v1alpha1.Quota](&found.Items[i]); err == nil {
+			read = append(read, *q)
 		}
 	}
-	return scheduling.OpenBooks(all)
+	return scheduling.OpenBooks(read, all)
 }
 
-// withBalance adds to a list of quotas what they have left, and by -o wide what they have borrowed and lent.
-func withBalance(l listing[v1alpha1.Quota]) listing[v1alpha1.Quota] {
-	books := scheduling.OpenBooks(nil)
-	order, rows := l.order, l.rows
-	l.columns = append(l.columns, column{name: "GPUs left"}, column{name: "GPUs borrowed", wide: true}, column{name: "GPUs lent", wide: true})
-	l.order = func(found *unstructured.UnstructuredList) {
-		books = booksOf(found)
-		order(found)
+// standingColumns are how a quota stands in a resource: what is used, what may be at most, its own and what it may borrow, and what of
+// that is borrowed, lent and left.
+var standingColumns = []column{{name: "Resource"}, {name: "Used"}, {name: "Of"}, {name: "Borrowed"}, {name: "Lent"}, {name: "Left"}}
+
+// standing are the rows of a quota. missing is what is said where there is no limit.
+func (a *app) standing(q *v1alpha1.Quota, books *scheduling.Books, missing string) [][]any {
+	b := books.Balance(q.Name)
+	if b.Hidden != "" {
+		missing = "?"
+		fmt.Fprintf(a.err, "Quota %s above %s is not shown to you: less may be left of it, and more be lent.\n", b.Hidden, q.Name)
 	}
-	l.rows = func(q *v1alpha1.Quota, now time.Time) [][]any {
-		b := books.Balance(q.Name)
-		all := rows(q, now)
-		for i := range all {
-			all[i] = append(all[i], count(b.Left.GPUs), count(b.Borrowed.GPUs), count(b.Lent.GPUs))
-		}
-		return all
+	borrowed, lent, left := texts(&b.Borrowed), texts(&b.Lent), texts(&b.Left)
+	var rows [][]any
+	for _, s := range shares(q.Status.Used, &b.Most, missing) {
+		rows = append(rows, []any{s.resource, s.used, s.limit, borrowed[s.resource], lent[s.resource], left[s.resource]})
 	}
-	return l
+	return rows
 }
 
 // printBalance prints how a quota stands, resource by resource.
-func (a *app) printBalance(q *v1alpha1.Quota, b scheduling.Balance) error {
-	amount := func(of *v1alpha1.ResourceAmounts) map[string]string {
-		texts := map[string]string{}
-		for _, s := range shares(of, nil, "") {
-			texts[s.resource] = s.used
-		}
-		return texts
-	}
-	borrowed, lent, left := amount(&b.Borrowed), amount(&b.Lent), amount(&b.Left)
-	t := &table{columns: []column{{name: "Resource"}, {name: "Used"}, {name: "Of"}, {name: "Borrowed"}, {name: "Lent"}, {name: "Left"}}}
-	for _, s := range shares(q.Status.Used, &q.Spec.Nominal, "-") {
-		t.add(s.resource, s.used, s.limit, borrowed[s.resource], lent[s.resource], left[s.resource])
-	}
+func (a *app) printBalance(q *v1alpha1.Quota, books *scheduling.Books) error {
+	t := &table{columns: standingColumns, rows: a.standing(q, books, "-")}
 	return t.print(a.out, false, true)
+}
+
+// useText is how much of each resource of a quota is used, of what may be.
+func useText(q *v1alpha1.Quota, books *scheduling.Books) map[string]string {
+	b := books.Balance(q.Name)
+	missing := "-"
+	if b.Hidden != "" {
+		missing = "?"
+	}
+	of := map[string]string{}
+	for _, s := range shares(q.Status.Used, &b.Most, missing) {
+		of[s.resource] = s.used + "/" + s.limit
+	}
+	return of
+}
+
+func quotaListing() *listing[v1alpha1.Quota] {
+	books := scheduling.OpenBooks(nil, true)
+	return &listing[v1alpha1.Quota]{
+		resource: quotas, short: "List quotas, each below its parent", order: asTree,
+		look: func(found *unstructured.UnstructuredList, all bool) { books = booksOf(found, all) },
+		none: "There are no quotas that you may see: those of a project are shown to who reads it.",
+		columns: []column{
+			{name: "Name"}, {name: "Parent"}, {name: "Ready"}, {name: "GPUs used"}, {name: "CPU used"}, {name: "Memory used"}, {name: "Jobs"}, {name: "Waiting"},
+			{name: "Projects"}, {name: "Budget"}, {name: "Message", wide: true}, {name: "GPUs left"}, {name: "GPUs borrowed", wide: true}, {name: "GPUs lent", wide: true},
+		},
+		rows: func(q *v1alpha1.Quota, _ time.Time) [][]any {
+			ready, why := readiness(q.Status.Conditions)
+			of, b := useText(q, books), books.Balance(q.Name)
+			return [][]any{{
+				q.Name, q.Spec.Parent, ready, of["gpus"], of["cpu"], of["memory"], of["running jobs"], fmt.Sprint(q.Status.WaitingJobs),
+				fmt.Sprint(q.Status.Projects), fullest(q), why, count(b.Left.GPUs), count(b.Borrowed.GPUs), count(b.Lent.GPUs),
+			}}
+		},
+	}
 }

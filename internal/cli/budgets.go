@@ -34,31 +34,56 @@ func percent(b *v1alpha1.BudgetStatus) string {
 	return fmt.Sprintf("%d%%", int(accounting.Share(b)*100))
 }
 
-// printBudgets prints how the budgets of a quota stand, behind an empty line; nothing where it has none.
-func (a *app) printBudgets(q *v1alpha1.Quota) error {
-	if len(q.Spec.Budgets) == 0 {
-		return nil
+// budgetRows is a table of budgets, and what is to be said of them.
+type budgetRows struct {
+	table
+	quotas bool
+	notes  []string
+}
+
+// budgetTable is a table of the budgets of one quota, or of several, whose names it tells then.
+func budgetTable(quotas bool) *budgetRows {
+	t := &budgetRows{quotas: quotas}
+	t.columns = []column{{name: "Budget"}, {name: "Used"}, {name: "Of"}, {name: "Share"}, {name: "Forecast"}, {name: "Used up"}, {name: "Renewed"}, {name: "Then"}}
+	if quotas {
+		t.columns = append([]column{{name: "Quota"}}, t.columns...)
 	}
-	t := &table{columns: []column{{name: "Budget"}, {name: "Used"}, {name: "Of"}, {name: "Share"}, {name: "Forecast"}, {name: "Used up"}, {name: "Renewed"}, {name: "Then"}}}
+	return t
+}
+
+// addBudgets adds how the budgets of a quota stand.
+func (t *budgetRows) addBudgets(q *v1alpha1.Quota) {
 	for i := range q.Spec.Budgets {
 		budget := &q.Spec.Budgets[i]
 		limit, unit := accounting.LimitOf(budget)
 		of, then := string(limit)+" "+unit, string(budget.Action)
-		status := accounting.StatusOf(q.Status.Budgets, budget.Name)
-		if status == nil {
-			t.add(budget.Name, "?", of, "", "", "", strings.ToLower("every "+string(budget.Period)), then)
-			continue
+		cells := []any{budget.Name, "?", of, "", "", "", strings.ToLower("every " + string(budget.Period)), then}
+		if status := accounting.StatusOf(q.Status.Budgets, budget.Name); status != nil {
+			cells = []any{budget.Name, amount(status.Used), of, percent(status), amount(status.Forecast), usedUp(status), clock(status.WindowEnd.Time), then}
 		}
-		t.add(budget.Name, amount(status.Used), of, percent(status), amount(status.Forecast), usedUp(status), clock(status.WindowEnd.Time), then)
+		if t.quotas {
+			cells = append([]any{q.Name}, cells...)
+		}
+		t.add(cells...)
+	}
+	for i := range q.Status.Budgets {
+		if b := &q.Status.Budgets[i]; len(b.Uncounted) > 0 {
+			t.notes = append(t.notes, fmt.Sprintf("Budget %s is in %s: what jobs cost in %s does not count.", b.Name, b.Unit, strings.Join(b.Uncounted, ", ")))
+		}
+	}
+}
+
+// printBudgetTable prints the budgets behind an empty line; nothing where there are none.
+func (a *app) printBudgetTable(t *budgetRows) error {
+	if len(t.rows) == 0 {
+		return nil
 	}
 	fmt.Fprintln(a.out)
 	if err := t.print(a.out, false, true); err != nil {
 		return err
 	}
-	for i := range q.Status.Budgets {
-		if b := &q.Status.Budgets[i]; len(b.Uncounted) > 0 {
-			fmt.Fprintf(a.out, "Budget %s is in %s: what jobs cost in %s does not count.\n", b.Name, b.Unit, strings.Join(b.Uncounted, ", "))
-		}
+	for _, note := range t.notes {
+		fmt.Fprintln(a.out, note)
 	}
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/access"
 	"github.com/soma-platform/soma/internal/scheduling"
 	"github.com/soma-platform/soma/internal/workload"
 )
@@ -21,11 +22,13 @@ type room struct {
 	Project string `json:"project"`
 	Cluster string `json:"cluster"`
 	Preset  string `json:"preset"`
-	// Startable is the smaller of the other two.
+	// Startable is the smaller of the other two, of each GPU model by itself.
 	Startable int64  `json:"startable"`
 	Nodes     int64  `json:"nodes"`
 	Quota     int64  `json:"quota"`
 	LimitedBy string `json:"limitedBy"`
+	// Unknown is what is not told by which fewer may start; it is empty where all is.
+	Unknown string `json:"unknown,omitempty"`
 }
 
 func newCapacity(a *app) *cobra.Command {
@@ -57,23 +60,11 @@ func (a *app) capacity(ctx context.Context, preset string, allProjects bool, out
 	if err != nil {
 		return err
 	}
-	in := &unstructured.UnstructuredList{}
-	if allProjects {
-		in, err = a.list(ctx, projects, "", metav1.ListOptions{}, 0)
-	} else {
-		var one *unstructured.Unstructured
-		if one, err = a.get(ctx, projects, "", c.project); err == nil {
-			in.Items = append(in.Items, *one)
-		}
-	}
+	in, books, err := a.projectsAndBooks(ctx, c.project, allProjects)
 	if err != nil {
 		return err
 	}
 	of, err := a.list(ctx, clusters, "", metav1.ListOptions{}, 0)
-	if err != nil {
-		return err
-	}
-	books, err := a.books(ctx)
 	if err != nil {
 		return err
 	}
@@ -86,6 +77,35 @@ func (a *app) capacity(ctx context.Context, preset string, allProjects bool, out
 		return err
 	}
 	return a.printRooms(rooms, preset, allProjects, out)
+}
+
+// projectsAndBooks reads a project, or all that the user may see, and how their quotas stand.
+func (a *app) projectsAndBooks(ctx context.Context, project string, all bool) (*unstructured.UnstructuredList, *scheduling.Books, error) {
+	if all {
+		in, _, err := a.seen(ctx, projects, access.Project)
+		if err != nil {
+			return nil, nil, err
+		}
+		found, whole, err := a.seen(ctx, quotas, access.Quota)
+		if err != nil {
+			return nil, nil, err
+		}
+		return in, booksOf(found, whole), nil
+	}
+	u, err := a.get(ctx, projects, "", project)
+	if err != nil {
+		return nil, nil, err
+	}
+	in := &unstructured.UnstructuredList{Items: []unstructured.Unstructured{*u}}
+	quota, _, err := unstructured.NestedString(u.Object, "spec", "quota")
+	if err != nil || quota == "" {
+		return in, scheduling.OpenBooks(nil, true), err
+	}
+	above, err := a.chainFrom(ctx, quota)
+	if err != nil {
+		return nil, nil, err
+	}
+	return in, above.books(), nil
 }
 
 // roomsIn tells of every preset, or of one, in each of the projects.
@@ -121,35 +141,59 @@ func roomIn(project *v1alpha1.Project, cluster *v1alpha1.Cluster, preset string,
 		r.LimitedBy = refused.Message
 		return r
 	}
-	limit, told := v1alpha1.RoomLimit(""), false
-	for _, there := range cluster.Status.Presets {
-		if there.Name == preset {
-			r.Nodes, limit, told = there.Startable, there.Limit, true
+	there, told := v1alpha1.PresetRoom{}, false
+	for i := range cluster.Status.Presets {
+		if cluster.Status.Presets[i].Name == preset {
+			there, told = cluster.Status.Presets[i], true
 		}
 	}
+	r.Nodes = there.Startable
 	bound := "the project has no quota"
 	if project.Spec.Quota != "" {
-		r.Quota, bound = books.Startable(project.Spec.Quota, user, scheduling.Request{
+		job := scheduling.Request{
 			Replica:  scheduling.Amounts{MilliCPU: asks.Replica.CPU.MilliValue(), Memory: asks.Replica.Memory.Value(), GPUs: int64(asks.Replica.GPUs)},
 			Replicas: 1, Models: asks.Models,
-		})
+		}
+		nodes := byModel(&there, &job)
+		inQuota, both := books.Startable(project.Spec.Quota, user, job, nil), books.Startable(project.Spec.Quota, user, job, nodes)
+		r.Quota, bound = inQuota.Jobs, inQuota.Bound
+		r.Startable, r.Unknown = both.Jobs, both.Doubt
 	}
-	r.Startable = min(r.Nodes, r.Quota)
 	switch {
 	case !told:
 		r.LimitedBy = "the cluster does not tell yet what is free"
-	case limit == v1alpha1.RoomNoSuchNode:
+	case there.Limit == v1alpha1.RoomNoSuchNode:
 		r.LimitedBy = "no node is of that kind, or so large"
-	case r.Quota <= r.Nodes:
+	case r.Startable == r.Quota:
 		r.LimitedBy = bound
-	case limit == v1alpha1.RoomFragmented:
+	case r.Startable < r.Nodes:
+		r.LimitedBy = "the GPUs that are free and those that the quota leaves are of different models"
+	case there.Limit == v1alpha1.RoomFragmented:
 		r.LimitedBy = "enough is free, but on no single node"
-	case limit == v1alpha1.RoomInUse:
+	case there.Limit == v1alpha1.RoomInUse:
 		r.LimitedBy = "the nodes are in use"
 	default:
 		r.LimitedBy = "what is free on nodes"
 	}
 	return r
+}
+
+// byModel is how many jobs nodes have room for, by GPU model. A job that takes any takes those that there are, also of nodes that do
+// not say of which model theirs are.
+func byModel(there *v1alpha1.PresetRoom, job *scheduling.Request) map[string]int64 {
+	nodes, rest := map[string]int64{}, there.Startable
+	anyModel := len(job.Models) == 0
+	for _, room := range there.Models {
+		nodes[room.Model] = room.Startable
+		rest -= room.Startable
+		if anyModel {
+			job.Models = append(job.Models, room.Model)
+		}
+	}
+	if nodes[""] = rest; anyModel && rest > 0 && len(job.Models) > 0 {
+		job.Models = append(job.Models, "")
+	}
+	return nodes
 }
 
 func (a *app) printRooms(rooms []room, preset string, allProjects bool, out *output) error {
@@ -168,7 +212,11 @@ func (a *app) printRooms(rooms []room, preset string, allProjects bool, out *out
 		t.columns = append([]column{{name: "Project"}}, t.columns...)
 	}
 	for _, r := range rooms {
-		cells := []any{r.Preset, r.Cluster, fmt.Sprint(r.Startable), r.LimitedBy, fmt.Sprint(r.Nodes), fmt.Sprint(r.Quota)}
+		start, why := fmt.Sprint(r.Startable), r.LimitedBy
+		if r.Unknown != "" {
+			start, why = "up to "+start, why+"; not told is "+r.Unknown
+		}
+		cells := []any{r.Preset, r.Cluster, start, why, fmt.Sprint(r.Nodes), fmt.Sprint(r.Quota)}
 		if allProjects {
 			cells = append([]any{r.Project}, cells...)
 		}

@@ -152,9 +152,13 @@ func (a *app) examineProject(ctx context.Context) finding {
 	if err != nil {
 		return illBy("project", err)
 	}
-	quota, err := a.quotaOf(ctx, project.Name)
-	if err != nil && !apierrors.IsNotFound(err) && !apierrors.IsForbidden(err) {
+	above, err := a.quotaOf(ctx, project.Name)
+	if err != nil && !unseen(err) {
 		return illBy("project", err)
+	}
+	quota := (*v1alpha1.Quota)(nil)
+	if above != nil {
+		quota = &above.quotas[0]
 	}
 	return judgeProject(project, quota, apierrors.IsForbidden(err))
 }

@@ -76,7 +76,7 @@ func (a *app) explain(ctx context.Context, name string) ([]field, error) {
 		return nil, err
 	}
 	// The quota is told where it is the reason. It helps, so that a user without the right to see it goes on without.
-	var quota *v1alpha1.Quota
+	var quota *chain
 	if quotaMatters(job.Status.Reason) {
 		if quota, err = a.quotaOf(ctx, job.Namespace); err != nil {
 			quota = nil
@@ -94,8 +94,8 @@ func quotaMatters(reason v1alpha1.JobReason) bool {
 	}
 }
 
-// quotaOf reads the quota of a project, nil where it has none.
-func (a *app) quotaOf(ctx context.Context, project string) (*v1alpha1.Quota, error) {
+// quotaOf reads the quota of a project and those above it, nil where it has none.
+func (a *app) quotaOf(ctx context.Context, project string) (*chain, error) {
 	u, err := a.get(ctx, projects, "", project)
 	if err != nil {
 		return nil, err
@@ -104,14 +104,11 @@ func (a *app) quotaOf(ctx context.Context, project string) (*v1alpha1.Quota, err
 	if err != nil || p.Spec.Quota == "" {
 		return nil, err
 	}
-	if u, err = a.get(ctx, quotas, "", p.Spec.Quota); err != nil {
-		return nil, err
-	}
-	return decode[v1alpha1.Quota](u)
+	return a.chainFrom(ctx, p.Spec.Quota)
 }
 
 // explainJob says where a job is, what that means and what to do.
-func explainJob(job *v1alpha1.Job, quota *v1alpha1.Quota, program string, now time.Time) []field {
+func explainJob(job *v1alpha1.Job, quota *chain, program string, now time.Time) []field {
 	status := &job.Status
 	known := adviceFor(status.Reason)
 	fields := []field{{"Job", job.Name}, {"State", stateText(status.Phase, string(status.Reason))}}
@@ -138,7 +135,7 @@ func explainJob(job *v1alpha1.Job, quota *v1alpha1.Quota, program string, now ti
 	}
 	fields = append(fields, field{"Next attempt", nextAttempt(status, now)})
 	if quota != nil {
-		fields = append(fields, field{"Quota", quota.Name + "\n" + strings.Join(append(describeUse(quota), describeBudgets(quota)...), "\n")})
+		fields = append(fields, field{"Quota", strings.Join(describeQuotaUse(quota), "\n")})
 	}
 	if status.ExitCode != nil {
 		fields = append(fields, field{"Exit code", exitCodeText(*status.ExitCode)})
@@ -146,6 +143,21 @@ func explainJob(job *v1alpha1.Job, quota *v1alpha1.Quota, program string, now ti
 	fields = append(fields, field{"Ran", jobRan(status).text(now)},
 		field{"Cancelled by", job.Spec.CancelledBy}, field{"Failures", describeFailures(status)}, field{"Attempts", describeAttempts(status.Attempts, now)})
 	return append(fields, field{"To do", known.next(status.Phase, program, job.Name)})
+}
+
+// describeQuotaUse says in lines what of a quota is in use.
+func describeQuotaUse(of *chain) []string {
+	quota := &of.quotas[0]
+	lines := []string{quota.Name}
+	b := of.books().Balance(quota.Name)
+	missing := "no limit"
+	if b.Hidden != "" {
+		missing = "what is not shown to you"
+	}
+	for _, s := range shares(quota.Status.Used, &b.Most, missing) {
+		lines = append(lines, fmt.Sprintf("%s: %s of %s in use", s.resource, s.used, s.limit))
+	}
+	return append(lines, describeBudgets(quota)...)
 }
 
 // expectedStart says when a waiting job starts, as far as that is known.

@@ -13,14 +13,14 @@ import (
 )
 
 func TestExplainJob(t *testing.T) {
-	quota := &v1alpha1.Quota{
+	quota := &chain{whole: true, quotas: []v1alpha1.Quota{{
 		ObjectMeta: metav1.ObjectMeta{Name: "research"},
 		Spec:       v1alpha1.QuotaSpec{Nominal: v1alpha1.ResourceAmounts{CPU: quantityOf("64"), GPUs: ptr(int32(4))}},
 		Status:     v1alpha1.QuotaStatus{Used: &v1alpha1.ResourceAmounts{CPU: quantityOf("16"), GPUs: ptr(int32(4)), RunningJobs: ptr(int32(2))}},
-	}
+	}}}
 	tests := map[string]struct {
 		status v1alpha1.JobStatus
-		quota  *v1alpha1.Quota
+		quota  *chain
 		want   map[string]string
 		not    []string
 	}{
@@ -30,7 +30,7 @@ func TestExplainJob(t *testing.T) {
 			quota:  quota,
 			want: map[string]string{
 				"State": "Pending, QuotaExceeded", "Queue": "position 2, waiting for 60m",
-				"Quota": "research\ncpu: 16 of 64 in use\ngpus: 4 of 4 in use\nrunning jobs: 2 of no limit in use",
+				"Quota": "research\ncpu: 16 of 64 in use\nmemory: 0 of 0 in use\ngpus: 4 of 4 in use\nrunning jobs: 2 of no limit in use",
 			},
 		},
 		"impossible": {

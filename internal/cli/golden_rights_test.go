@@ -62,11 +62,18 @@ func TestGoldenRights(t *testing.T) {
 		&v1alpha1.Role{ObjectMeta: named("project-reader"), Spec: v1alpha1.RoleSpec{Description: "Looks at a project's work.", Grants: []v1alpha1.Permission{{URI: "job:", Action: "read"}, {URI: "secret:", Action: "list"}}}},
 		&v1alpha1.Role{ObjectMeta: named("project-writer"), Spec: v1alpha1.RoleSpec{Description: "Works in a project.", Includes: []string{"project-reader"}, Grants: []v1alpha1.Permission{{URI: "job:", Action: "write"}}}},
 	)
-	chain := []*v1alpha1.Quota{
+	own := &chain{whole: true, quotas: []v1alpha1.Quota{
 		{ObjectMeta: named("research"), Spec: v1alpha1.QuotaSpec{Parent: "acme", Nominal: v1alpha1.ResourceAmounts{GPUs: new(int32(4))}, PerUser: &v1alpha1.ResourceAmounts{GPUs: new(int32(2))}},
 			Status: v1alpha1.QuotaStatus{Used: &v1alpha1.ResourceAmounts{GPUs: new(int32(3))}, Users: []v1alpha1.UserUsage{{Name: "bob", Used: v1alpha1.ResourceAmounts{GPUs: new(int32(1))}}}}},
-		{ObjectMeta: named("acme"), Spec: v1alpha1.QuotaSpec{Nominal: v1alpha1.ResourceAmounts{GPUs: new(int32(16))}}, Status: v1alpha1.QuotaStatus{Used: &v1alpha1.ResourceAmounts{GPUs: new(int32(7))}}},
-	}
+		{ObjectMeta: named("acme"), Spec: v1alpha1.QuotaSpec{
+			Nominal: v1alpha1.ResourceAmounts{GPUs: new(int32(16))}, Budgets: []v1alpha1.Budget{{Name: "monthly", Period: "Month", GPUHours: new(int64(1000)), Action: "StartNothing"}},
+		}, Status: v1alpha1.QuotaStatus{
+			Used: &v1alpha1.ResourceAmounts{GPUs: new(int32(7))}, Pool: &v1alpha1.QuotaPool{Total: v1alpha1.ResourceAmounts{GPUs: new(int32(20))}, Used: v1alpha1.ResourceAmounts{GPUs: new(int32(7))}},
+			Budgets: []v1alpha1.BudgetStatus{{
+				Name: "monthly", Limit: "1000", Unit: "GPU-hours", WindowStart: made, WindowEnd: until, Used: "12.500000", Forecast: "752.000000",
+			}},
+		}},
+	}}
 	whole := func(object runtime.Object) *unstructured.Unstructured {
 		u, err := toUnstructuredWhole(object)
 		if err != nil {
@@ -125,7 +132,7 @@ func TestGoldenRights(t *testing.T) {
 			return nil
 		},
 		"quota": func(a *app, out *output) error {
-			return a.quotaTable("bob", "vision", chain).print(a.out, out.wide(), true)
+			return a.printOwnQuota("bob", "vision", own, out.wide())
 		},
 	}
 	formats := map[string]string{"table": "", "wide": "wide", "json": "json", "yaml": "yaml", "name": "name", "jsonpath": "jsonpath={.kind}"}

@@ -96,7 +96,9 @@ func TestGolden(t *testing.T) {
 		"project status": func(a *app, out *output) error {
 			u, project := first[v1alpha1.Project](t, "Project")
 			_, quota := first[v1alpha1.Quota](t, "Quota")
-			return printedAs(a, out, u, func() error { return a.describeProject(project, quota) })
+			return printedAs(a, out, u, func() error {
+				return a.describeProject(project, &chain{quotas: []v1alpha1.Quota{*quota}, whole: true})
+			})
 		},
 		"queue": func(a *app, out *output) error {
 			found := objects(t, "Job")
@@ -105,13 +107,14 @@ func TestGolden(t *testing.T) {
 			return queueListing().print(a.out, found, out, noon)
 		},
 		"quota ls": func(a *app, out *output) error {
-			l, found := withBalance(quotaListing()), objects(t, "Quota")
+			l, found := quotaListing(), objects(t, "Quota")
 			l.order(found)
+			l.look(found, true)
 			return l.print(a.out, found, out, noon)
 		},
 		"quota status": func(a *app, out *output) error {
 			u, quota := first[v1alpha1.Quota](t, "Quota")
-			return printedAs(a, out, u, func() error { return a.describeQuota(quota, booksOf(objects(t, "Quota"))) })
+			return printedAs(a, out, u, func() error { return a.describeQuota(quota, booksOf(objects(t, "Quota"), true)) })
 		},
 		"cluster ls": func(a *app, out *output) error {
 			l := clusterListing()
@@ -150,7 +153,7 @@ func TestGoldenExplain(t *testing.T) {
 	job := &v1alpha1.Job{Status: v1alpha1.JobStatus{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonQuotaExceeded, Message: "1 of 4 GPUs is left"}}
 	job.Name = "train-x7k2p"
 	_, quota := first[v1alpha1.Quota](t, "Quota")
-	fields := explainJob(job, quota, "soma", noon)
+	fields := explainJob(job, &chain{quotas: []v1alpha1.Quota{*quota}, whole: true}, "soma", noon)
 	for name, format := range map[string]string{"json": "json", "yaml": "yaml", "name": "name", "jsonpath": "jsonpath={.toDo}"} {
 		t.Run(name, func(t *testing.T) {
 			var out bytes.Buffer
@@ -167,7 +170,7 @@ func TestGoldenExplain(t *testing.T) {
 
 // Nor is what capacity says.
 func TestGoldenCapacity(t *testing.T) {
-	rooms, err := roomsIn(objects(t, "Project"), objects(t, "Cluster"), booksOf(objects(t, "Quota")), "ada", "")
+	rooms, err := roomsIn(objects(t, "Project"), objects(t, "Cluster"), booksOf(objects(t, "Quota"), true), "ada", "")
 	if err != nil {
 		t.Fatal(err)
 	}

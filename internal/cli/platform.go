@@ -27,8 +27,8 @@ type listing[T any] struct {
 	order func(found *unstructured.UnstructuredList)
 	// scheme, where it is given, is that of the kind's addresses: who may not list all is shown what they may see.
 	scheme access.Scheme
-	// part is how that is shown, where not as all.
-	part *listing[T]
+	// look, where it is given, is shown all that is listed, and whether that is all there is, before the rows are made.
+	look func(found *unstructured.UnstructuredList, all bool)
 	// none, where it is given, is said where there is nothing to list.
 	none string
 	// names are what -o name prints of one object, where its rows are not objects of their own.
@@ -63,8 +63,8 @@ func (l *listing[T]) run(ctx context.Context, a *app, out *output) error {
 	if err != nil {
 		return err
 	}
-	if !all && l.part != nil {
-		l = l.part
+	if l.look != nil {
+		l.look(found, all)
 	}
 	if l.order != nil {
 		l.order(found)
@@ -174,15 +174,6 @@ func readiness(conditions []metav1.Condition) (status, why string) {
 		why = ready.Message
 	}
 	return string(ready.Status), why
-}
-
-// printShares prints the use of resources as a table.
-func (a *app) printShares(all []share) error {
-	t := &table{columns: []column{{name: "Resource"}, {name: "Used"}, {name: "Of"}}}
-	for _, s := range all {
-		t.add(s.resource, s.used, s.limit)
-	}
-	return t.print(a.out, false, true)
 }
 
 func names(list *unstructured.UnstructuredList) []string {

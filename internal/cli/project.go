@@ -71,7 +71,7 @@ func (a *app) projectExists(ctx context.Context) error {
 }
 
 // describeProject shows a project and, where quota is given, how much of it is left.
-func (a *app) describeProject(p *v1alpha1.Project, quota *v1alpha1.Quota) error {
+func (a *app) describeProject(p *v1alpha1.Project, quota *chain) error {
 	ready, why := readiness(p.Status.Conditions)
 	a.printFields(a.out, []field{
 		{"Name", p.Name}, {"Description", p.Spec.Description}, {"Organization", p.Spec.Organization},
@@ -82,7 +82,7 @@ func (a *app) describeProject(p *v1alpha1.Project, quota *v1alpha1.Quota) error 
 		return nil
 	}
 	fmt.Fprintln(a.out)
-	return a.printShares(shares(quota.Status.Used, &quota.Spec.Nominal, "-"))
+	return a.printBalance(&quota.quotas[0], quota.books())
 }
 
 func newProjectUse(a *app) *cobra.Command {

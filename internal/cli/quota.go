@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/spf13/cobra"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
@@ -18,7 +17,10 @@ func newQuota(a *app) *cobra.Command {
 	c := &cobra.Command{
 		Use: "quota", Aliases: []string{"quotas"}, Short: "See what may be used, and what is",
 		Long: `See what you, the current project and the quotas above it, such as its organization's, may use at the same time, and what of it is
-used.`,
+used, borrowed, lent and left; and how their budgets stand.
+
+What may be used is a quota's own and what it may borrow. What is left is what further jobs may hold now; what is lent is what of its
+own a quota could not have now, as others hold it.`,
 		Example: a.examples("quota", "yours, the project's and the organization's", "quota status", "the project's, and who uses it"),
 		RunE: func(c *cobra.Command, _ []string) error {
 			if err := out.check(c); err != nil {
@@ -28,35 +30,19 @@ used.`,
 		},
 	}
 	out.addTo(c)
-	listed := withBalance(quotaListing())
-	listed.scheme, listed.part = access.Quota, new(quotaListing())
+	listed := quotaListing()
+	listed.scheme = access.Quota
 	c.AddCommand(
-		newListing(a, listed),
+		newListing(a, *listed),
 		newShow(a, quotas, "Show a quota, that of the current project by default, and who uses it", a.currentQuota, once(a.objectNames(quotas), noMore), func(ctx context.Context, q *v1alpha1.Quota, _ bool) error {
-			books, err := a.booksIfSeen(ctx)
+			chain, err := a.chainFrom(ctx, q.Name)
 			if err != nil {
 				return err
 			}
-			return a.describeQuota(q, books)
+			return a.describeQuota(q, chain.books())
 		}),
 	)
 	return c
-}
-
-func quotaListing() listing[v1alpha1.Quota] {
-	return listing[v1alpha1.Quota]{
-		resource: quotas, short: "List quotas, each below its parent", order: asTree,
-		none:    "There are no quotas that you may see: those of a project are shown to who reads it.",
-		columns: []column{{name: "Name"}, {name: "Parent"}, {name: "Ready"}, {name: "GPUs used"}, {name: "CPU used"}, {name: "Memory used"}, {name: "Jobs"}, {name: "Waiting"}, {name: "Projects"}, {name: "Budget"}, {name: "Message", wide: true}},
-		rows: func(q *v1alpha1.Quota, _ time.Time) [][]any {
-			ready, why := readiness(q.Status.Conditions)
-			of := map[string]string{}
-			for _, s := range shares(q.Status.Used, &q.Spec.Nominal, "-") {
-				of[s.resource] = s.used + "/" + s.limit
-			}
-			return [][]any{{q.Name, q.Spec.Parent, ready, of["gpus"], of["cpu"], of["memory"], of["running jobs"], fmt.Sprint(q.Status.WaitingJobs), fmt.Sprint(q.Status.Projects), fullest(q), why}}
-		},
-	}
 }
 
 // asTree puts every quota behind its parent. Those whose parents go in a circle come last.
@@ -122,14 +108,12 @@ func (a *app) describeQuota(q *v1alpha1.Quota, books *scheduling.Books) error {
 		{"Each user", describeAmounts(q.Spec.PerUser)},
 	})
 	fmt.Fprintln(a.out)
-	balance := a.printQuotaUse
-	if books != nil {
-		balance = func(q *v1alpha1.Quota) error { return a.printBalance(q, books.Balance(q.Name)) }
-	}
-	if err := balance(q); err != nil {
+	if err := a.printBalance(q, books); err != nil {
 		return err
 	}
-	if err := a.printBudgets(q); err != nil || len(q.Status.Users) == 0 {
+	budgets := budgetTable(false)
+	budgets.addBudgets(q)
+	if err := a.printBudgetTable(budgets); err != nil || len(q.Status.Users) == 0 {
 		return err
 	}
 	fmt.Fprintln(a.out)

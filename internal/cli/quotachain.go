@@ -15,80 +15,115 @@ import (
 // maxQuotas bounds how far up the tree of quotas is gone.
 const maxQuotas = 16
 
-// quotaChain reads the quota of the current project and those above it, as far as the user may see them.
-func (a *app) quotaChain(ctx context.Context) (*unstructured.UnstructuredList, []*v1alpha1.Quota, error) {
-	name, err := a.currentQuota(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	found, chain := &unstructured.UnstructuredList{}, []*v1alpha1.Quota(nil)
-	for seen := map[string]bool{}; name != "" && !seen[name] && len(chain) < maxQuotas; {
+// chain is a quota and those above it. Who works in a project may read these by their names, and how the quota stands follows from
+// them alone.
+type chain struct {
+	found  *unstructured.UnstructuredList
+	quotas []v1alpha1.Quota
+	// whole reports that all that there are may be seen.
+	whole bool
+}
+
+// chainFrom reads a quota and those above it, as far as the user may see them.
+func (a *app) chainFrom(ctx context.Context, name string) (*chain, error) {
+	c := &chain{found: &unstructured.UnstructuredList{}, whole: true}
+	for seen := map[string]bool{}; name != "" && !seen[name]; {
+		if len(c.quotas) == maxQuotas {
+			c.whole = false
+			break
+		}
 		seen[name] = true
 		u, err := a.get(ctx, quotas, "", name)
-		if unseen(err) && len(chain) > 0 {
+		if unseen(err) && len(c.quotas) > 0 {
+			c.whole = apierrors.IsNotFound(err)
 			break
 		}
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		quota, err := decode[v1alpha1.Quota](u)
 		if err != nil {
-			return nil, nil, err
+			return nil, err
 		}
-		found.Items, chain = append(found.Items, *u), append(chain, quota)
+		c.found.Items, c.quotas = append(c.found.Items, *u), append(c.quotas, *quota)
 		name = quota.Spec.Parent
 	}
-	return found, chain, nil
+	return c, nil
 }
+
+func (c *chain) books() *scheduling.Books { return scheduling.OpenBooks(c.quotas, c.whole) }
 
 // ownQuota shows what the user, the project and those above it use, and may.
 func (a *app) ownQuota(c *cobra.Command, out *output) error {
-	found, chain, err := a.quotaChain(c.Context())
+	name, err := a.currentQuota(c.Context())
+	if err != nil {
+		return err
+	}
+	chain, err := a.chainFrom(c.Context(), name)
 	if err != nil {
 		return err
 	}
 	if !out.table() {
-		return out.list(a.out, found)
+		return out.list(a.out, chain.found)
 	}
 	user, err := a.whoAmI(c.Context())
 	if err != nil {
 		return err
 	}
-	return a.quotaTable(user, a.clients.project, chain).print(a.out, out.wide(), true)
+	return a.printOwnQuota(user, a.clients.project, chain, out.wide())
+}
+
+func (a *app) printOwnQuota(user, project string, chain *chain, wide bool) error {
+	if err := a.quotaTable(user, project, chain).print(a.out, wide, true); err != nil {
+		return err
+	}
+	budgets := budgetTable(true)
+	for i := range chain.quotas {
+		budgets.addBudgets(&chain.quotas[i])
+	}
+	return a.printBudgetTable(budgets)
 }
 
 // quotaTable is what a user, a project and the quotas above it use, resource by resource, of what they may.
-func (a *app) quotaTable(user, project string, chain []*v1alpha1.Quota) *table {
-	t := &table{columns: []column{{name: "Whose"}, {name: "Quota"}, {name: "Resource"}, {name: "Used"}, {name: "Of"}}}
-	add := func(whose, quota string, all []share) {
-		if len(all) == 0 {
-			t.add(whose, quota, "", "0", "no limit")
+func (a *app) quotaTable(user, project string, chain *chain) *table {
+	t := &table{columns: append([]column{{name: "Whose"}, {name: "Quota"}}, standingColumns...)}
+	books := chain.books()
+	add := func(whose, quota string, rows [][]any) {
+		if len(rows) == 0 {
+			rows = [][]any{{"", "0", "no limit"}}
 		}
-		for _, s := range all {
-			t.add(whose, quota, s.resource, s.used, s.limit)
+		for _, row := range rows {
+			t.add(append([]any{whose, quota}, row...)...)
 		}
 	}
-	for i, quota := range chain {
+	for i := range chain.quotas {
 		// In a quota without a limit for each user, what one uses oneself is told of the project's alone.
-		if i == 0 || quota.Spec.PerUser != nil {
-			used, told := usedBy(quota, user)
-			all := shares(used, quota.Spec.PerUser, "no limit")
-			for n := range all {
-				if !told {
-					all[n].used = fmt.Sprintf("less than %d others", v1alpha1.QuotaUsers)
-				}
-			}
-			add("you", quota.Name, all)
+		if quota := &chain.quotas[i]; i == 0 || quota.Spec.PerUser != nil {
+			add("you", quota.Name, shareRows(quota, user, books.Share(quota.Name, user)))
 		}
 	}
-	for i, quota := range chain {
+	for i := range chain.quotas {
 		whose := "project " + project
 		if i > 0 {
 			whose = "above it"
 		}
-		add(whose, quota.Name, shares(quota.Status.Used, &quota.Spec.Nominal, "no limit"))
+		add(whose, chain.quotas[i].Name, a.standing(&chain.quotas[i], books, "no limit"))
 	}
 	return t
+}
+
+// shareRows are what a user holds under a quota of what a single one may, and what of it is left.
+func shareRows(quota *v1alpha1.Quota, user string, left v1alpha1.ResourceAmounts) [][]any {
+	used, told := usedBy(quota, user)
+	rest := texts(&left)
+	var rows [][]any
+	for _, s := range shares(used, quota.Spec.PerUser, "no limit") {
+		if !told {
+			s.used = fmt.Sprintf("less than %d others", v1alpha1.QuotaUsers)
+		}
+		rows = append(rows, []any{s.resource, s.used, s.limit, "", "", rest[s.resource]})
+	}
+	return rows
 }
 
 // usedBy is what a user's jobs hold under a quota. The status tells of those who hold most; of whoever is not among them it does
@@ -100,19 +135,4 @@ func usedBy(quota *v1alpha1.Quota, user string) (used *v1alpha1.ResourceAmounts,
 		}
 	}
 	return nil, len(quota.Status.Users) < v1alpha1.QuotaUsers
-}
-
-// booksIfSeen are the books of all quotas, nil where the user may not see all of them.
-func (a *app) booksIfSeen(ctx context.Context) (*scheduling.Books, error) {
-	books, err := a.books(ctx)
-	if apierrors.IsForbidden(err) {
-		return nil, nil
-	}
-	return books, err
-}
-
-// printQuotaUse shows what a quota has and what of it is used, where what others borrow and lend may not be seen.
-func (a *app) printQuotaUse(q *v1alpha1.Quota) error {
-	fmt.Fprintln(a.err, "What is borrowed and lent follows from all quotas, which are not shown to you.")
-	return a.printShares(shares(q.Status.Used, &q.Spec.Nominal, "-"))
 }

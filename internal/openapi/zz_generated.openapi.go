@@ -78,6 +78,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.JobStatus{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_JobStatus(ref),
 		apiv1alpha1.Journal{}.OpenAPIModelName():             schema_soma_platform_soma_api_v1alpha1_Journal(ref),
 		apiv1alpha1.KubeconfigSecret{}.OpenAPIModelName():    schema_soma_platform_soma_api_v1alpha1_KubeconfigSecret(ref),
+		apiv1alpha1.ModelRoom{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_ModelRoom(ref),
 		apiv1alpha1.Money{}.OpenAPIModelName():               schema_soma_platform_soma_api_v1alpha1_Money(ref),
 		apiv1alpha1.NodeShare{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_NodeShare(ref),
 		apiv1alpha1.Permission{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_Permission(ref),
@@ -98,6 +99,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.QueueStatus{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_QueueStatus(ref),
 		apiv1alpha1.Quota{}.OpenAPIModelName():               schema_soma_platform_soma_api_v1alpha1_Quota(ref),
 		apiv1alpha1.QuotaList{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_QuotaList(ref),
+		apiv1alpha1.QuotaPool{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_QuotaPool(ref),
 		apiv1alpha1.QuotaSpec{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_QuotaSpec(ref),
 		apiv1alpha1.QuotaStatus{}.OpenAPIModelName():         schema_soma_platform_soma_api_v1alpha1_QuotaStatus(ref),
 		apiv1alpha1.ReplicaResources{}.OpenAPIModelName():    schema_soma_platform_soma_api_v1alpha1_ReplicaResources(ref),
@@ -3840,6 +3842,36 @@ func schema_soma_platform_soma_api_v1alpha1_KubeconfigSecret(ref common.Referenc
 	}
 }
 
+func schema_soma_platform_soma_api_v1alpha1_ModelRoom(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "ModelRoom is how many jobs of a preset the nodes of one GPU model have room for.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"model": {
+						SchemaProps: spec.SchemaProps{
+							Description: "model is the GPU model as the nodes' label nvidia.com/gpu.product names it.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"startable": {
+						SchemaProps: spec.SchemaProps{
+							Description: "startable is how many jobs of one replica these nodes have room for.",
+							Default:     0,
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+				},
+				Required: []string{"model", "startable"},
+			},
+		},
+	}
+}
+
 func schema_soma_platform_soma_api_v1alpha1_Money(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -4181,6 +4213,27 @@ func schema_soma_platform_soma_api_v1alpha1_PresetRoom(ref common.ReferenceCallb
 							Format:      "int64",
 						},
 					},
+					"models": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-map-keys": []interface{}{
+									"model",
+								},
+								"x-kubernetes-list-type": "map",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "models is how many of them there is room for on nodes of single GPU models, of a preset with GPUs: those that it takes and that there are.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.ModelRoom{}.OpenAPIModelName()),
+									},
+								},
+							},
+						},
+					},
 					"limit": {
 						SchemaProps: spec.SchemaProps{
 							Description: "limit is why there is room for none.",
@@ -4192,6 +4245,8 @@ func schema_soma_platform_soma_api_v1alpha1_PresetRoom(ref common.ReferenceCallb
 				Required: []string{"name", "startable"},
 			},
 		},
+		Dependencies: []string{
+			apiv1alpha1.ModelRoom{}.OpenAPIModelName()},
 	}
 }
 
@@ -4756,6 +4811,43 @@ func schema_soma_platform_soma_api_v1alpha1_QuotaList(ref common.ReferenceCallba
 	}
 }
 
+func schema_soma_platform_soma_api_v1alpha1_QuotaPool(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "QuotaPool is what a quota and those below it have together. With it, what is borrowed and left follows from a quota and those above it alone.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"total": {
+						SchemaProps: spec.SchemaProps{
+							Description: "total is the sum of nominal, of this quota and of those below it. Of GPU models, what is not given here is as in nominal.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(apiv1alpha1.ResourceAmounts{}.OpenAPIModelName()),
+						},
+					},
+					"kept": {
+						SchemaProps: spec.SchemaProps{
+							Description: "kept is what of total the quotas below do not lend: it is for their own jobs alone.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(apiv1alpha1.ResourceAmounts{}.OpenAPIModelName()),
+						},
+					},
+					"used": {
+						SchemaProps: spec.SchemaProps{
+							Description: "used is what is in use of the rest.",
+							Default:     map[string]interface{}{},
+							Ref:         ref(apiv1alpha1.ResourceAmounts{}.OpenAPIModelName()),
+						},
+					},
+				},
+				Required: []string{"total"},
+			},
+		},
+		Dependencies: []string{
+			apiv1alpha1.ResourceAmounts{}.OpenAPIModelName()},
+	}
+}
+
 func schema_soma_platform_soma_api_v1alpha1_QuotaSpec(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -4869,6 +4961,12 @@ func schema_soma_platform_soma_api_v1alpha1_QuotaStatus(ref common.ReferenceCall
 						SchemaProps: spec.SchemaProps{
 							Description: "used is what jobs under this quota hold, derived from their reservations.",
 							Ref:         ref(apiv1alpha1.ResourceAmounts{}.OpenAPIModelName()),
+						},
+					},
+					"pool": {
+						SchemaProps: spec.SchemaProps{
+							Description: "pool is what the quota and those below it have together, and what is in use of it. It is given where quotas are below this one; another has its nominal, and uses of it what used says.",
+							Ref:         ref(apiv1alpha1.QuotaPool{}.OpenAPIModelName()),
 						},
 					},
 					"users": {
@@ -5003,7 +5101,7 @@ func schema_soma_platform_soma_api_v1alpha1_QuotaStatus(ref common.ReferenceCall
 			},
 		},
 		Dependencies: []string{
-			apiv1alpha1.BudgetStatus{}.OpenAPIModelName(), apiv1alpha1.DayUsage{}.OpenAPIModelName(), apiv1alpha1.Journal{}.OpenAPIModelName(), apiv1alpha1.ResourceAmounts{}.OpenAPIModelName(), apiv1alpha1.UserUsage{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
+			apiv1alpha1.BudgetStatus{}.OpenAPIModelName(), apiv1alpha1.DayUsage{}.OpenAPIModelName(), apiv1alpha1.Journal{}.OpenAPIModelName(), apiv1alpha1.QuotaPool{}.OpenAPIModelName(), apiv1alpha1.ResourceAmounts{}.OpenAPIModelName(), apiv1alpha1.UserUsage{}.OpenAPIModelName(), v1.Condition{}.OpenAPIModelName()},
 	}
 }
 

@@ -53,26 +53,33 @@ func (q *queue) measure(dimensions int, models *modelIndex) {
 	q.bounds = make([]bounds, dimensions)
 	for i := range q.bounds {
 		d := dimension(i)
-		own := q.Nominal.bound(d, models)
-		if own == unlimited && q.parent != nil && d >= firstModel {
-			own = 0 // GPUs of a model that it does not name are its parents' to grant
-		}
-		b := bounds{user: q.PerUser.bound(d, models), others: d >= firstModel && !q.Nominal.names(d, models)}
-		if d == dimJobs { // a bound on how many run together is neither lent nor borrowed
-			b.own, b.most = own, own
-			q.bounds[d] = b
-			continue
-		}
+		own := q.nominal(d, models)
 		for _, child := range q.children {
-			own = min(own+child.bounds[d].own-child.bounds[d].guaranteed, unlimited)
+			if d != dimJobs { // a bound on how many run together is neither lent nor borrowed
+				own = min(own+child.bounds[d].own-child.bounds[d].guaranteed, unlimited)
+			}
 		}
-		b.own, b.most = own, own
-		if q.parent != nil {
-			b.guaranteed = max(0, own-q.Lending.bound(d, models))
-			b.most = min(own+q.Borrowing.bound(d, models), unlimited)
-		}
-		q.bounds[d] = b
+		q.bounds[d] = q.bound(d, own, models)
 	}
+}
+
+// nominal is what the queue has of a dimension itself.
+func (q *queue) nominal(d dimension, models *modelIndex) int64 {
+	own := q.Nominal.bound(d, models)
+	if own == unlimited && q.parent != nil && d >= firstModel {
+		return 0 // GPUs of a model that it does not name are its parents' to grant
+	}
+	return own
+}
+
+// bound derives the bounds in a dimension from what the queue has of it, with what those below lend.
+func (q *queue) bound(d dimension, own int64, models *modelIndex) bounds {
+	b := bounds{own: own, most: own, user: q.PerUser.bound(d, models), others: d >= firstModel && !q.Nominal.names(d, models)}
+	if q.parent != nil && d != dimJobs {
+		b.guaranteed = max(0, own-q.Lending.bound(d, models))
+		b.most = min(own+q.Borrowing.bound(d, models), unlimited)
+	}
+	return b
 }
 
 // hold counts the use of a job in, release out of the queue and its parents.

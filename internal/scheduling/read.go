@@ -1,7 +1,10 @@
 package scheduling
 
 import (
+	"math"
 	"time"
+
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -39,4 +42,64 @@ func seconds(n *int64) time.Duration {
 		return 0
 	}
 	return time.Duration(*n) * time.Second
+}
+
+// know gives a dimension to every model of the amounts.
+func (m *modelIndex) know(amounts *platformv1.ResourceAmounts) {
+	if amounts != nil {
+		for _, model := range amounts.GPUModels {
+			m.of(model.Model)
+		}
+	}
+}
+
+// read is an amount of everything as a vector.
+func (m *modelIndex) read(amounts *platformv1.ResourceAmounts) vector {
+	v := make(vector, int(firstModel)+len(m.names))
+	limits := ReadLimits(amounts)
+	for d, n := range map[dimension]*int64{dimCPU: limits.MilliCPU, dimMemory: limits.Memory, dimGPUs: limits.GPUs, dimJobs: limits.Jobs} {
+		if n != nil {
+			v[d] = *n
+		}
+	}
+	for model, n := range limits.Models {
+		v.add(m.of(model), n)
+	}
+	return v
+}
+
+// tell is a vector as the API says it. What is unlimited is left out.
+func (m *modelIndex) tell(of func(d dimension) int64) platformv1.ResourceAmounts {
+	var a platformv1.ResourceAmounts
+	if n := of(dimCPU); n < unlimited {
+		a.CPU = resource.NewMilliQuantity(n, resource.DecimalSI)
+	}
+	if n := of(dimMemory); n < unlimited {
+		a.Memory = resource.NewQuantity(n, resource.BinarySI)
+	}
+	if n := of(dimGPUs); n < unlimited {
+		a.GPUs = new(small(n))
+	}
+	if n := of(dimJobs); n < unlimited {
+		a.RunningJobs = new(small(n))
+	}
+	for i, name := range m.names {
+		if n := of(firstModel + dimension(i)); n < unlimited {
+			a.GPUModels = append(a.GPUModels, platformv1.GPUModelAmount{Model: name, Count: small(n)})
+		}
+	}
+	return a
+}
+
+func small(n int64) int32 { return int32(min(n, math.MaxInt32)) } //nolint:gosec // it is no more than fits
+
+// uses are the amounts that are more than none.
+func (v vector) uses() []use {
+	var all []use
+	for d, n := range v {
+		if n > 0 {
+			all = append(all, use{dimension(d), n})
+		}
+	}
+	return all
 }

@@ -16,9 +16,9 @@ func OpenRooms(nodes []Node) *Rooms {
 	return &Rooms{e}
 }
 
-// For is for how many jobs of one replica there is room, one beside the other, and where there is none, why. What is kept for
-// jobs that wait does not count.
-func (r *Rooms) For(asks Request) (jobs int64, limit platformv1.RoomLimit) {
+// For is for how many jobs of one replica there is room, one beside the other, of those with GPUs also on the nodes of each model,
+// and where there is none, why. What is kept for jobs that wait does not count.
+func (r *Rooms) For(asks Request) (jobs int64, models []platformv1.ModelRoom, limit platformv1.RoomLimit) {
 	e := r.engine
 	asks.Replicas = 1
 	e.SetWaiting(Waiting{Key: "job", Quota: "any", Request: asks})
@@ -26,21 +26,27 @@ func (r *Rooms) For(asks Request) (jobs int64, limit platformv1.RoomLimit) {
 	c := e.waiting["job"].class
 	ever, free := false, Amounts{}
 	for _, model := range e.modelsOf(c) {
+		there, nodes := int64(0), 0
 		for _, g := range e.groupsFor(c, model) {
+			nodes += len(g.nodes)
 			for _, n := range g.nodes {
 				ever = ever || c.replica.count(n.Allocatable) > 0
-				jobs += c.replica.count(n.free)
+				there += c.replica.count(n.free)
 				free = free.Plus(n.free.most(Amounts{}))
 			}
+		}
+		jobs += there
+		if model != "" && nodes > 0 && len(models) < maxModels {
+			models = append(models, platformv1.ModelRoom{Model: model, Startable: there})
 		}
 	}
 	switch {
 	case jobs > 0:
-		return jobs, ""
+		return jobs, models, ""
 	case !ever:
-		return 0, platformv1.RoomNoSuchNode
+		return 0, models, platformv1.RoomNoSuchNode
 	case c.replica.Fits(free):
-		return 0, platformv1.RoomFragmented
+		return 0, models, platformv1.RoomFragmented
 	}
-	return 0, platformv1.RoomInUse
+	return 0, models, platformv1.RoomInUse
 }

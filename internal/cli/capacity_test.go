@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"fmt"
+	"testing"
+
+	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/scheduling"
+)
+
+// Where several GPU models will do, what is free and what may be used are held against each other model by model.
+func TestRoomIn(t *testing.T) {
+	models := func(all ...v1alpha1.GPUModelAmount) v1alpha1.QuotaSpec {
+		return v1alpha1.QuotaSpec{Nominal: v1alpha1.ResourceAmounts{CPU: new(resource.MustParse("64")), Memory: new(resource.MustParse("512Gi")), GPUModels: all}}
+	}
+	hundreds := func(h, a int32) v1alpha1.QuotaSpec {
+		return models(v1alpha1.GPUModelAmount{Model: "H100", Count: h}, v1alpha1.GPUModelAmount{Model: "A100", Count: a})
+	}
+	shared := v1alpha1.QuotaSpec{Nominal: gpus(32), PerUser: &v1alpha1.ResourceAmounts{GPUs: new(int32(2))}}
+	full := v1alpha1.QuotaStatus{Used: &v1alpha1.ResourceAmounts{GPUs: new(int32(v1alpha1.QuotaUsers + 1))}}
+	for i := range v1alpha1.QuotaUsers {
+		full.Users = append(full.Users, v1alpha1.UserUsage{Name: fmt.Sprint("user-", i), Used: v1alpha1.ResourceAmounts{GPUs: new(int32(1))}})
+	}
+	list, anyModel := v1alpha1.GPUs{Count: 1, Models: []string{"H100", "A100"}}, v1alpha1.GPUs{Count: 1}
+	free := func(h, a int64) v1alpha1.PresetRoom {
+		return v1alpha1.PresetRoom{Startable: h + a, Models: []v1alpha1.ModelRoom{{Model: "H100", Startable: h}, {Model: "A100", Startable: a}}}
+	}
+	const mixed = "the GPUs that are free and those that the quota leaves are of different models"
+	tests := map[string]struct {
+		gpu    v1alpha1.GPUs
+		nodes  v1alpha1.PresetRoom
+		quota  v1alpha1.QuotaSpec
+		status v1alpha1.QuotaStatus
+		want   string
+	}{
+		"other models are free than may be used": {list, free(0, 8), hundreds(8, 0), v1alpha1.QuotaStatus{}, "0 of 8 on nodes, 8 in the quota: " + mixed},
+		"some of each":                           {list, free(4, 4), hundreds(4, 4), v1alpha1.QuotaStatus{}, `8 of 8 on nodes, 8 in the quota: quota "research"`},
+		"less of one than of the other":          {list, free(1, 8), hundreds(8, 2), v1alpha1.QuotaStatus{}, "3 of 9 on nodes, 10 in the quota: " + mixed},
+		"any model":                              {anyModel, free(0, 8), hundreds(8, 0), v1alpha1.QuotaStatus{}, "0 of 8 on nodes, 8 in the quota: " + mixed},
+		"nodes of no model that is known":        {anyModel, v1alpha1.PresetRoom{Startable: 3}, shared, v1alpha1.QuotaStatus{}, `2 of 3 on nodes, 2 in the quota: the share of user "ada" in quota "research"`},
+		"what nodes have":                        {list, free(1, 2), hundreds(8, 8), v1alpha1.QuotaStatus{}, "3 of 3 on nodes, 16 in the quota: what is free on nodes"},
+		"a share of which the use is not told": {
+			list, free(4, 4), shared, full, `2 of 8 on nodes, 2 in the quota: the share of user "ada" in quota "research"; not told: what user "ada" holds in quota "research"`,
+		},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			quota := v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: "research"}, Spec: tc.quota, Status: tc.status}
+			cluster := &v1alpha1.Cluster{Spec: v1alpha1.ClusterSpec{Presets: []v1alpha1.Preset{{
+				Name: "gpu", CPU: resource.MustParse("1"), Memory: resource.MustParse("1Gi"), GPU: &tc.gpu,
+			}}}}
+			tc.nodes.Name = "gpu"
+			cluster.Status.Presets = []v1alpha1.PresetRoom{tc.nodes}
+			r := roomIn(&v1alpha1.Project{Spec: v1alpha1.ProjectSpec{Quota: "research"}}, cluster, "gpu", scheduling.OpenBooks([]v1alpha1.Quota{quota}, true), "ada")
+			got := fmt.Sprintf("%d of %d on nodes, %d in the quota: %s", r.Startable, r.Nodes, r.Quota, r.LimitedBy)
+			if r.Unknown != "" {
+				got += "; not told: " + r.Unknown
+			}
+			if got != tc.want {
+				t.Errorf("%s\nwant %s", got, tc.want)
+			}
+		})
+	}
+}
