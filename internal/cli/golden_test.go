@@ -71,6 +71,13 @@ func TestGolden(t *testing.T) {
 		}
 		return a.printRows(context.Background(), f, mergeRows(live, records), true, noon)
 	}
+	of := quotasByProject(objects(t, "Project"))
+	pending := func() *unstructured.UnstructuredList {
+		found := objects(t, "Job")
+		found.Items = slices.DeleteFunc(found.Items, func(u unstructured.Unstructured) bool { return liveRow(&u).phase != v1alpha1.JobPending })
+		inQueue(found, of)
+		return found
+	}
 	commands := map[string]func(a *app, out *output) error{
 		"ps": printJobs,
 		"ps -A": func(a *app, out *output) error {
@@ -100,11 +107,9 @@ func TestGolden(t *testing.T) {
 				return a.describeProject(project, &chain{quotas: []v1alpha1.Quota{*quota}, whole: true})
 			})
 		},
-		"queue": func(a *app, out *output) error {
-			found := objects(t, "Job")
-			found.Items = slices.DeleteFunc(found.Items, func(u unstructured.Unstructured) bool { return liveRow(&u).phase != v1alpha1.JobPending })
-			inQueue(found)
-			return queueListing().print(a.out, found, out, noon)
+		"queue": func(a *app, out *output) error { return queueListing().print(a.out, pending(), out, noon) },
+		"queue -A": func(a *app, out *output) error {
+			return withQuota(queueListing(), of).print(a.out, pending(), out, noon)
 		},
 		"quota ls": func(a *app, out *output) error {
 			l, found := quotaListing(), objects(t, "Quota")
@@ -181,6 +186,28 @@ func TestGoldenCapacity(t *testing.T) {
 				t.Fatal(err)
 			}
 			golden(t, "capacity."+name, out.Bytes())
+		})
+	}
+}
+
+// Nor is the tree of the queue.
+func TestGoldenQueueTree(t *testing.T) {
+	team := unstructured.Unstructured{Object: map[string]any{
+		"metadata": map[string]any{"name": "team"},
+		"spec":     map[string]any{"parent": "research", "nominal": map[string]any{"gpus": int64(2)}, "borrowing": map[string]any{"gpus": int64(1)}},
+		"status":   map[string]any{"waitingJobs": int64(1), "used": map[string]any{"gpus": int64(1)}},
+	}}
+	all, waiting := objects(t, "Quota"), objects(t, "Job")
+	all.Items = append(all.Items, team)
+	waiting.Items = waiting.Items[1:2]
+	tree := treeOf(all, true, waiting, map[string]string{"vision": "team"})
+	for name, format := range map[string]string{"table": "", "wide": "wide", "json": "json", "yaml": "yaml", "name": "name", "jsonpath": "jsonpath={.items[*].quota}"} {
+		t.Run(name, func(t *testing.T) {
+			var out bytes.Buffer
+			if err := (&app{program: "soma", out: &out, err: &out, now: func() time.Time { return noon }}).printTree(tree, &output{format: format}); err != nil {
+				t.Fatal(err)
+			}
+			golden(t, "queue--tree."+name, out.Bytes())
 		})
 	}
 }

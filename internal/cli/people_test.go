@@ -78,7 +78,7 @@ func TestPeople(t *testing.T) {
 
 	o.expects(t, exitOK, "carol", "quota", "you", "research", "gpus", "project vision", "acme")
 	o.expects(t, exitOK, "carol", "quota ls", "research", "acme")
-	o.expects(t, exitOK, "carol", "quota status", "What is borrowed and lent", "gpus")
+	o.expects(t, exitOK, "carol", "quota status", "BORROWED", "LEFT", "gpus")
 	o.expects(t, exitOK, "ada", "quota status", "LEFT")
 	o.expects(t, exitFailure, "bob", "quota", "does not exist, or you may not see it")
 

@@ -30,9 +30,52 @@ func TestJobsInQueue(t *testing.T) {
 	at := func(n int64) map[string]any { return map[string]any{"queue": map[string]any{"position": n}} }
 	list := listOf(job("third", at(3)), job("impossible", nil), job("first", at(1)), job("starts", map[string]any{"reservation": map[string]any{"attempt": int64(1)}}),
 		job("also-first", at(1)))
-	inQueue(list)
+	inQueue(list, nil)
 	if got := namesOf(list); got != "also-first first third impossible" {
 		t.Error(got)
+	}
+}
+
+// Places are those in one quota's order: the jobs of each come together.
+func TestJobsInQueueByQuota(t *testing.T) {
+	job := func(project, name string, place int64) map[string]any {
+		return map[string]any{
+			"metadata": map[string]any{"namespace": project, "name": name}, "status": map[string]any{"queue": map[string]any{"position": place}},
+		}
+	}
+	list := listOf(job("vision", "v2", 2), job("speech", "s1", 1), job("vision", "v1", 1), job("robots", "r2", 2))
+	inQueue(list, map[string]string{"vision": "research", "speech": "lab", "robots": "lab"})
+	if got := namesOf(list); got != "s1 r2 v1 v2" {
+		t.Error(got)
+	}
+}
+
+func TestQueueTree(t *testing.T) {
+	quota := func(name, parent string, waiting int64) map[string]any {
+		return map[string]any{
+			"metadata": map[string]any{"name": name}, "spec": map[string]any{"parent": parent, "nominal": map[string]any{"gpus": int64(8)}},
+			"status": map[string]any{"waitingJobs": waiting, "used": map[string]any{"gpus": int64(3)}},
+		}
+	}
+	job := func(project, name string) map[string]any {
+		return map[string]any{"metadata": map[string]any{"namespace": project, "name": name}}
+	}
+	all := listOf(quota("idle", "lab", 0), quota("lab", "", 3), quota("team", "lab", 1), quota("others", "", 0), quota("far", "lab", 2))
+	waiting := listOf(job("vision", "first"), job("vision", "second"), job("hidden", "third"), job("none", "fourth"), job("person", "fifth"))
+	of := map[string]string{"vision": "team", "hidden": "unseen", "none": "", "person": "lab"}
+	var lines []string
+	for _, b := range treeOf(all, true, waiting, of) {
+		line := strings.Repeat("-", b.depth) + b.Quota + " " + b.use["gpus"]
+		for _, j := range b.Jobs {
+			line += " " + j.Name
+		}
+		lines = append(lines, line)
+	}
+	if got, want := strings.Join(lines, "\n"), "lab 3/8 fifth\n-team 3/8 first second\n-far 3/8\nunseen  third\n  fourth"; got != want {
+		t.Errorf("%s\nwant %s", got, want)
+	}
+	if got := treeOf(listOf(), true, listOf(), nil); len(got) != 0 {
+		t.Errorf("nothing is told as %v", got)
 	}
 }
 

@@ -36,11 +36,11 @@ func TestQuotasOfAProject(t *testing.T) {
 		"acme": func() {
 			quota.Spec.Nominal = gpus(0)
 			// Somebody else has 8 GPUs below it, who lends them all.
-			quota.Status = v1alpha1.QuotaStatus{Used: used(5), Pool: &v1alpha1.QuotaPool{Total: gpus(16), Used: *used(5)}}
+			quota.Status = v1alpha1.QuotaStatus{Used: used(5), WaitingJobs: 1, Pool: &v1alpha1.QuotaPool{Total: gpus(16), Used: *used(5)}}
 		},
 		"research": func() {
 			quota.Spec.Nominal, quota.Spec.PerUser = gpus(8), nil
-			quota.Status = v1alpha1.QuotaStatus{Used: used(2)}
+			quota.Status = v1alpha1.QuotaStatus{Used: used(2), WaitingJobs: 1}
 		},
 	} {
 		if err := o.server.Client.Get(t.Context(), types.NamespacedName{Name: name}, quota); err != nil {
@@ -54,6 +54,12 @@ func TestQuotasOfAProject(t *testing.T) {
 		quota.Status = status
 		o.status(t, quota)
 	}
+	job := &v1alpha1.Job{}
+	if err := o.server.Client.Get(t.Context(), types.NamespacedName{Namespace: "vision", Name: "train"}, job); err != nil {
+		t.Fatal(err)
+	}
+	job.Status = v1alpha1.JobStatus{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonQuotaExceeded, Queue: &v1alpha1.QueueStatus{Position: 1}}
+	o.status(t, job)
 	o.compile(t)
 	o.eventually(t, exitOK, "carol", "can-i manage job/train")
 	o.grantsAreLookedAt(t)
@@ -63,6 +69,13 @@ func TestQuotasOfAProject(t *testing.T) {
 		o.eventually(t, exitOK, "bob", "quota")
 		o.expects(t, exitOK, "bob", "capacity", "gpu", "11")
 		o.expects(t, exitOK, "bob", "quota status", "LEFT", "11")
+		o.expects(t, exitOK, "bob", "capacity -A", "vision", "11")
+		o.expects(t, exitOK, "bob", "quota ls", "acme", "research", "2/16", "11")
+		for _, where := range []string{"", " -A"} {
+			o.expects(t, exitOK, "bob", "queue --tree"+where, "acme", "  research", "5/16", "2/16", "    train", "QuotaExceeded")
+			o.expects(t, exitOK, "bob", "queue"+where, "train", "QuotaExceeded")
+		}
+		o.expects(t, exitOK, "bob", "queue -A", "QUOTA", "research")
 		o.expects(t, exitOK, "carol", "acl revoke bob "+role)
 		o.compile(t)
 	}
