@@ -29,11 +29,10 @@ func booksOf(found *unstructured.UnstructuredList, all bool) *scheduling.Books {
 var standingColumns = []column{{name: "Resource"}, {name: "Used"}, {name: "Of"}, {name: "Borrowed"}, {name: "Lent"}, {name: "Left"}}
 
 // standing are the rows of a quota. missing is what is said where there is no limit.
-func (a *app) standing(q *v1alpha1.Quota, books *scheduling.Books, missing string) [][]any {
+func standing(q *v1alpha1.Quota, books *scheduling.Books, missing string) [][]any {
 	b := books.Balance(q.Name)
 	if b.Hidden != "" {
 		missing = "?"
-		fmt.Fprintf(a.err, "Quota %s above %s is not shown to you: less may be left of it, and more be lent.\n", b.Hidden, q.Name)
 	}
 	borrowed, lent, left := texts(&b.Borrowed), texts(&b.Lent), texts(&b.Left)
 	var rows [][]any
@@ -43,9 +42,17 @@ func (a *app) standing(q *v1alpha1.Quota, books *scheduling.Books, missing strin
 	return rows
 }
 
+// noteHidden says that what is told of a quota, and of those above it, is a bound where not all of them may be seen.
+func (a *app) noteHidden(q *v1alpha1.Quota, books *scheduling.Books) {
+	if hidden := books.Balance(q.Name).Hidden; hidden != "" {
+		fmt.Fprintf(a.err, "Quota %s above %s is not shown to you: no more is left than is told, but it may be less, and more be lent.\n", hidden, q.Name)
+	}
+}
+
 // printBalance prints how a quota stands, resource by resource.
 func (a *app) printBalance(q *v1alpha1.Quota, books *scheduling.Books) error {
-	t := &table{columns: standingColumns, rows: a.standing(q, books, "-")}
+	a.noteHidden(q, books)
+	t := &table{columns: standingColumns, rows: standing(q, books, "-")}
 	return t.print(a.out, false, true)
 }
 

@@ -1,7 +1,9 @@
 package cli
 
 import (
+	"bytes"
 	"fmt"
+	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -63,5 +65,17 @@ func TestRoomIn(t *testing.T) {
 				t.Errorf("%s\nwant %s", got, tc.want)
 			}
 		})
+	}
+}
+
+// What is no more than a bound is called one.
+func TestRoomThatIsNotKnown(t *testing.T) {
+	var out bytes.Buffer
+	rooms := []room{{Preset: "gpu", Cluster: "local", Startable: 3, LimitedBy: "the nodes", Unknown: `what user "ada" holds in quota "research"`}}
+	if err := (&app{out: &out, err: &out}).printRooms(rooms, "", false, &output{}); err != nil {
+		t.Fatal(err)
+	}
+	if want := `up to 3     the nodes; not told is what user "ada" holds in quota "research"`; !strings.Contains(out.String(), want) {
+		t.Errorf("%s\nwant %s", out.String(), want)
 	}
 }

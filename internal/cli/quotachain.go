@@ -74,7 +74,9 @@ func (a *app) ownQuota(c *cobra.Command, out *output) error {
 }
 
 func (a *app) printOwnQuota(user, project string, chain *chain, wide bool) error {
-	if err := a.quotaTable(user, project, chain).print(a.out, wide, true); err != nil {
+	books := chain.books()
+	a.noteHidden(&chain.quotas[0], books)
+	if err := quotaTable(user, project, chain, books).print(a.out, wide, true); err != nil {
 		return err
 	}
 	budgets := budgetTable(true)
@@ -85,9 +87,8 @@ func (a *app) printOwnQuota(user, project string, chain *chain, wide bool) error
 }
 
 // quotaTable is what a user, a project and the quotas above it use, resource by resource, of what they may.
-func (a *app) quotaTable(user, project string, chain *chain) *table {
+func quotaTable(user, project string, chain *chain, books *scheduling.Books) *table {
 	t := &table{columns: append([]column{{name: "Whose"}, {name: "Quota"}}, standingColumns...)}
-	books := chain.books()
 	add := func(whose, quota string, rows [][]any) {
 		if len(rows) == 0 {
 			rows = [][]any{{"", "0", "no limit"}}
@@ -107,7 +108,7 @@ func (a *app) quotaTable(user, project string, chain *chain) *table {
 		if i > 0 {
 			whose = "above it"
 		}
-		add(whose, chain.quotas[i].Name, a.standing(&chain.quotas[i], books, "no limit"))
+		add(whose, chain.quotas[i].Name, standing(&chain.quotas[i], books, "no limit"))
 	}
 	return t
 }

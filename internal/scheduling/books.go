@@ -11,6 +11,8 @@ type Books struct {
 	unnamed map[*queue]vector
 	// hidden are the quotas that are not known though others name them: nothing is known to be bounded by them.
 	hidden map[*queue]bool
+	// all reports that there are no others.
+	all bool
 }
 
 // Balance is how a quota stands. What is not set is not limited.
@@ -30,7 +32,7 @@ type Balance struct {
 // OpenBooks reads quotas. Where these are not all that there are, a parent that is not among them is one that may not be seen.
 // Statuses that are not of the same moment make the books as wrong as they are.
 func OpenBooks(quotas []platformv1.Quota, all bool) *Books {
-	b := &Books{engine: New(Options{}), quotas: map[string]*platformv1.Quota{}, unnamed: map[*queue]vector{}, hidden: map[*queue]bool{}}
+	b := &Books{engine: New(Options{}), quotas: map[string]*platformv1.Quota{}, unnamed: map[*queue]vector{}, hidden: map[*queue]bool{}, all: all}
 	for i := range quotas {
 		q := &quotas[i]
 		b.quotas[q.Name] = q

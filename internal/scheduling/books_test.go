@@ -165,8 +165,11 @@ func TestHiddenParent(t *testing.T) {
 	if want := (Startable{2, `quota "team"`, `what is left of quota "all"`}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
-	if got := books.Startable("all", "ada", Request{Replicas: 1}, nil); got.Jobs != 0 {
-		t.Errorf("of what is not seen %d may start", got.Jobs)
+	for _, name := range []string{"all", "other"} {
+		got := books.Startable(name, "ada", Request{Replicas: 1}, nil)
+		if want := fmt.Sprintf("quota %q does not exist, or you may not see it", name); got.Jobs != 0 || got.Bound != want {
+			t.Errorf("of what is not seen %d may start by %s", got.Jobs, got.Bound)
+		}
 	}
 }
 

@@ -15,8 +15,11 @@ type Startable struct {
 // there is room for on nodes, where that is given.
 func (b *Books) Startable(quota, user string, r Request, nodes map[string]int64) Startable {
 	q := b.engine.queues[quota]
-	if q == nil || b.hidden[q] {
+	switch {
+	case q == nil && b.all:
 		return Startable{Bound: fmt.Sprintf("quota %q does not exist", quota)}
+	case q == nil || b.hidden[q]:
+		return Startable{Bound: fmt.Sprintf("quota %q does not exist, or you may not see it", quota)}
 	}
 	if q.broken != "" {
 		return Startable{Bound: q.broken}
