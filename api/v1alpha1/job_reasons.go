@@ -5,13 +5,38 @@ package v1alpha1
 // +kubebuilder:validation:MaxLength=64
 type JobReason string
 
+// Busy reports whether a job that waits for this reason starts when others end: nobody has to act upon it.
+func (r JobReason) Busy() bool {
+	switch r {
+	case JobReasonQueued, JobReasonGangWaiting, JobReasonQuotaExceeded:
+		return true
+	default:
+		return false
+	}
+}
+
+// Impossible reports whether a job that waits for this reason cannot start until somebody changes something: waiting alone does not
+// help.
+func (r JobReason) Impossible() bool {
+	switch r {
+	case JobReasonUnschedulable, JobReasonQuotaTooSmall, JobReasonQuotaMissing, JobReasonProjectNotReady, JobReasonClusterNotFound,
+		JobReasonPresetInvalid, JobReasonPresetNotFound, JobReasonSecretMissing, JobReasonEnergyScheduleNotFound, JobReasonReservationRefused:
+		return true
+	default:
+		return false
+	}
+}
+
 // Reasons of a job that waits (Pending).
 const (
 	// JobReasonQueued: everything fits, but not now: others hold what the job needs.
 	JobReasonQueued JobReason = "Queued"
+	// JobReasonGangWaiting: there is room for some of the job's replicas and not for all of them together; it starts when others end.
+	JobReasonGangWaiting JobReason = "GangWaiting"
 	// JobReasonUnschedulable: the nodes of the cluster could not run the job even if they were empty: it is impossible for now.
 	JobReasonUnschedulable JobReason = "Unschedulable"
-	// JobReasonQuotaExceeded: the job's own quota is in use; it starts when jobs under the quota end.
+	// JobReasonQuotaExceeded: the job's quota, one above it, or the user's own share of one is in use; the message names which. The job
+	// starts when others that count there end.
 	JobReasonQuotaExceeded JobReason = "QuotaExceeded"
 	// JobReasonQuotaTooSmall: the job asks for more than its quota grants at all: impossible until the quota is raised.
 	JobReasonQuotaTooSmall JobReason = "QuotaTooSmall"
