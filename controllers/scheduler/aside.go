@@ -26,7 +26,8 @@ const (
 type aside map[string]absence
 
 type absence struct {
-	// tries are those that failed in a row.
+	// of is what failed last, tries how often in a row.
+	of    failure
 	tries int
 	until time.Time
 	lasts time.Duration
@@ -34,20 +35,40 @@ type absence struct {
 	refusal *scheduling.Refusal
 }
 
+// failure is what could not be written.
+type failure int
+
+const (
+	// telling a job why it waits.
+	telling failure = iota
+	// starting it.
+	starting
+)
+
 // put puts a job aside, for longer each time in a row, and returns how soon the scheduler should look at it again. The first
 // times that another try may do, the job stays where it is.
-func (a aside) put(uid string, why *scheduling.Refusal, now time.Time) time.Duration {
+func (a aside) put(uid string, of failure, why *scheduling.Refusal, now time.Time) time.Duration {
 	before := a[uid]
+	if now.Sub(before.until) > longestAside {
+		before = absence{} // it would have failed again long ago
+	}
 	if why == nil && before.tries < triesInPlace {
-		a[uid] = absence{tries: before.tries + 1, until: now}
+		a[uid] = absence{of: of, tries: before.tries + 1, until: now}
 		return pause
 	}
 	lasts := min(max(2*before.lasts, shortestAside), longestAside)
-	a[uid] = absence{tries: before.tries + 1, until: now.Add(lasts), lasts: lasts, refusal: why}
+	a[uid] = absence{of: of, tries: before.tries + 1, until: now.Add(lasts), lasts: lasts, refusal: why}
 	if why != nil {
 		return pause // to tell it
 	}
 	return lasts
+}
+
+// told ends the row of failures to tell a job why it waits. That it can be told says nothing of its start.
+func (a aside) told(uid string) {
+	if a[uid].of == telling {
+		delete(a, uid)
+	}
 }
 
 // apply takes the jobs that are aside out of a round, or has them refused, and forgets those that do not wait any more.

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"testing"
 	"time"
 
@@ -66,7 +67,7 @@ func TestABadJobHurtsOnlyItself(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			w := &writer{fails: map[string]error{"bad": tc.err}, written: make(chan string, 10)}
 			others := &alone{}
-			r := &Reconciler{Client: w, fence: others, Clock: clocktesting.NewFakePassiveClock(now), aside: aside{}, refusals: refusals{written: map[string]time.Time{}}}
+			r := &Reconciler{Client: w, fence: others, Clock: clocktesting.NewFakePassiveClock(now), aside: aside{}, refusals: newRefusals()}
 			newState := func() state {
 				s := state{candidates: map[string]*candidate{}}
 				for _, name := range []string{"bad", "good", "waits"} {
@@ -112,12 +113,12 @@ func TestAsideGrowsAndIsForgotten(t *testing.T) {
 	a := aside{}
 	last := time.Duration(0)
 	for range triesInPlace { // nobody takes its place
-		if lasts := a.put("job", nil, now); lasts != pause || a["job"].until.After(now) {
+		if lasts := a.put("job", starting, nil, now); lasts != pause || a["job"].until.After(now) {
 			t.Errorf("it is put aside until %s, looked at after %s", a["job"].until, lasts)
 		}
 	}
 	for range 10 {
-		lasts := a.put("job", nil, now)
+		lasts := a.put("job", starting, nil, now)
 		if lasts < last || lasts > longestAside {
 			t.Errorf("%s after %s", lasts, last)
 		}
@@ -129,5 +130,46 @@ func TestAsideGrowsAndIsForgotten(t *testing.T) {
 	a.apply(&state{}, now)
 	if len(a) != 0 {
 		t.Error("a job that does not wait any more is remembered")
+	}
+}
+
+// A failure now and then costs a job nothing: only those in a row add up.
+func TestAsideIsForgottenOnSuccess(t *testing.T) {
+	a, at := aside{}, now
+	for range 20 { // told at last, each time
+		a.put("told", telling, nil, at)
+		a.told("told")
+	}
+	for range 20 { // its place cannot be recorded, which it can be told
+		a.put("refused", starting, nil, at)
+		a.told("refused")
+	}
+	for range 20 { // once an hour
+		a.put("seldom", starting, nil, at)
+		at = at.Add(time.Hour)
+	}
+	got := fmt.Sprint(a["told"].tries, a["refused"].tries, a["refused"].lasts, a["seldom"].tries, a["seldom"].lasts)
+	if want := fmt.Sprint(0, 20, longestAside, 1, time.Duration(0)); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+// A job that could not be told why it waits, and then could, is as if it had never failed.
+func TestARefusalThatIsWrittenEndsTheRow(t *testing.T) {
+	w := &writer{fails: map[string]error{}, written: make(chan string, 10)}
+	r := &Reconciler{Client: w, aside: aside{}, refusals: newRefusals()}
+	job := &platformv1.Job{}
+	job.Name, job.UID = "job", "job"
+	s := state{candidates: map[string]*candidate{"job": {job: job}}}
+	d := []decision{{key: "job", position: 1, reason: platformv1.JobReasonQueued, words: func() string { return "" }}}
+	w.fails["job"] = errors.New("the connection was lost")
+	r.refuse(t.Context(), s, d, now)
+	if r.aside["job"].tries != 1 {
+		t.Errorf("after a failure: %+v", r.aside)
+	}
+	delete(w.fails, "job")
+	r.refuse(t.Context(), s, d, now)
+	if len(r.aside) != 0 {
+		t.Errorf("after a success: %+v", r.aside)
 	}
 }

@@ -73,7 +73,7 @@ func (r *Reconciler) commit(ctx context.Context, state state, decisions []decisi
 	reservations.Add(float64(started))
 	waitingJobs.Set(float64(len(state.waiting) - started))
 	if started > 0 {
-		r.refusals.lastStart = now
+		r.refusals.began(started, now)
 	}
 	r.endAll(ctx, endings, &again)
 	return sooner(again, r.refuse(ctx, state, decisions, now)), nil
@@ -111,7 +111,7 @@ func (r *Reconciler) start(ctx context.Context, state state, starts []decision, 
 			started++
 			continue
 		}
-		*again = sooner(*again, r.aside.put(starts[i].key, unwritable(o.err), now))
+		*again = sooner(*again, r.aside.put(starts[i].key, starting, unwritable(o.err), now))
 		ctrl.LoggerFrom(ctx).Error(o.err, "a job is put aside, as its reservation cannot be written")
 	}
 	return started

@@ -111,7 +111,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		return cached.Store(ctx, mgr.GetCache(), &platformv1.Job{})
 	}
 	r.view, r.changes.batch = newView(r.Client, kept, r.engine), newBatch()
-	r.refusals.written, r.aside = map[string]time.Time{}, aside{}
+	r.refusals, r.aside = newRefusals(), aside{}
 	secrets := &metav1.PartialObjectMetadata{}
 	secrets.SetGroupVersionKind(corev1.SchemeGroupVersion.WithKind("Secret"))
 	always := predicate.Funcs{}
@@ -187,19 +187,14 @@ type decision struct {
 	// words tell a person of the reason. They are made only where they are needed.
 	words    func() string
 	position int32
+	// since is when the job began to wait.
+	since time.Time
 	// quota is whose queue that is.
 	quota string
 	// expected is when the job starts at the latest; zero where that cannot be told.
 	expected time.Time
-	engine   *scheduling.Engine
-}
-
-// holders are who holds what the job waits for.
-func (d *decision) holders() []scheduling.Holder {
-	if d.engine == nil {
-		return nil
-	}
-	return d.engine.Holders(d.key, toldHolders)
+	// holders are who holds what the job waits for; nil where it waits for nobody.
+	holders func() []scheduling.Holder
 }
 
 // started are the jobs that start.
@@ -219,14 +214,15 @@ func (r *Reconciler) waits(state state, starts []decision) []decision {
 		starting[starts[i].key] = true
 	}
 	for _, c := range state.waiting {
-		d := decision{key: c.key()}
+		d := decision{key: c.key(), since: since(c.job)}
 		if refusal := c.why(); refusal != nil {
 			d.reason, d.words = refusal.Reason, func() string { return refusal.Message }
 		} else if !starting[d.key] {
 			d.reason, d.position = r.engine.Reason(d.key)
 			d.quota = c.quota
 			d.words = func() string { return r.engine.Message(d.key) }
-			d.expected, d.engine = r.expected[d.key], r.engine
+			d.holders = func() []scheduling.Holder { return r.engine.Holders(d.key, toldHolders) }
+			d.expected = r.expected[d.key]
 		}
 		if d.reason != "" {
 			all = append(all, d)
@@ -240,7 +236,7 @@ func (r *Reconciler) waits(state state, starts []decision) []decision {
 func closeRanks(all []decision) {
 	stuck := map[string][]int32{}
 	for i := range all {
-		if d := &all[i]; d.position > 0 && !busy(d.reason) {
+		if d := &all[i]; d.position > 0 && !d.reason.Busy() {
 			stuck[d.quota] = append(stuck[d.quota], d.position)
 			d.position = 0
 		}

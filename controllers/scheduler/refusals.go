@@ -15,112 +15,100 @@ import (
 const (
 	// refusalsPerRound is how many refusals one round writes: the next round, which may start a job, does not wait for more.
 	refusalsPerRound = 2 * writers
-	// placesWhileBusy is how many places in the queue are written each second while jobs start: every write that tells one
-	// job its place is one that starts no other.
+	// placesWhileBusy is how many places of watched jobs are written each second while jobs start: every write that tells one
+	// job its place is one that starts no other, and each start changes them all.
 	placesWhileBusy = 4
-	// watchedPositions is how many waiting jobs have their place kept current; the rest have it from when they were first told
-	// or when their reason changed.
-	watchedPositions = 20
-	// quietRefusal is how soon a refusal is written again when only its numbers changed.
-	quietRefusal = 5 * time.Second
+	// While jobs start, who was never told anything has a share of the writes of its own, the longest waiting first: so many in
+	// each tellPause, less what the starts in it cost, each as much as startCosts words, but no fewer than wordsWhileBusy. Of
+	// 10,000 jobs that come at once the last knows its place after a minute where 5 start in a second, and after two where 50
+	// do, many of them because they started; a start is never held up by more than one round of words.
+	wordsWhileBusy = 4
+	startCosts     = 3
 )
 
 // refusals is what the scheduler remembers of refusals between rounds. It is only about pace: losing it costs writes.
 type refusals struct {
 	// written is when the refusal of a waiting job was last written, by UID, as long as that matters.
 	written map[string]time.Time
-	// lastStart is when a job last started, lastPlaces when places were last written.
-	lastStart, lastPlaces time.Time
+	// compared is when a watched job was last asked about who holds what it waits for, by UID.
+	compared map[string]time.Time
+	// lastStart is when a job last started, lastPlaces and lastWords when places and the rest were last written while others did.
+	lastStart, lastPlaces, lastWords time.Time
+	// starts are those since lastWords.
+	starts int
 }
 
-// news is how much a refusal tells that the job's status does not say yet.
-type news int
+func newRefusals() refusals {
+	return refusals{written: map[string]time.Time{}, compared: map[string]time.Time{}}
+}
 
-const (
-	nothingNew news = iota
-	// newPlace is another place in the queue, or the first one: it can wait while jobs start.
-	newPlace
-	// newReason is something that the job's owner may have to act upon.
-	newReason
-)
+// began counts jobs that started.
+func (r *refusals) began(starts int, now time.Time) {
+	r.lastStart = now
+	r.starts += starts
+}
 
-// tells compares a refusal with what the job's status says.
-func (r *refusals) tells(job *platformv1.Job, d decision, now time.Time) news {
-	status := &job.Status
-	told := status.ObservedGeneration >= 0 && status.Queue != nil
-	switch {
-	case status.Reason != d.reason && !(busy(status.Reason) && busy(d.reason)):
-		return newReason
-	case !told:
-		return newPlace
-	case now.Sub(r.written[string(job.UID)]) < quietRefusal:
-		return nothingNew
-	case status.Reason != d.reason:
-		return newPlace
-	case d.position > watchedPositions && status.Queue.Position > watchedPositions:
-		return nothingNew
-	case status.Queue.Position == d.position && status.Message == d.words() && !moved(status.Queue.ExpectedStart, d.expected, now):
-		return nothingNew
+// busy reports whether jobs start.
+func (r *refusals) busy(now time.Time) bool { return now.Sub(r.lastStart) < time.Second }
+
+// rooms is how many places of watched jobs may be written now, and how many words of all others.
+func (r *refusals) rooms(now time.Time) (places, words int) {
+	if !r.busy(now) {
+		return refusalsPerRound / 2, refusalsPerRound // the rest has its turn though the places of many quotas change
 	}
-	return newPlace
-}
-
-// moved reports whether an expected start is another than what was told, by more than nobody minds.
-func moved(told *metav1.Time, expected, now time.Time) bool {
-	if told == nil || expected.IsZero() {
-		return told != nil || !expected.IsZero()
+	if now.Sub(r.lastPlaces) >= time.Second {
+		places = placesWhileBusy
 	}
-	difference := expected.Sub(told.Time).Abs()
-	return difference > time.Minute && difference > expected.Sub(now)/20
-}
-
-// busy reports whether a reason is that others have to end, which nobody has to act upon.
-func busy(reason platformv1.JobReason) bool {
-	return reason == platformv1.JobReasonQueued || reason == platformv1.JobReasonQuotaExceeded
-}
-
-// places is how many places in the queue may be written now.
-func (r *refusals) places(now time.Time) int {
-	switch {
-	case now.Sub(r.lastStart) >= time.Second:
-		return refusalsPerRound
-	case now.Sub(r.lastPlaces) >= time.Second:
-		return placesWhileBusy
+	if now.Sub(r.lastWords) >= tellPause {
+		words = max(refusalsPerRound-startCosts*r.starts, wordsWhileBusy)
 	}
-	return 0
+	return places, words
 }
 
-// choose picks the refusals that are written now: reasons first, then places, in the order of the queue. Left reports how
-// soon those that were not picked want another round; zero if there are none.
+// choose picks the refusals that are written now: reasons first, then places of watched jobs in the order of the queue, those that
+// were told nothing before the others; then words to the rest that were told nothing, by how long they have waited, then details. Left
+// reports how soon those that were not picked want another round; zero if there are none.
 func (r *refusals) choose(state state, decisions []decision, now time.Time) (chosen []decision, left time.Duration) {
-	var reasons, places []decision
-	for _, d := range decisions {
-		if d.reason == "" {
-			continue
-		}
-		switch r.tells(state.candidates[d.key].job, d, now) {
-		case newReason:
-			reasons = append(reasons, d)
-		case newPlace:
-			places = append(places, d)
-		}
+	n := r.sort(state, decisions, now)
+	if n.none() {
+		return nil, 0
 	}
-	for _, some := range [][]decision{reasons, places} {
-		slices.SortFunc(some, func(a, b decision) int { return cmp.Or(cmp.Compare(a.position, b.position), cmp.Compare(a.key, b.key)) })
+	if len(n.reasons) > refusalsPerRound {
+		return n.reasons[:refusalsPerRound], pause
 	}
-	if len(reasons) > refusalsPerRound {
-		return reasons[:refusalsPerRound], pause
+	forPlaces, forWords := r.rooms(now)
+	chosen, room := n.reasons, refusalsPerRound-len(n.reasons)
+	take := func(from []decision, most int) (rest []decision) {
+		took := min(len(from), most, room)
+		chosen, room = append(chosen, from[:took]...), room-took
+		return from[took:]
 	}
-	if room := min(r.places(now), refusalsPerRound-len(reasons)); len(places) > room {
-		places, left = places[:room], pause
-		if now.Sub(r.lastStart) < time.Second {
-			left = time.Second
-		}
-	}
-	if len(places) > 0 {
+
+	before := room
+	firsts := take(n.firsts, forPlaces)
+	places := take(n.places, forPlaces-(before-room))
+	if room < before {
 		r.lastPlaces = now
 	}
-	return append(reasons, places...), left
+	words := append(n.words, firsts...)
+	slices.SortFunc(words, func(a, b decision) int { return cmp.Or(a.since.Compare(b.since), inQueue(a, b)) })
+	before = room
+	words = take(append(words, n.details...), forWords)
+	others := r.compare(state, n.settled, min(forWords-(before-room), room), now)
+	chosen = append(chosen, others...)
+	if forWords > 0 {
+		r.lastWords, r.starts = now, 0
+	}
+
+	switch {
+	case len(words)+len(places) == 0:
+		return chosen, 0
+	case !r.busy(now):
+		return chosen, pause
+	case len(words) > 0:
+		return chosen, tellPause
+	}
+	return chosen, time.Second
 }
 
 // refuse writes what waiting jobs should know, and tells how soon the scheduler should look again though nothing happened.
@@ -135,10 +123,12 @@ func (r *Reconciler) refuse(ctx context.Context, state state, decisions []decisi
 	})
 	var again time.Duration
 	for i, o := range outcomes {
-		if o.err != nil {
-			again = sooner(again, r.aside.put(chosen[i].key, nil, now))
-			ctrl.LoggerFrom(ctx).Error(o.err, "a job is put aside, as it cannot be told why it waits")
+		if o.err == nil {
+			r.aside.told(chosen[i].key)
+			continue
 		}
+		again = sooner(again, r.aside.put(chosen[i].key, telling, nil, now))
+		ctrl.LoggerFrom(ctx).Error(o.err, "a job is put aside, as it cannot be told why it waits")
 	}
 	r.refusals.forget(now)
 	if left == pause {
@@ -153,17 +143,14 @@ func (r *Reconciler) refuse(ctx context.Context, state state, decisions []decisi
 // refused is the status of a job that waits.
 func refused(job *platformv1.Job, d decision, now time.Time) platformv1.JobStatus {
 	status := *job.Status.DeepCopy()
-	since := metav1.NewTime(since(job))
-	queue := &platformv1.QueueStatus{Position: d.position, Since: &since}
+	since := metav1.NewTime(d.since)
+	queue := &platformv1.QueueStatus{Position: d.position, Since: &since, HeldBy: d.heldBy()}
 	if status.Queue != nil {
 		queue.Displaced = status.Queue.Displaced
 	}
 	if !d.expected.IsZero() {
 		expected := metav1.NewTime(d.expected)
 		queue.ExpectedStart = &expected
-	}
-	for _, h := range d.holders() {
-		queue.HeldBy = append(queue.HeldBy, platformv1.Holder{Quota: h.Quota, Jobs: int32(h.Jobs), GPUs: int32(h.GPUs)}) //nolint:gosec // there are not so many
 	}
 	status.Queue = queue
 	status.Phase, status.Reason, status.Message = platformv1.JobPending, d.reason, d.words()
