@@ -11,8 +11,6 @@ type advice struct {
 	meaning, do string
 	// ended is what to do instead once the job has ended, "" where that is the same.
 	ended string
-	// impossible: the job cannot start until somebody changes something; waiting alone does not help.
-	impossible bool
 }
 
 const (
@@ -27,19 +25,20 @@ const (
 // reasons are the meanings of all reasons. In "do" %[1]s is the program and %[2]s the job.
 var reasons = map[v1alpha1.JobReason]advice{
 	v1alpha1.JobReasonQueued:             {meaning: "everything fits, but other jobs hold what this one needs", do: "wait; see who holds it with \"%[1]s ps\" and \"%[1]s cluster status\""},
-	v1alpha1.JobReasonUnschedulable:      {meaning: "the nodes could not run this job even if they were empty", do: "ask for less, or for a GPU model, pool or number of replicas that there is: see \"%[1]s cluster status\" and \"%[1]s preset ls\"", impossible: true},
-	v1alpha1.JobReasonQuotaExceeded:      {meaning: "the quota is in use; the job starts when others under it end", do: "wait, or end jobs that are not needed; see \"%[1]s quota status\""},
-	v1alpha1.JobReasonQuotaTooSmall:      {meaning: "the job asks for more than its quota grants at all", do: askQuota, impossible: true},
+	v1alpha1.JobReasonGangWaiting:        {meaning: "there is room for some of its replicas, and not for all of them together", do: "wait, or ask for fewer replicas with \"%[1]s clone %[2]s\"; see who holds the rest with \"%[1]s ps\" and \"%[1]s cluster status\""},
+	v1alpha1.JobReasonUnschedulable:      {meaning: "the nodes could not run this job even if they were empty", do: "ask for less, or for a GPU model, pool or number of replicas that there is: see \"%[1]s cluster status\" and \"%[1]s preset ls\""},
+	v1alpha1.JobReasonQuotaExceeded:      {meaning: "the quota, one above it, or your share of one is in use; the job starts when others that count there end", do: "wait, or end jobs that are not needed; see \"%[1]s quota status\""},
+	v1alpha1.JobReasonQuotaTooSmall:      {meaning: "the job asks for more than its quota grants at all", do: askQuota},
 	v1alpha1.JobReasonBudgetExhausted:    {meaning: "a budget of the quota, or of one above it, is used up or not known yet", do: "wait until it is renewed; see \"%[1]s quota status\", or ask an administrator for more"},
-	v1alpha1.JobReasonQuotaMissing:       {meaning: "the project has no quota, so nothing may run in it", do: "ask an administrator to give the project a quota; see \"%[1]s project status\"", impossible: true},
-	v1alpha1.JobReasonProjectNotReady:    {meaning: "the namespace belongs to no project, or the project is being deleted", do: "choose a project: \"%[1]s project ls\", \"%[1]s project use NAME\"", impossible: true},
-	v1alpha1.JobReasonClusterNotFound:    {meaning: "there is no such cluster", do: "see \"%[1]s cluster ls\"", impossible: true},
+	v1alpha1.JobReasonQuotaMissing:       {meaning: "the project has no quota, so nothing may run in it", do: "ask an administrator to give the project a quota; see \"%[1]s project status\""},
+	v1alpha1.JobReasonProjectNotReady:    {meaning: "the namespace belongs to no project, or the project is being deleted", do: "choose a project: \"%[1]s project ls\", \"%[1]s project use NAME\""},
+	v1alpha1.JobReasonClusterNotFound:    {meaning: "there is no such cluster", do: "see \"%[1]s cluster ls\""},
 	v1alpha1.JobReasonClusterUnreachable: {meaning: "the cluster does not answer", do: "wait, or ask an administrator; see \"%[1]s cluster status\""},
-	v1alpha1.JobReasonPresetNotFound:     {meaning: "the cluster has no preset of this name", do: "see \"%[1]s preset ls\", then \"%[1]s clone %[2]s --preset NAME\"", impossible: true},
-	v1alpha1.JobReasonPresetInvalid:      {meaning: "the preset asks for no cpu or memory, or for more shm than memory", do: "name another: \"%[1]s preset ls\", then \"%[1]s clone %[2]s --preset NAME\"; ask an administrator to mend this one", impossible: true},
-	v1alpha1.JobReasonSecretMissing:      {meaning: "a secret or key that the job names does not exist, or is not marked for jobs", do: "make the secret, with the label platform.soma.dev/secret=true; the job starts by itself then", ended: "make the secret, with the label platform.soma.dev/secret=true, then submit it again: \"%[1]s clone %[2]s\"", impossible: true},
+	v1alpha1.JobReasonPresetNotFound:     {meaning: "the cluster has no preset of this name", do: "see \"%[1]s preset ls\", then \"%[1]s clone %[2]s --preset NAME\""},
+	v1alpha1.JobReasonPresetInvalid:      {meaning: "the preset asks for no cpu or memory, or for more shm than memory", do: "name another: \"%[1]s preset ls\", then \"%[1]s clone %[2]s --preset NAME\"; ask an administrator to mend this one"},
+	v1alpha1.JobReasonSecretMissing:      {meaning: "a secret or key that the job names does not exist, or is not marked for jobs", do: "make the secret, with the label platform.soma.dev/secret=true; the job starts by itself then", ended: "make the secret, with the label platform.soma.dev/secret=true, then submit it again: \"%[1]s clone %[2]s\""},
 	v1alpha1.JobReasonBackOff:            {meaning: "the last attempt failed; the next one comes after a while", do: "wait, or see why it failed: \"%[1]s logs %[2]s --previous\""},
-	v1alpha1.JobReasonReservationRefused: {meaning: "the job's place cannot be recorded", do: "read the message and ask an administrator", impossible: true},
+	v1alpha1.JobReasonReservationRefused: {meaning: "the job's place cannot be recorded", do: "read the message and ask an administrator"},
 	v1alpha1.JobReasonHistoryBacklog:     {meaning: "the history is away, and the job's next attempt waits for it", do: "wait, or ask an administrator"},
 	v1alpha1.JobReasonCreating:           {meaning: "its place is reserved and its pods are being made", do: noAction},
 	v1alpha1.JobReasonScheduling:         {meaning: "its pods are being bound to their nodes", do: noAction},
@@ -52,7 +51,7 @@ var reasons = map[v1alpha1.JobReason]advice{
 	v1alpha1.JobReasonTerminating:        {meaning: "its pods are being ended", do: noAction},
 
 	v1alpha1.JobReasonEnergyWindow:           {meaning: "the energy schedule that it is bound to is closed", do: "wait until it opens, see \"%[1]s cluster status\"; \"%[1]s clone %[2]s --energy-schedule ''\" runs it at any time"},
-	v1alpha1.JobReasonEnergyScheduleNotFound: {meaning: "the cluster has no energy schedule of this name", do: "see \"%[1]s cluster status\", then \"%[1]s clone %[2]s --energy-schedule NAME\"", impossible: true},
+	v1alpha1.JobReasonEnergyScheduleNotFound: {meaning: "the cluster has no energy schedule of this name", do: "see \"%[1]s cluster status\", then \"%[1]s clone %[2]s --energy-schedule NAME\""},
 
 	v1alpha1.JobReasonRunning:       {meaning: "every replica runs", do: "follow it with \"%[1]s logs -f %[2]s\""},
 	v1alpha1.JobReasonSuspended:     {meaning: "it was suspended on request", do: "let it go on with \"%[1]s resume %[2]s\""},

@@ -110,7 +110,7 @@ func describeStart(job *v1alpha1.Job) line {
 
 // describeQueue says how a job stands that waits for its place.
 func describeQueue(status *v1alpha1.JobStatus) line {
-	if adviceFor(status.Reason).impossible {
+	if status.Reason.Impossible() {
 		return line{text: "Cannot start" + becauseOf(status), tone: toneWarn, stuck: true}
 	}
 	text := "Queued"

@@ -163,7 +163,7 @@ func jobTable(rows []row, namespaces bool, now time.Time) *table {
 	}
 	for _, r := range rows {
 		reason := stateReason(r.phase, r.reason)
-		if r.position > 0 && r.phase == v1alpha1.JobPending && !adviceFor(v1alpha1.JobReason(r.reason)).impossible {
+		if r.position > 0 && r.phase == v1alpha1.JobPending && !v1alpha1.JobReason(r.reason).Impossible() {
 			reason += " #" + strconv.Itoa(int(r.position))
 		}
 		exit, gpus := "", ""

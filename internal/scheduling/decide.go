@@ -290,13 +290,21 @@ func (e *Engine) try(c *class, now time.Time) attempt {
 			a.behind = append(a.behind, held...)
 			a.verdict = better(a.verdict, heldBackFor(held[0].head))
 		} else {
-			a.verdict = better(a.verdict, verdict{reason: platformv1.JobReasonQueued, text: func() string { return e.whyBusy(c, model) }})
+			a.verdict = better(a.verdict, verdict{reason: busyReason(groups, c, end), text: func() string { return e.whyBusy(c, model) }})
 		}
 	}
 	if len(models) == 0 {
 		a.verdict = verdict{reason: platformv1.JobReasonUnschedulable, text: func() string { return e.whyNever(c, "") }}
 	}
 	return a
+}
+
+// busyReason is why a job waits for which the nodes have no room now: for a place, or for more of the places that it needs together.
+func busyReason(groups []*group, c *class, end time.Time) platformv1.JobReason {
+	if c.replicas > 1 && bestFit(groups, c.replica, end, "") != nil {
+		return platformv1.JobReasonGangWaiting
+	}
+	return platformv1.JobReasonQueued
 }
 
 // modelsOf are the GPU models that the class takes, the best first; a job without GPUs has the one empty model.
@@ -384,9 +392,10 @@ type verdict struct {
 	bound *bind
 }
 
-// better keeps the verdict that is nearer to a start: waiting for others before waiting for quota before never.
+// better keeps the verdict that is nearer to a start: waiting for the rest of a gang before waiting for others before waiting for quota
+// before never.
 func better(a, b verdict) verdict {
-	order := []platformv1.JobReason{platformv1.JobReasonQueued, platformv1.JobReasonQuotaExceeded}
+	order := []platformv1.JobReason{platformv1.JobReasonGangWaiting, platformv1.JobReasonQueued, platformv1.JobReasonQuotaExceeded}
 	index := func(v verdict) int {
 		if i := slices.Index(order, v.reason); i >= 0 {
 			return i

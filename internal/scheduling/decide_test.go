@@ -61,6 +61,7 @@ func overdue() option               { return func(w *Waiting) { w.Overdue = true
 func limit(n int64) *int64          { return &n }
 func queued() string                { return string(platformv1.JobReasonQueued) }
 func exceeded() string              { return string(platformv1.JobReasonQuotaExceeded) }
+func gangWaiting() string           { return string(platformv1.JobReasonGangWaiting) }
 func tooSmall() string              { return string(platformv1.JobReasonQuotaTooSmall) }
 func unschedulable() string         { return string(platformv1.JobReasonUnschedulable) }
 
@@ -175,7 +176,35 @@ func TestDecide(t *testing.T) {
 				wide(), gpuNode("a", "A100", 4), gpuNode("b", "A100", 4), job("1-small", 1, lasts(time.Hour)), job("2-gang", 4, replicas(2)),
 				job("3-small", 3, lasts(time.Hour)),
 			},
-			want: map[string]string{"1-small": "a", "2-gang": queued(), "3-small": "a"},
+			want: map[string]string{"1-small": "a", "2-gang": gangWaiting(), "3-small": "a"},
+		},
+		"a gang of which some could start waits for the rest, others wait for a place": {
+			world: []any{
+				wide(), gpuNode("a", "A100", 4), gpuNode("b", "A100", 4), gpuNode("h", "H100", 1), job("1-first", 3, models("A100")),
+				job("2-alone", 4, models("A100")), job("3-gang", 1, replicas(8), models("A100")), job("4-alone", 2, models("A100")),
+			},
+			want: map[string]string{"1-first": "a", "2-alone": "b", "3-gang": gangWaiting(), "4-alone": queued()},
+		},
+		"no replica of a gang could start": {
+			world: []any{wide(), gpuNode("a", "A100", 4), gpuNode("b", "A100", 4), job("1", 3), job("2", 3), job("3-gang", 2, replicas(3))},
+			want:  map[string]string{"1": "a", "2": "b", "3-gang": queued()},
+		},
+		"the quota of a gang lets some start": {
+			world: []any{gpuQuota("wide", 8), gpuNode("a", "A100", 8), gpuNode("b", "A100", 8), job("1", 5), job("2-gang", 1, replicas(4))},
+			want:  map[string]string{"1": "a", "2-gang": exceeded()},
+		},
+		"of two models, one has room for some of a gang": {
+			world: []any{
+				wide(), gpuNode("a", "A100", 4), gpuNode("h", "H100", 4), job("1", 4, models("A100")), job("2", 2, models("H100")),
+				job("3-gang", 1, replicas(3), models("A100", "H100")), job("4-gang", 1, replicas(3), models("H100", "A100")),
+			},
+			want: map[string]string{"1": "a", "2": "h", "3-gang": gangWaiting(), "4-gang": gangWaiting()},
+		},
+		"a gang that must be near waits for a rack": {
+			world: []any{
+				wide(), gpuNode("a", "A100", 2, "rack-1"), gpuNode("b", "A100", 2, "rack-1"), gpuNode("c", "A100", 2, "rack-2"), job("1", 2), job("2-gang", 1, replicas(3), within(1)),
+			},
+			want: map[string]string{"1": "a", "2-gang": gangWaiting()},
 		},
 		"a job goes where the least is left over": {
 			world: []any{wide(), gpuNode("a", "A100", 8), gpuNode("b", "A100", 2), job("small", 2)},
@@ -279,5 +308,20 @@ func TestDecide(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// What a gang waits for is told as things are.
+func TestGangMessages(t *testing.T) {
+	e := engineWith(wide(), gpuNode("a", "A100", 2, "rack-1"), gpuNode("b", "A100", 2, "rack-1"), gpuNode("c", "A100", 2, "rack-2"), job("1", 2),
+		job("2-near", 1, replicas(3), within(1)), job("3-any", 1, replicas(5)))
+	e.Decide(start)
+	for key, want := range map[string]string{
+		"2-near": "waiting for others to end: no topology domain has room for all 3 replicas, which start together; there is room for 4 in all",
+		"3-any":  "waiting for others to end: there is room for 4 of 5 replicas, which start together",
+	} {
+		if got := e.Message(key); got != want {
+			t.Errorf("%s: %s, want %s", key, got, want)
+		}
 	}
 }

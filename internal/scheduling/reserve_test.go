@@ -34,23 +34,23 @@ func TestBackfill(t *testing.T) {
 		// may start now.
 		"small jobs fill the gap before a large one if they end in time": {
 			world: []any{runs("r", "a", 4, time.Hour), job("1-large", 4, replicas(2)), job("2-short", 4, lasts(time.Hour)), job("3-long", 4, lasts(2*time.Hour))},
-			want:  map[string]string{"1-large": queued(), "2-short": "b", "3-long": queued()},
+			want:  map[string]string{"1-large": gangWaiting(), "2-short": "b", "3-long": queued()},
 		},
 		"a job whose end is not known is not in time": {
 			world: []any{runs("r", "a", 4, time.Hour), job("1-large", 4, replicas(2)), job("2-unknown", 1)},
-			want:  map[string]string{"1-large": queued(), "2-unknown": queued()},
+			want:  map[string]string{"1-large": gangWaiting(), "2-unknown": queued()},
 		},
 		"nobody waits for nodes that a large job will not need": {
 			world: []any{gpuNode("c", "A100", 4), runs("r", "a", 4, time.Hour), runs("s", "b", 4, 2*time.Hour), job("1-large", 4, replicas(2)), job("2-long", 4, lasts(9*time.Hour))},
-			want:  map[string]string{"1-large": queued(), "2-long": queued()},
+			want:  map[string]string{"1-large": gangWaiting(), "2-long": queued()},
 		},
 		"what a large job leaves of its nodes is free to all": {
 			world: []any{runs("r", "a", 4, time.Hour), job("1-large", 3, replicas(2)), job("2-small", 1), job("3-small", 1)},
-			want:  map[string]string{"1-large": queued(), "2-small": "b", "3-small": queued()},
+			want:  map[string]string{"1-large": gangWaiting(), "2-small": "b", "3-small": queued()},
 		},
 		"where no end is known, the nodes of those who run longest are kept": {
 			world: []any{runs("r", "a", 4, 0), job("1-large", 4, replicas(2)), job("2-unknown", 1), job("3-known", 1, lasts(100*time.Hour))},
-			want:  map[string]string{"1-large": queued(), "2-unknown": queued(), "3-known": "b"},
+			want:  map[string]string{"1-large": gangWaiting(), "2-unknown": queued(), "3-known": "b"},
 		},
 		"a quota is kept like nodes": {
 			world: []any{gpuQuota("small", 4), runs("r", "a", 2, time.Hour, func(r *Running) { r.Quota = "small" }), job("1-large", 4, under("small")), job("2-long", 2, under("small"), lasts(2*time.Hour)), job("3-short", 2, under("small"), lasts(time.Hour)), job("4-other", 2)},
@@ -62,7 +62,7 @@ func TestBackfill(t *testing.T) {
 		},
 		"those that are being ended are as good as gone": {
 			world: []any{runs("r", "a", 4, 0, func(r *Running) { r.Ending = true }), job("1-large", 4, replicas(2)), job("2-short", 1, lasts(time.Second))},
-			want:  map[string]string{"1-large": queued(), "2-short": queued()},
+			want:  map[string]string{"1-large": gangWaiting(), "2-short": queued()},
 		},
 	}
 	for name, tc := range tests {

@@ -106,6 +106,10 @@ func (e *Engine) whyBusy(c *class, model string) string {
 			free += c.replica.count(n.free)
 		}
 	}
+	if c.replicas > 1 && free >= c.replicas {
+		return fmt.Sprintf("waiting for others to end: no topology domain has room for all %d replicas, which start together; there is room for %d in all",
+			c.replicas, free)
+	}
 	if c.replicas > 1 {
 		return fmt.Sprintf("waiting for others to end: there is room for %d of %d replicas, which start together", free, c.replicas)
 	}

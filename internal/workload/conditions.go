@@ -33,7 +33,7 @@ func SetConditions(status *platformv1.JobStatus, generation int64, now time.Time
 	}
 	phase := status.Phase
 	failed := phase == platformv1.JobFailed || phase == platformv1.JobCancelled
-	impossible := phase == platformv1.JobPending && needsPerson(status.Reason)
+	impossible := phase == platformv1.JobPending && status.Reason.Impossible()
 
 	ready := phase == platformv1.JobRunning || phase == platformv1.JobSucceeded
 	readyMessage := message
@@ -57,17 +57,5 @@ func whyNotReady(phase platformv1.JobPhase, reason string) string {
 		return fmt.Sprintf("The job is suspended: %s.", reason)
 	default:
 		return fmt.Sprintf("The job does not run yet: %s.", reason)
-	}
-}
-
-// needsPerson reports whether a job that waits for this reason waits for somebody to change something.
-func needsPerson(reason platformv1.JobReason) bool {
-	switch reason {
-	case platformv1.JobReasonUnschedulable, platformv1.JobReasonQuotaTooSmall, platformv1.JobReasonQuotaMissing,
-		platformv1.JobReasonPresetNotFound, platformv1.JobReasonPresetInvalid, platformv1.JobReasonSecretMissing,
-		platformv1.JobReasonClusterNotFound, platformv1.JobReasonReservationRefused:
-		return true
-	default:
-		return false
 	}
 }

@@ -40,3 +40,23 @@ func TestConditionsKeepTheirContract(t *testing.T) {
 		})
 	}
 }
+
+// A job that waits is stalled where it cannot start until somebody changes something, and gets on by itself everywhere else.
+func TestWhoWaitsInVainIsStalled(t *testing.T) {
+	for reason, stalled := range map[platformv1.JobReason]bool{
+		platformv1.JobReasonQueued: false, platformv1.JobReasonGangWaiting: false, platformv1.JobReasonQuotaExceeded: false, platformv1.JobReasonBackOff: false,
+		platformv1.JobReasonBudgetExhausted: false, platformv1.JobReasonEnergyWindow: false, platformv1.JobReasonClusterUnreachable: false,
+		platformv1.JobReasonHistoryBacklog: false,
+		platformv1.JobReasonUnschedulable:  true, platformv1.JobReasonQuotaTooSmall: true, platformv1.JobReasonQuotaMissing: true,
+		platformv1.JobReasonProjectNotReady: true, platformv1.JobReasonClusterNotFound: true, platformv1.JobReasonPresetNotFound: true,
+		platformv1.JobReasonPresetInvalid: true, platformv1.JobReasonSecretMissing: true, platformv1.JobReasonEnergyScheduleNotFound: true,
+		platformv1.JobReasonReservationRefused: true,
+	} {
+		status := platformv1.JobStatus{Phase: platformv1.JobPending, Reason: reason}
+		SetConditions(&status, 1, time.Unix(1, 0))
+		reconciling, is := conditions.Get(status.Conditions, platformv1.ConditionReconciling), conditions.Get(status.Conditions, platformv1.ConditionStalled)
+		if (is != nil) != stalled || (reconciling != nil) == stalled || stalled != reason.Impossible() || stalled && reason.Busy() {
+			t.Errorf("%s: stalled %v, reconciling %v", reason, is, reconciling)
+		}
+	}
+}

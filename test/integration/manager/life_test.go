@@ -115,7 +115,7 @@ var _ = Describe("The life of a job", func() {
 		// One node is left: two of the three would find a place.
 		three := newJob(kubelet.RunUntilEnded(), cores("4"), gang(3))
 		submit(three)
-		waits(three, v1alpha1.JobReasonQueued, "there is room for 2 of 3 replicas")
+		waits(three, v1alpha1.JobReasonGangWaiting, "there is room for 2 of 3 replicas")
 		cancel(first)
 		runs(three)
 		Expect(podsOf(three)).To(HaveLen(3))
