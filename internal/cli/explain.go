@@ -119,7 +119,7 @@ func explainJob(job *v1alpha1.Job, quota *chain, program string, now time.Time) 
 	default:
 		fields = append(fields, field{"Meaning", known.meaning})
 	}
-	if known.impossible && !status.Phase.Finished() {
+	if status.Reason.Impossible() && !status.Phase.Finished() {
 		fields = append(fields, field{"Will it start", "not before something is changed; waiting alone does not help"})
 	}
 	fields = append(fields, field{"Message", status.Message})
@@ -165,10 +165,22 @@ func expectedStart(q *v1alpha1.QueueStatus, now time.Time) string {
 	if q.ExpectedStart == nil {
 		return ""
 	}
-	if !q.ExpectedStart.After(now) {
+	at := q.ExpectedStart.Local().Format(time.DateTime)
+	switch {
+	case overdue(q, now):
+		return fmt.Sprintf("later than was expected, which was at %s at the latest; when, nobody can tell yet", at)
+	case !q.ExpectedStart.After(now):
 		return "in a moment, as far as can be told"
 	}
-	return fmt.Sprintf("at %s at the latest (in %s), if nobody goes before it", q.ExpectedStart.Local().Format(time.DateTime), ago(now, q.ExpectedStart.Time))
+	return fmt.Sprintf("at %s at the latest (in %s), if nobody goes before it", at, ago(now, q.ExpectedStart.Time))
+}
+
+// startOverdue is for how long an expected start that has passed may still be one that comes in a moment: it is told in minutes.
+const startOverdue = 2 * time.Minute
+
+// overdue reports whether the job should have started long ago: what was told of its start does not hold any more.
+func overdue(q *v1alpha1.QueueStatus, now time.Time) bool {
+	return now.Sub(q.ExpectedStart.Time) > startOverdue
 }
 
 // nextAttempt says when a job is tried again that waits for that.

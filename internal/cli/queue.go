@@ -26,7 +26,8 @@ func newQueue(a *app) *cobra.Command {
 		Long: `List the jobs that wait for their start: each quota has its own order, in which jobs are looked at. A job whose reason says
 that it cannot start comes last: it waits for somebody to change something.
 
-When a job starts is an upper bound: every job runs for as long as it may, and none is submitted that goes before it.
+When a job starts is an upper bound: every job runs for as long as it may, and none is submitted that goes before it. Late is a job that
+should have started by now and was not told anew.
 
 With --tree each job stands below its quota, and that below its parent, with how much of what each may use is in use, and how many jobs
 wait under it, also those of projects that are not shown.`,
@@ -156,12 +157,7 @@ func queuedText(j *v1alpha1.Job, now time.Time) queued {
 	if q.Since != nil && !q.Since.After(now) {
 		text.waits = ago(q.Since.Time, now)
 	}
-	if q.ExpectedStart != nil {
-		text.starts = "now"
-		if q.ExpectedStart.After(now) {
-			text.starts = "in " + ago(now, q.ExpectedStart.Time)
-		}
-	}
+	text.starts = startsIn(q, now)
 	return text
 }
 
@@ -194,4 +190,17 @@ func withQuota(l *listing[v1alpha1.Job], of map[string]string) *listing[v1alpha1
 		return all
 	}
 	return l
+}
+
+// startsIn says in how long a waiting job starts, as far as that is known.
+func startsIn(q *v1alpha1.QueueStatus, now time.Time) string {
+	switch {
+	case q.ExpectedStart == nil:
+		return ""
+	case overdue(q, now):
+		return "late"
+	case !q.ExpectedStart.After(now):
+		return "now"
+	}
+	return "in " + ago(now, q.ExpectedStart.Time)
 }

@@ -1,10 +1,15 @@
 package cli
 
 import (
+	"fmt"
 	"strings"
 	"testing"
+	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
 )
 
 func listOf(objects ...map[string]any) *unstructured.UnstructuredList {
@@ -90,6 +95,32 @@ func TestQuotasAsTree(t *testing.T) {
 	list := listOf(quota("a-team", "lab"), quota("egg", "hen"), quota("hen", "egg"), quota("lab", ""), quota("person", "a-team"), quota("lost", "gone"), quota("z-team", "lab"))
 	asTree(list)
 	if got := namesOf(list); got != "lab a-team person z-team lost hen egg" {
+		t.Error(got)
+	}
+}
+
+// A start that was expected is never told to be now once that is long ago.
+func TestWhenAJobStarts(t *testing.T) {
+	for name, tt := range map[string]struct {
+		in                         time.Duration
+		inQueue, inFull, neverSays string
+	}{
+		"soon":        {time.Hour, "in 60m", "at 2026-03-01 13:00:00 at the latest (in 60m), if nobody goes before it", "now"},
+		"in a moment": {-30 * time.Second, "now", "in a moment, as far as can be told", "late"},
+		"long ago":    {-time.Hour, "late", "later than was expected, which was at 2026-03-01 11:00:00 at the latest; when, nobody can tell yet", "now"},
+	} {
+		queue := &v1alpha1.QueueStatus{Position: 55, ExpectedStart: ptr(metav1.NewTime(noon.Add(tt.in)))}
+		want := strings.NewReplacer("2026-03-01 13:00:00", noon.Add(time.Hour).Local().Format(time.DateTime),
+			"2026-03-01 11:00:00", noon.Add(-time.Hour).Local().Format(time.DateTime)).Replace(tt.inFull)
+		if got := expectedStart(queue, noon); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
+		row := fmt.Sprint(queueListing().rows(&v1alpha1.Job{Status: v1alpha1.JobStatus{Queue: queue}}, noon))
+		if !strings.Contains(row, tt.inQueue) || strings.Contains(row, tt.neverSays) {
+			t.Errorf("%s: %s", name, row)
+		}
+	}
+	if got := expectedStart(&v1alpha1.QueueStatus{}, noon); got != "" {
 		t.Error(got)
 	}
 }

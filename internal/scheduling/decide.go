@@ -301,7 +301,7 @@ func (e *Engine) try(c *class, now time.Time) attempt {
 
 // busyReason is why a job waits for which the nodes have no room now: for a place, or for more of the places that it needs together.
 func busyReason(groups []*group, c *class, end time.Time) platformv1.JobReason {
-	if c.replicas > 1 && bestFit(groups, c.replica, end, "") != nil {
+	if c.replicas > 1 && bestFit(groups, c, c.replica, end) != nil {
 		return platformv1.JobReasonGangWaiting
 	}
 	return platformv1.JobReasonQueued

@@ -137,11 +137,10 @@ func (n *node) settle() {
 	}
 }
 
-// bestFit is the node of the group, other than the one to avoid, that is best for a job of the class until the end: on GPUs by byFit, and of those
+// bestFit is the node of the group, other than the one to avoid, that is best for the need of a job of the class until the end: on GPUs by byFit, and of those
 // that are in use for as long anyway and have as many GPUs free the one that is empty first; otherwise the one on which the least is left.
 // nil where it fits nowhere.
-func (g *group) bestFit(c *class, end time.Time, avoid string) (best *node) {
-	need := c.replica.Times(c.replicas)
+func (g *group) bestFit(c *class, need Amounts, end time.Time, avoid string) (best *node) {
 	first := func(nodes []*node) *node {
 		for _, n := range nodes {
 			if need.Fits(n.available(c, end)) && n.Name != avoid {

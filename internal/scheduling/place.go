@@ -72,7 +72,7 @@ func placeIn(groups []*group, c *class, end time.Time) []share {
 // placeOn places the job on one node where it can, and otherwise on as few as it can, as near to each other as it can.
 func placeOn(groups []*group, c *class, end time.Time) []share {
 	if c.within == 0 || c.replicas == 1 {
-		if n := bestFit(groups, c, end); n != nil {
+		if n := bestFit(groups, c, c.replica.Times(c.replicas), end); n != nil {
 			return []share{{n, c.replicas}}
 		}
 	}
@@ -114,11 +114,11 @@ func spread(groups []*group, c *class, end time.Time, avoid string) []share {
 	return fewest(slots, c.replicas)
 }
 
-// bestFit is the best node of all groups. The node to avoid is taken where no other will do.
-func bestFit(groups []*group, c *class, end time.Time) (best *node) {
+// bestFit is the best node of all groups for what a job of the class needs. The node to avoid is taken where no other will do.
+func bestFit(groups []*group, c *class, need Amounts, end time.Time) (best *node) {
 	for _, avoid := range slices.Compact([]string{c.avoid, ""}) {
 		for _, g := range groups {
-			if n := g.bestFit(c, end, avoid); n != nil && (best == nil || byFit(n, best, end) < 0) {
+			if n := g.bestFit(c, need, end, avoid); n != nil && (best == nil || byFit(n, best, end) < 0) {
 				best = n
 			}
 		}
