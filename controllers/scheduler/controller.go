@@ -33,10 +33,6 @@ const (
 	pause = 25 * time.Millisecond
 	// startsPerRound bounds how long a round takes: what changed meanwhile is not seen before its end.
 	startsPerRound = 8 * writers
-	// forecastPause is the least time between two forecasts, which tell so many starts and no further ahead.
-	forecastPause  = 10 * time.Second
-	forecastStarts = 4 * watchedPositions
-	forecastAhead  = 30 * 24 * time.Hour
 	// tellPause is the least time between two rounds in which all that wait are looked at for what they should be told, once
 	// there is nothing left over to tell: that takes time by their number, and others start meanwhile.
 	tellPause = 200 * time.Millisecond
@@ -85,9 +81,8 @@ type Reconciler struct {
 	view    *view
 	changes changes
 	last    time.Time
-	// expected is when jobs start at the latest, by UID, as the last forecast had it.
-	expected   map[string]time.Time
-	forecasted time.Time
+	// foresight is when jobs start at the latest.
+	foresight foresight
 	// told is when there was nothing left over to tell to who waits.
 	told     time.Time
 	refusals refusals
@@ -163,9 +158,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	if !decided.Again.IsZero() {
 		state.again = sooner(state.again, max(decided.Again.Sub(start), pause))
 	}
-	if asked > 0 && start.Sub(r.forecasted) >= forecastPause {
-		r.expected, r.forecasted = r.engine.Forecast(start, forecastStarts, forecastAhead), start
-	}
+	state.again = sooner(state.again, r.foresight.look(r.engine, asked, start))
 	endings = append(endings, r.displacements(ctx, state, decided.Displaced, start)...)
 	decisions := started(decided)
 	if left := tellPause - start.Sub(r.told); left > 0 && len(state.waiting) > len(decisions) {
@@ -222,7 +215,7 @@ func (r *Reconciler) waits(state state, starts []decision) []decision {
 			d.quota = c.quota
 			d.words = func() string { return r.engine.Message(d.key) }
 			d.holders = func() []scheduling.Holder { return r.engine.Holders(d.key, toldHolders) }
-			d.expected = r.expected[d.key]
+			d.expected = r.foresight.of(c.job)
 		}
 		if d.reason != "" {
 			all = append(all, d)

@@ -203,13 +203,14 @@ func TestHoldersAreKeptCurrent(t *testing.T) {
 		decisions = append(decisions, d)
 	}
 	found := map[string]int{}
-	for range 3 { // 80 are watched
+	const looks = 80 / comparedPerLook // 80 are watched
+	for range looks {
 		for _, d := range first(r.choose(s, decisions, now)) {
 			found[d.key]++
 			r.written[d.key] = now
 		}
 	}
-	if len(found) != 1 || found["50"] != 1 || asked > 3*refusalsPerRound {
+	if len(found) != 1 || found["50"] != 1 || asked != 80 {
 		t.Errorf("told: %v, after %d were asked about", found, asked)
 	}
 	asked = 0

@@ -122,6 +122,45 @@ func BenchmarkDecide(b *testing.B) {
 	}
 }
 
+// BenchmarkForecast is 1,000 queues of 50 in a full cluster: what it takes to foretell as many starts as the scheduler does, and as far
+// ahead.
+func BenchmarkForecast(b *testing.B) {
+	const queues, each = 1000, 50
+	e := New(Defaults())
+	e.SetQuota(gpuQuota("all", 8*benchNodes))
+	for i := range queues {
+		e.SetQuota(child(fmt.Sprintf("q%d", i), "all", 8*benchNodes/queues))
+	}
+	for i := range benchNodes {
+		e.SetNode(gpuNode(fmt.Sprintf("n%d", i), "A100", 8, fmt.Sprintf("rack-%d", i/32)))
+	}
+	for i := range benchRunning {
+		e.SetRunning(Running{
+			Key: fmt.Sprintf("r%d", i), Quota: fmt.Sprintf("q%d", i%queues), User: "u", Replica: Amounts{MilliCPU: 1000, Memory: gib, GPUs: 2}, Model: "A100",
+			Nodes: []Share{{fmt.Sprintf("n%d", i%benchNodes), 1}}, Start: start, End: start.Add(time.Hour + time.Duration(i)*time.Second),
+		})
+	}
+	for i := range queues * each {
+		w := benchJob(i)
+		w.Quota = fmt.Sprintf("q%d", i%queues)
+		e.SetWaiting(w)
+	}
+	now := start.Add(time.Minute)
+	e.Decide(now)
+	b.Run("what the round takes", func(b *testing.B) {
+		for range b.N {
+			runtime.KeepAlive(e.Future())
+		}
+	})
+	b.Run("what it takes beside the rounds", func(b *testing.B) {
+		for range b.N {
+			if told := len(e.Future().Forecast(now, 80, 30*24*time.Hour)); told < 80 {
+				b.Fatalf("%d starts are foretold", told)
+			}
+		}
+	})
+}
+
 // BenchmarkMemory is what the engine keeps of each waiting job.
 func BenchmarkMemory(b *testing.B) {
 	for range b.N {

@@ -1,27 +1,128 @@
 package scheduling
 
 import (
-	"cmp"
-	"slices"
 	"time"
 )
 
 const (
-	// forecastDepth is how many jobs of each queue a forecast looks at, forecastEnds how many ends of jobs it plays.
-	forecastDepth = 100
-	forecastEnds  = 1000
+	// forecastDepth is how many jobs of each queue a forecast looks at, and forecastWaiting of all queues together, but of each at
+	// least forecastLeast.
+	forecastDepth, forecastWaiting, forecastLeast = 100, 10_000, 10
+	// forecastEnds is how many ends of jobs it plays.
+	forecastEnds = 1000
+	// What happens within forecastStep, or in a forecastShare of the time from now on, it plays as if it were at its end: nobody minds
+	// by so much, and the steps are few, however far ahead it looks.
+	forecastStep  = time.Second
+	forecastShare = 1000
+	// forecastRenewal is how often it works reservations out anew, each from all that run. That tells nearly the same as to do so as
+	// often as the engine does.
+	forecastRenewal = time.Minute
 )
+
+// Future is what an engine knew at a moment, to play forward from. It shares nothing with the engine that changes: it may be played in
+// another goroutine.
+type Future struct {
+	options Options
+	quotas  []Quota
+	nodes   []Node
+	running []Running
+	waiting []waiting
+	past    []past
+	// left is how many jobs of each queue are looked at where it has more of them.
+	left map[string]int
+}
+
+// past is what a queue used in the past, or a user in it.
+type past struct {
+	quota, user string
+	inLane      bool
+	usage
+}
+
+// Future is what the engine knows now.
+func (e *Engine) Future() *Future {
+	e.rebuild()
+	f := &Future{
+		options: e.options, quotas: make([]Quota, 0, len(e.quotas)), nodes: make([]Node, 0, len(e.nodes)), running: make([]Running, 0, len(e.running)),
+		left: map[string]int{},
+	}
+	f.options.Renewal = max(f.options.Renewal, forecastRenewal)
+	for _, q := range e.quotas {
+		f.quotas = append(f.quotas, q)
+	}
+	for _, n := range e.nodes {
+		f.nodes = append(f.nodes, n.Node)
+	}
+	for _, r := range e.running {
+		f.running = append(f.running, r.Running)
+	}
+	depth := min(max(forecastWaiting/max(len(e.queues), 1), forecastLeast), forecastDepth)
+	for name, q := range e.queues {
+		jobs := q.order.items
+		if len(jobs) > depth {
+			jobs, f.left[name] = jobs[:depth], depth
+		}
+		for _, w := range jobs {
+			f.waiting = append(f.waiting, waiting{Waiting: w.Waiting, Key: w.Key, Since: w.Since})
+		}
+		if q.root().HalfLife == 0 {
+			continue
+		}
+		f.past = append(f.past, past{quota: name, usage: usage{past: q.past, at: q.at}})
+		for user, l := range q.lanes {
+			f.past = append(f.past, past{quota: name, user: user, inLane: true, usage: usage{past: l.past, at: l.at}})
+		}
+	}
+	return f
+}
+
+// engine is another engine that knows the same.
+func (f *Future) engine() *Engine {
+	e := New(f.options)
+	for _, q := range f.quotas {
+		e.SetQuota(q)
+	}
+	for _, n := range f.nodes {
+		e.SetNode(n)
+	}
+	for _, r := range f.running {
+		e.SetRunning(r)
+	}
+	for i := range f.waiting {
+		e.SetWaiting(f.waiting[i].told())
+	}
+	e.rebuild()
+	for _, p := range f.past {
+		q := e.queues[p.quota]
+		if !p.inLane {
+			q.past, q.at = p.past, p.at
+			continue
+		}
+		l := q.lane(p.user)
+		l.past, l.at = p.past, p.at
+		l.touch()
+	}
+	return e
+}
 
 // Forecast says when waiting jobs will start at the latest, if every job runs for as long as it may and none is submitted: it
 // plays the engine forward, for as many starts and no further ahead than given. Jobs of which it does not say anything wait
 // for others whose end is not known, or start later than that.
-func (e *Engine) Forecast(now time.Time, starts int, ahead time.Duration) map[string]time.Time {
-	future := e.clone(forecastDepth)
-	expected := map[string]time.Time{}
+func (f *Future) Forecast(now time.Time, starts int, ahead time.Duration) map[string]time.Time {
+	future, expected := f.engine(), map[string]time.Time{}
+	quota := make(map[string]string, len(f.waiting))
+	for _, w := range f.waiting {
+		quota[w.Key] = w.Quota
+	}
 	for at, ends := now, 0; len(expected) < starts && ends < forecastEnds; {
 		d := future.Decide(at)
 		for _, s := range d.Starts {
 			expected[s.Key] = at
+			if q := quota[s.Key]; f.left[q] > 0 {
+				if f.left[q]--; f.left[q] == 0 {
+					return expected // whoever is not looked at may be the next to start
+				}
+			}
 		}
 		for _, v := range d.Displaced {
 			future.RemoveRunning(v.Key)
@@ -32,94 +133,20 @@ func (e *Engine) Forecast(now time.Time, starts int, ahead time.Duration) map[st
 		next, known := future.nextEnd()
 		if again := d.Again; again.After(at) && (!known || again.Before(next)) {
 			next, known = again, true
-			ends++
 		}
 		if !known || next.Sub(now) > ahead {
 			break
 		}
-		if next.After(at) {
-			at = next
+		if step := at.Add(max(forecastStep, at.Sub(now)/forecastShare)); next.Before(step) {
+			next = step
 		}
+		at = next
 		for _, r := range future.endedBy(at) {
 			ends++
 			future.RemoveRunning(r)
 		}
 	}
 	return expected
-}
-
-// clone is another engine that knows the same, but of each queue no more waiting jobs than given: those are the first.
-func (e *Engine) clone(waiting int) *Engine {
-	other := New(e.options)
-	for _, q := range e.quotas {
-		other.SetQuota(q)
-	}
-	for _, n := range e.nodes {
-		other.SetNode(n.Node)
-	}
-	for _, r := range e.running {
-		other.SetRunning(r.Running)
-	}
-	for _, q := range e.queues {
-		for _, w := range q.order.items[:min(waiting, len(q.order.items))] {
-			other.SetWaiting(w.told())
-		}
-	}
-	return other
-}
-
-// Holder is the jobs under a quota that hold what another waits for.
-type Holder struct {
-	Quota string
-	Jobs  int
-	GPUs  int64
-}
-
-// Holders are who holds what a waiting job waits for, those who hold most GPUs first, then most jobs: under the quota that
-// is in use, or on the nodes that it could run on.
-func (e *Engine) Holders(key string, most int) []Holder {
-	w := e.waiting[key]
-	if w == nil || w.class == nil || !w.class.busy {
-		return nil
-	}
-	c, by := w.class, map[string]*Holder{}
-	groups := map[*group]bool{}
-	if c.verdict.bound == nil {
-		for _, model := range e.modelsOf(c) {
-			for _, g := range e.groupsFor(c, model) {
-				groups[g] = true
-			}
-		}
-	}
-	for _, r := range e.running {
-		if !e.holds(r, c.verdict.bound, groups) {
-			continue
-		}
-		h := by[r.Quota]
-		if h == nil {
-			h = &Holder{Quota: r.Quota}
-			by[r.Quota] = h
-		}
-		h.Jobs++
-		for _, s := range r.Nodes {
-			h.GPUs += r.Replica.GPUs * s.Replicas
-		}
-	}
-	var all []Holder
-	for _, quota := range sortedKeys(by) {
-		all = append(all, *by[quota])
-	}
-	slices.SortStableFunc(all, func(a, b Holder) int { return cmp.Or(cmp.Compare(b.GPUs, a.GPUs), cmp.Compare(b.Jobs, a.Jobs)) })
-	return all[:min(most, len(all))]
-}
-
-// holds reports whether a job counts at the bound, or is on nodes of the groups where there is none.
-func (e *Engine) holds(r *running, at *bind, groups map[*group]bool) bool {
-	if at == nil {
-		return slices.ContainsFunc(r.on, func(s share) bool { return groups[s.node.group] })
-	}
-	return r.queue != nil && r.queue.within(at.queue) && (at.user == "" || at.user == r.User) &&
-		slices.ContainsFunc(r.uses, func(u use) bool { return u.of == at.of && u.n > 0 })
 }
 
 // nextEnd is when the next job ends at the latest.

@@ -51,11 +51,73 @@ func TestForecastIsBounded(t *testing.T) {
 		e.SetWaiting(job(fmt.Sprintf("w%03d", i), 8, under("q"), lasts(time.Hour)))
 	}
 	e.Decide(start)
-	expected := e.Forecast(start, 10, 1000*time.Hour)
+	expected := e.Future().Forecast(start, 10, 1000*time.Hour)
 	if len(expected) != 10 || !expected["w010"].Equal(start.Add(10*time.Hour)) {
 		t.Errorf("expected starts: %v", expected)
 	}
-	if all := e.Forecast(start, 1000, 1000*time.Hour); len(all) != forecastDepth {
+	if all := e.Future().Forecast(start, 1000, 1000*time.Hour); len(all) != forecastDepth {
 		t.Errorf("%d starts are told, want %d", len(all), forecastDepth)
+	}
+}
+
+// That many queues lose patience one after the other, each at another moment, does not use up what a forecast looks at.
+func TestForecastOfManyQueues(t *testing.T) {
+	e := New(Options{Patience: 5 * time.Minute, Renewal: 5 * time.Second})
+	e.SetQuota(gpuQuota("all", 8))
+	e.SetNode(gpuNode("n", "A100", 8))
+	e.SetRunning(runs("r", "n", 8, 10*time.Hour))
+	for i := range 2 * forecastEnds {
+		q := fmt.Sprintf("q%d", i)
+		e.SetQuota(child(q, "all", 8))
+		e.SetWaiting(job("w"+q, 8, under(q), lasts(time.Hour), after(time.Duration(i)*time.Millisecond)))
+	}
+	e.Decide(start)
+	if expected := e.Future().Forecast(start, 10, 1000*time.Hour); len(expected) != 10 {
+		t.Errorf("expected starts: %v", expected)
+	}
+}
+
+// Who used much in the past comes later, in a forecast as well.
+func TestForecastKnowsThePast(t *testing.T) {
+	e := New(Options{})
+	root := gpuQuota("all", 8)
+	root.HalfLife = time.Hour
+	e.SetQuota(root)
+	for _, q := range []string{"greedy", "modest", "other"} {
+		e.SetQuota(child(q, "all", 0))
+	}
+	e.SetNode(gpuNode("n", "A100", 8))
+	e.SetRunning(runs("past", "n", 8, 0, func(r *Running) { r.Quota, r.User = "greedy", "carol" }))
+	e.Decide(start)
+	now := start.Add(2 * time.Hour)
+	e.Decide(now)
+	e.RemoveRunning("past")
+	e.SetRunning(runs("now", "n", 8, 3*time.Hour, func(r *Running) { r.Quota = "other" }))
+	e.SetWaiting(job("first", 8, under("greedy"), lasts(time.Hour), after(time.Hour)))
+	e.SetWaiting(job("second", 8, under("modest"), lasts(time.Hour), after(2*time.Hour)))
+	e.Decide(now)
+	want := fmt.Sprint(map[string]time.Time{"second": start.Add(3 * time.Hour), "first": start.Add(4 * time.Hour)})
+	if got := fmt.Sprint(e.Future().Forecast(now, 10, 100*time.Hour)); got != want {
+		t.Errorf("expected starts: %s, want %s", got, want)
+	}
+}
+
+// Of who waits behind those that a forecast looks at, nobody is told that others start before.
+func TestForecastStopsWhereItLooksNoFurther(t *testing.T) {
+	e := New(Options{Patience: 10_000 * time.Hour})
+	e.SetQuota(gpuQuota("all", 8))
+	e.SetNode(gpuNode("n", "A100", 8))
+	e.SetRunning(runs("r", "n", 8, time.Hour))
+	for i := range forecastWaiting / forecastLeast {
+		e.SetQuota(child(fmt.Sprintf("q%d", i), "all", 8))
+	}
+	for i := range 2 * forecastLeast {
+		e.SetWaiting(job(fmt.Sprintf("w%02d", i), 8, under("q0"), priority(1), lasts(time.Hour)))
+	}
+	e.SetWaiting(job("late", 8, under("q1"), lasts(time.Hour)))
+	e.Decide(start)
+	expected := e.Future().Forecast(start, 100, 1000*time.Hour)
+	if _, told := expected["late"]; told || len(expected) != forecastLeast {
+		t.Errorf("expected starts: %v", expected)
 	}
 }

@@ -140,7 +140,7 @@ func TestForecast(t *testing.T) {
 		job("1", 4, lasts(time.Hour)), job("2", 4), job("3-never", 4))
 	e.Decide(start)
 	want := map[string]time.Time{"1": start.Add(time.Hour), "2": start.Add(2 * time.Hour)}
-	if diff := cmp.Diff(want, e.Forecast(start, 10, 24*time.Hour)); diff != "" {
+	if diff := cmp.Diff(want, e.Future().Forecast(start, 10, 24*time.Hour)); diff != "" {
 		t.Error(diff)
 	}
 	if len(e.running) != 1 || len(e.waiting) != 3 {

@@ -1,0 +1,52 @@
+package scheduler
+
+import (
+	"testing"
+	"time"
+
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/scheduling"
+)
+
+func TestForesight(t *testing.T) {
+	one := int64(1000)
+	engine := scheduling.New(scheduling.Defaults())
+	engine.SetQuota(scheduling.Quota{Name: "q", Nominal: scheduling.Limits{MilliCPU: &one}})
+	engine.SetNode(scheduling.Node{Name: "n", Allocatable: scheduling.Amounts{MilliCPU: 1000, Memory: 1, Pods: 9}})
+	replica := scheduling.Amounts{MilliCPU: 1000, Memory: 1}
+	end := now.Add(time.Hour)
+	engine.SetRunning(scheduling.Running{Key: "r", Quota: "q", User: "u", Replica: replica, Nodes: []scheduling.Share{{Node: "n", Replicas: 1}}, Start: now, End: end})
+	engine.SetWaiting(scheduling.Waiting{Key: "job", Quota: "q", User: "u", Since: now, Request: scheduling.Request{Replica: replica, Replicas: 1}})
+	engine.Decide(now)
+
+	job, other := &platformv1.Job{}, &platformv1.Job{}
+	job.UID, other.UID = "job", "other"
+	told := metav1.NewTime(now.Add(time.Minute))
+	other.Status.Queue = &platformv1.QueueStatus{ExpectedStart: &told}
+	f := &foresight{}
+	if again := f.look(engine, 0, now); again != 0 || f.coming != nil {
+		t.Errorf("nobody waits, and it is looked for %s", again)
+	}
+	if again := f.look(engine, 1, now); again != tellPause || !f.of(job).IsZero() || !f.of(other).Equal(told.Time) {
+		t.Errorf("looked at again after %s; before anything is known, %s and %s are expected", again, f.of(job), f.of(other))
+	}
+	f.coming <- <-f.coming // it has come
+	if again := f.look(engine, 1, now.Add(2*time.Second)); again != 0 || !f.of(job).Equal(end) || !f.of(other).IsZero() {
+		t.Errorf("looked at again after %s; %s and %s are expected", again, f.of(job), f.of(other))
+	}
+	if f.look(engine, 1, now.Add(19*time.Second)); f.coming != nil {
+		t.Error("a forecast that takes 2 s is made more often than every 20")
+	}
+	if f.look(engine, 1, now.Add(20*time.Second)); f.coming == nil {
+		t.Error("no other forecast is made")
+	}
+}
+
+// What goes wrong in a forecast stops nobody.
+func TestAForecastThatFails(t *testing.T) {
+	if expected := foretell(nil, now); expected == nil || len(expected) != 0 {
+		t.Errorf("expected: %v", expected)
+	}
+}
