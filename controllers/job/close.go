@@ -72,9 +72,13 @@ func givesWay(reason platformv1.JobReason, reservation *platformv1.Reservation) 
 	}
 }
 
-// giveWay puts a job that had to give way back to its place in the queue. It costs nothing of its retries.
+// giveWay puts a job that had to give way back to its place in the queue. It costs nothing of its retries. One that gave way
+// before, and did not run since, has waited since then.
 func (d *decider) giveWay(reservation *platformv1.Reservation, reason platformv1.JobReason, message string) {
 	displaced := metav1.NewTime(d.now)
+	if known := d.status.Queue; known != nil && known.Displaced != nil {
+		displaced = *known.Displaced
+	}
 	d.status.Queue = &platformv1.QueueStatus{Since: reservation.QueuedSince, Displaced: &displaced}
 	d.requeue(displaced, reason, message)
 }
