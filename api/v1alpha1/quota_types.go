@@ -116,7 +116,8 @@ type Preemption struct {
 	// +kubebuilder:validation:Maximum=31536000
 	LongestWaitSeconds *int64 `json:"longestWaitSeconds,omitempty"`
 
-	// minimumRunSeconds is for how long a job under this quota does not give way once it has started.
+	// minimumRunSeconds is for how long a job under this quota does not give way once it runs. Where it is given, and not 0, the job
+	// does not give way before it runs either, while its image is pulled for instance.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=31536000

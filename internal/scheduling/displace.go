@@ -23,7 +23,7 @@ func (e *Engine) displace(c *class, now time.Time) []Displacement {
 	}
 	// The lowest priority goes first, and of equal ones who has done the least work that would be lost.
 	slices.SortFunc(candidates, func(a, b *victim) int {
-		return cmp.Or(cmp.Compare(a.Priority, b.Priority), b.Start.Compare(a.Start), cmp.Compare(a.Key, b.Key))
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), compareBool(b.Starting, a.Starting), b.Start.Compare(a.Start), cmp.Compare(a.Key, b.Key))
 	})
 	w := whatIf{engine: e, class: c, end: c.end(now)}
 	defer w.undo()
@@ -107,6 +107,9 @@ func (e *Engine) victim(c *class, r *running, now time.Time) *victim {
 		return nil
 	}
 	ran := now.Sub(r.Start)
+	if r.Starting {
+		ran = 0
+	}
 	for q := r.queue; q != nil; q = q.parent {
 		if ran < q.Preemption.MinRun {
 			return nil

@@ -25,6 +25,8 @@ func of(quota string, prio int) func(*Running) {
 
 func mayBeDisplaced(r *Running) { r.Preemptible = true }
 
+func doesNotRunYet(r *Running) { r.Starting = true }
+
 func startedAt(d time.Duration) func(*Running) { return func(r *Running) { r.Start = start.Add(d) } }
 
 func TestDisplace(t *testing.T) {
@@ -73,6 +75,19 @@ func TestDisplace(t *testing.T) {
 			},
 			want: []string{"not"},
 		},
+		"nobody who has not run at all, where a time is promised": {
+			world: []any{
+				node, with(wide(), policy(Preemption{LowerPriority: AnyVictims, MinRun: time.Minute})),
+				runs("pulls", "a", 4, 0, of("wide", -1), startedAt(-time.Hour), doesNotRunYet), job("high", 4, priority(1)),
+			},
+		},
+		"rather who does not run yet than who has run for a moment": {
+			world: []any{
+				node, with(wide(), byPriority), runs("pulls", "a", 2, 0, of("wide", -1), startedAt(-time.Hour), doesNotRunYet),
+				runs("runs", "a", 2, 0, of("wide", -1), startedAt(-time.Minute)), job("high", 2, priority(1)),
+			},
+			want: []string{"pulls"},
+		},
 		"nobody while others are being ended for it": {
 			world: []any{
 				node, with(wide(), byPriority), runs("ending", "a", 2, 0, of("wide", -1), func(r *Running) { r.Ending = true }), runs("low", "a", 2, 0, of("wide", -1)),
@@ -105,6 +120,11 @@ func TestDisplace(t *testing.T) {
 		},
 		"a turn that is not": {
 			world: []any{node, with(wide(), policy(Preemption{Quantum: time.Hour})), runs("1", "a", 4, 0, mayBeDisplaced, startedAt(-time.Minute)), job("waits", 2)},
+		},
+		"a turn that has not begun": {
+			world: []any{
+				node, with(wide(), policy(Preemption{Quantum: time.Hour})), runs("1", "a", 4, 0, mayBeDisplaced, startedAt(-2*time.Hour), doesNotRunYet), job("waits", 2),
+			},
 		},
 		"for a gang on several nodes at once": {
 			world: []any{
