@@ -41,6 +41,8 @@ type candidate struct {
 	refusal *scheduling.Refusal
 	// hindered is why it is left alone in this round, though the engine could start it.
 	hindered *scheduling.Refusal
+	// closes is when it has made its pause if it starts now; zero for never.
+	closes time.Time
 	// overdue reports that the job gave way to another and has waited for longer than it should.
 	overdue bool
 	// asked reports that the engine was told of it, changed that it is to be told again.
@@ -110,6 +112,7 @@ func (w *world) candidate(job *platformv1.Job) *candidate {
 	if c.refusal = w.closed(job, c.cluster); c.refusal != nil {
 		return c
 	}
+	c.closes = w.closes(job, c.cluster.Name)
 	if unknown := unknownLevel(job, &c.cluster.Spec); unknown != "" {
 		return refuse(platformv1.JobReasonUnschedulable, "%s", unknown)
 	}
@@ -203,7 +206,7 @@ func unknownLevel(job *platformv1.Job, cluster *platformv1.ClusterSpec) string {
 func (c *candidate) asks() scheduling.Waiting {
 	request := c.request()
 	w := scheduling.Waiting{
-		Key: c.key(), User: c.job.Spec.SubmittedBy, Quota: c.quota, Priority: priority(c.job), Since: since(c.job), Span: span(c.job),
+		Key: c.key(), User: c.job.Spec.SubmittedBy, Quota: c.quota, Priority: priority(c.job), Since: since(c.job), Span: span(c.job), Until: c.closes,
 		Request: scheduling.Request{Replica: amounts(request.Replica), Replicas: int64(request.Replicas), Models: request.Models},
 	}
 	if placement := c.job.Spec.Placement; placement != nil {

@@ -23,7 +23,7 @@ func (w *world) tree() []scheduling.Quota {
 }
 
 // holding is what a job that holds a reservation is to the engine. What is held is the sum of these: a counter could drift.
-func holding(job *platformv1.Job) scheduling.Running {
+func (w *world) holding(job *platformv1.Job) scheduling.Running {
 	held := job.Status.Reservation
 	r := scheduling.Running{
 		Key: string(job.UID), Quota: held.Quota, User: job.Spec.SubmittedBy, Priority: priority(job), Preemptible: preemptible(job),
@@ -38,6 +38,9 @@ func holding(job *platformv1.Job) scheduling.Running {
 	}
 	if most := span(job); most > 0 {
 		r.End = r.Start.Add(most)
+	}
+	if closes := w.closes(job, held.Cluster); !closes.IsZero() && (r.End.IsZero() || closes.Before(r.End)) {
+		r.End = closes
 	}
 	return r
 }

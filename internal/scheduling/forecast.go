@@ -14,11 +14,16 @@ const (
 
 // Forecast says when waiting jobs will start at the latest, if every job runs for as long as it may and none is submitted: it
 // plays the engine forward, for as many starts and no further ahead than given. Jobs of which it does not say anything wait
-// for others whose end is not known, or start later than that.
+// for others whose end is not known, or start later than that, or do not start by when they would have to end.
 func (e *Engine) Forecast(now time.Time, starts int, ahead time.Duration) map[string]time.Time {
 	future := e.clone(forecastDepth)
+	bound := future.bound()
 	expected := map[string]time.Time{}
 	for at, ends := now, 0; len(expected) < starts && ends < forecastEnds; {
+		for len(bound) > 0 && !bound[0].Until.After(at) {
+			future.RemoveWaiting(bound[0].Key)
+			bound = bound[1:]
+		}
 		d := future.Decide(at)
 		for _, s := range d.Starts {
 			expected[s.Key] = at
@@ -66,6 +71,18 @@ func (e *Engine) clone(waiting int) *Engine {
 		}
 	}
 	return other
+}
+
+// bound are the waiting jobs that have to end by a time, those first whose time is first.
+func (e *Engine) bound() []*waiting {
+	var all []*waiting
+	for _, w := range e.waiting {
+		if !w.Until.IsZero() {
+			all = append(all, w)
+		}
+	}
+	slices.SortFunc(all, func(a, b *waiting) int { return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.Key, b.Key)) })
+	return all
 }
 
 // Holder is the jobs under a quota that hold what another waits for.

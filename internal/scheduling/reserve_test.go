@@ -40,6 +40,16 @@ func TestBackfill(t *testing.T) {
 			world: []any{runs("r", "a", 4, time.Hour), job("1-large", 4, replicas(2)), job("2-unknown", 1)},
 			want:  map[string]string{"1-large": queued(), "2-unknown": queued()},
 		},
+		"a job that has to end by then is in time, whatever its life span": {
+			world: []any{
+				runs("r", "a", 4, time.Hour), job("1-large", 4, replicas(2)), job("2-late", 1, until(2*time.Hour)), job("3-pauses", 1, until(time.Hour)),
+				job("4-pauses", 1, until(time.Hour), lasts(9*time.Hour)), job("5-long", 1, until(3*time.Hour), lasts(2*time.Hour)),
+				job("6-short", 1, until(3*time.Hour), lasts(time.Hour)), job("7-over", 1, until(-time.Hour), lasts(9*time.Hour)),
+			},
+			want: map[string]string{
+				"1-large": queued(), "2-late": queued(), "3-pauses": "b", "4-pauses": "b", "5-long": queued(), "6-short": "b", "7-over": queued(),
+			},
+		},
 		"nobody waits for nodes that a large job will not need": {
 			world: []any{gpuNode("c", "A100", 4), runs("r", "a", 4, time.Hour), runs("s", "b", 4, 2*time.Hour), job("1-large", 4, replicas(2)), job("2-long", 4, lasts(9*time.Hour))},
 			want:  map[string]string{"1-large": queued(), "2-long": queued()},
