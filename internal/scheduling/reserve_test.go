@@ -85,6 +85,21 @@ func TestBackfill(t *testing.T) {
 	}
 }
 
+// A job that was slow to start ends later than it was let in for: what is kept for who waits is kept from then on, and no later.
+func TestASlowStartMovesTheReservation(t *testing.T) {
+	e := New(Options{Renewal: 5 * time.Second})
+	tell(e, wide(), gpuNode("a", "A100", 4), gpuNode("b", "A100", 4), runs("r", "a", 4, time.Hour), job("1-large", 4, replicas(2)), job("2-short", 1, lasts(time.Hour)))
+	if diff := cmp.Diff(map[string]string{"1-large": queued(), "2-short": "b"}, outcome(e, e.Decide(start))); diff != "" {
+		t.Fatal(diff)
+	}
+	e.SetRunning(runs("2-short", "b", 1, 70*time.Minute, startedAt(10*time.Minute)))
+	now := start.Add(10 * time.Minute)
+	tell(e, job("3-in-time", 1, lasts(time.Hour)), job("4-not", 1, lasts(time.Hour+time.Second)))
+	if diff := cmp.Diff(map[string]string{"1-large": queued(), "3-in-time": "b", "4-not": queued()}, outcome(e, e.Decide(now))); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestPatience(t *testing.T) {
 	e := New(Options{Patience: time.Minute})
 	tell(e, wide(), gpuNode("a", "A100", 4), runs("r", "a", 1, time.Hour), job("1-large", 4), job("2-small", 1))
