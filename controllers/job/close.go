@@ -138,7 +138,7 @@ func (d *decider) account(seen workload.Observation, reason platformv1.JobReason
 		Number: reservation.Attempt, FinishTime: &end, Reason: reason, ExitCode: seen.ExitCode, Node: seen.Node,
 		// Kept beyond the reservation: the history may look only after the job's end.
 		Cluster: reservation.Cluster, Pool: reservation.Pool, Replica: reservation.Replica.DeepCopy(),
-		PricePerHour: reservation.PricePerHour, Quota: reservation.Quota, Energy: reservation.Energy.DeepCopy(),
+		PricePerHour: reservation.PricePerHour, Currency: reservation.Currency, Quota: reservation.Quota, Energy: reservation.Energy.DeepCopy(),
 	}
 	if reservation.EndingNode != "" {
 		attempt.Node = reservation.EndingNode
@@ -166,12 +166,8 @@ func (d *decider) account(seen workload.Observation, reason platformv1.JobReason
 
 // forget keeps of attempts that are not shown any more what they used: budgets count it.
 func (d *decider) forget(attempts []platformv1.Attempt) {
-	currency := ""
-	if d.status.Cost != nil {
-		currency = d.status.Cost.Currency
-	}
 	for i := range attempts {
-		d.status.Earlier = accounting.Forget(d.status.Earlier, &attempts[i], d.job.Spec.ReplicaCount(), currency, d.now)
+		d.status.Earlier = accounting.Forget(d.status.Earlier, &attempts[i], d.job.Spec.ReplicaCount(), d.now)
 	}
 }
 
