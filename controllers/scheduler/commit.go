@@ -97,7 +97,7 @@ func (r *Reconciler) record(ctx context.Context, state state, starts []decision,
 
 // start writes reservations, and returns how many.
 func (r *Reconciler) start(ctx context.Context, state state, starts []decision, now time.Time, again *time.Duration) (started int) {
-	outcomes := r.writeAll(starts, func(d decision) outcome {
+	outcomes := atOnce(starts, func(d decision) outcome {
 		c := state.candidates[d.key]
 		status, err := reserve(c, d.placement, now)
 		if err != nil {
@@ -119,8 +119,9 @@ func (r *Reconciler) start(ctx context.Context, state state, starts []decision, 
 
 // endAll writes which running jobs are being ended.
 func (r *Reconciler) endAll(ctx context.Context, endings []ending, again *time.Duration) {
-	for _, e := range endings {
-		o := r.write(ctx, e.job, e.status)
+	outcomes := atOnce(endings, func(e ending) outcome { return r.write(ctx, e.job, e.status) })
+	for i, e := range endings {
+		o := outcomes[i]
 		r.settle(e.job, o)
 		switch reason := e.status.Reservation.Ending; {
 		case o.err != nil:
@@ -146,14 +147,14 @@ func (r *Reconciler) settle(job *platformv1.Job, o outcome) {
 	}
 }
 
-// writeAll writes decisions, several at the same time.
-func (r *Reconciler) writeAll(decisions []decision, write func(decision) outcome) []outcome {
-	outcomes := make([]outcome, len(decisions))
+// atOnce writes several at the same time.
+func atOnce[T any](all []T, write func(T) outcome) []outcome {
+	outcomes := make([]outcome, len(all))
 	writes := new(errgroup.Group)
 	writes.SetLimit(writers)
-	for i, d := range decisions {
+	for i, one := range all {
 		writes.Go(func() error {
-			outcomes[i] = write(d)
+			outcomes[i] = write(one)
 			return nil
 		})
 	}

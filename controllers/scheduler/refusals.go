@@ -129,7 +129,7 @@ func (r *Reconciler) refuse(ctx context.Context, state state, decisions []decisi
 	for _, d := range chosen {
 		r.refusals.written[d.key] = now
 	}
-	outcomes := r.writeAll(chosen, func(d decision) outcome {
+	outcomes := atOnce(chosen, func(d decision) outcome {
 		job := state.candidates[d.key].job
 		return r.write(ctx, job, refused(job, d, now))
 	})

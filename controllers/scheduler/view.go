@@ -223,9 +223,7 @@ func (v *view) job(ctx context.Context, job *platformv1.Job, b batch) error {
 		v.engine.RemoveWaiting(uid)
 		delete(v.waiting, uid)
 	default:
-		if s.holds {
-			v.engine.RemoveRunning(uid)
-		}
+		v.engine.RemoveRunning(uid) // it may have been decided on, and that not been written
 		judged := v.world.candidate(job)
 		judged.alive = len(s.strays) > 0
 		if c != nil {

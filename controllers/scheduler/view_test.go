@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"slices"
 	"testing"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/platform/cached"
 	"github.com/soma-platform/soma/internal/scheduling"
 )
 
@@ -95,36 +97,31 @@ func TestTheEngineIsToldAgainOfWhoGoesAhead(t *testing.T) {
 // TestTheEngineKnowsWhenAWindowEnds: what runs in it is gone then, and what would start in it as well; when the schedule is another,
 // so is that.
 func TestTheEngineKnowsWhenAWindowEnds(t *testing.T) {
-	large := corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("8"), corev1.ResourceMemory: resource.MustParse("8Gi"), corev1.ResourcePods: resource.MustParse("110")}
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "n"}}
-	node.Status.Allocatable, node.Status.Conditions = large, []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
-	cluster := withEnergy("", night).clusters[0]
-	cluster.Status.Conditions = []metav1.Condition{{Type: platformv1.ConditionReady, Status: metav1.ConditionTrue}}
-	project := platformv1.Project{ObjectMeta: metav1.ObjectMeta{Name: "vision"}, Spec: platformv1.ProjectSpec{Quota: "q"}}
-	project.Status.Namespace = new(platformv1.ProjectNamespace)
-	quota := platformv1.Quota{ObjectMeta: metav1.ObjectMeta{Name: "q"}, Spec: platformv1.QuotaSpec{Nominal: platformv1.ResourceAmounts{CPU: large.Cpu(), Memory: large.Memory()}}}
-	s := &shelf{
-		jobs: toolscache.NewStore(toolscache.MetaNamespaceKeyFunc), nodes: map[string]*corev1.Node{"n": node},
-		projects: []platformv1.Project{project}, quotas: []platformv1.Quota{quota}, clusters: []platformv1.Cluster{*cluster},
-	}
+	s := smallShelf()
 	v := newView(s, func(context.Context) (toolscache.Store, error) { return s.jobs, nil }, scheduling.New(scheduling.Options{}))
-	add := func(uid, schedule string) *platformv1.Job {
-		job := &platformv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "vision", Name: uid, UID: types.UID(uid), ResourceVersion: "1"}}
-		job.Spec.EnergySchedule, job.Spec.Resources = schedule, &platformv1.JobResources{CPU: large.Cpu(), Memory: large.Memory()}
-		if err := s.jobs.Add(job); err != nil {
+	energy := withEnergy("", night).clusters[0].Spec.Energy
+	add := func(key string, change func(*platformv1.Job)) {
+		job, err := cached.Get[*platformv1.Job](s.jobs, client.ObjectKey{Namespace: "vision", Name: "a"})
+		if err != nil {
 			t.Fatal(err)
 		}
-		return job
+		job = job.DeepCopy()
+		job.Name, job.UID, job.Spec.EnergySchedule = key, types.UID(key), "night"
+		change(job)
+		if err := s.jobs.Update(job); err != nil {
+			t.Fatal(err)
+		}
 	}
-	add("runs", "night").Status.Reservation = &platformv1.Reservation{
-		Time: metav1.NewMicroTime(night), Quota: "q", Cluster: "local", Nodes: []platformv1.NodeShare{{Node: "n", Replicas: 1}},
-		Replica: platformv1.ReplicaResources{CPU: *large.Cpu(), Memory: *large.Memory()},
-	}
-	add("waits", "")
-	add("waits-in-it", "night")
+	add("c", func(*platformv1.Job) {})
+	add("a", func(j *platformv1.Job) {
+		j.Status.Reservation = &platformv1.Reservation{
+			Time: metav1.NewMicroTime(night), Quota: "vision", Cluster: "local", Nodes: []platformv1.NodeShare{{Node: "node", Replicas: 1}},
+			Replica: platformv1.ReplicaResources{CPU: *j.Spec.Resources.CPU, Memory: *j.Spec.Resources.Memory},
+		}
+	})
 	for end, closes := range map[string]time.Time{"06:00": night.Add(8 * time.Hour), "04:00": night.Add(6 * time.Hour)} {
-		s.clusters[0] = *cluster.DeepCopy()
-		s.clusters[0].Generation, s.clusters[0].Spec.Energy.Schedules[0].Periods[0].End = cluster.Generation+1, end
+		s.clusters[0].Spec.Energy = energy.DeepCopy()
+		s.clusters[0].Spec.Energy.Schedules[0].Periods[0].End = end
 		b := newBatch()
 		b.around = true
 		if err := v.look(t.Context(), b, night); err != nil {
@@ -132,11 +129,77 @@ func TestTheEngineKnowsWhenAWindowEnds(t *testing.T) {
 		}
 		v.ask(v.state(night))
 		v.engine.Decide(night)
-		if got := v.engine.Forecast(night, 10, 24*time.Hour); len(got) != 1 || !got["waits"].Equal(closes.Add(margin)) {
+		if got := v.engine.Forecast(night, 10, 24*time.Hour); len(got) != 1 || !got["b"].Equal(closes.Add(margin)) {
 			t.Errorf("where the window ends at %s: expected starts are %v", end, got)
 		}
-		if told := v.waiting["waits-in-it"].asks(); !told.Until.Equal(closes.Add(margin)) {
+		if told := v.waiting["c"].asks(); !told.Until.Equal(closes.Add(margin)) {
 			t.Errorf("where the window ends at %s: a job that would start in it has ended by %s", end, told.Until)
 		}
 	}
+}
+
+// TestWhatWasNotWrittenHoldsNothing: a job that was decided on, and is refused before that was written, is in nobody's way.
+func TestWhatWasNotWrittenHoldsNothing(t *testing.T) {
+	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
+	for name, tc := range map[string]struct{ refuse func(*state) }{
+		"refused": {func(s *state) {
+			s.candidates["a"].hindered = &scheduling.Refusal{Reason: platformv1.JobReasonReservationRefused}
+		}},
+		"put aside": {func(s *state) { delete(s.candidates, "a") }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			engine := scheduling.New(scheduling.Options{})
+			s := smallShelf()
+			v := newView(s, func(context.Context) (toolscache.Store, error) { return s.jobs, nil }, engine)
+			round := func(b batch, change func(*state)) (started []string) {
+				if err := v.look(t.Context(), b, now); err != nil {
+					t.Fatal(err)
+				}
+				state := v.state(now)
+				change(&state)
+				v.ask(state)
+				for _, start := range engine.Decide(now).Starts {
+					started = append(started, start.Key)
+				}
+				return started
+			}
+			if started := round(newBatch(), func(*state) {}); !slices.Equal(started, []string{"a"}) {
+				t.Fatalf("%v start; there is room for one", started)
+			}
+			next := changes{batch: newBatch()}
+			v.doubt("a", &next)
+			if started := round(next.take(), tc.refuse); !slices.Equal(started, []string{"b"}) {
+				t.Errorf("%v start; there is room for one, and the first cannot", started)
+			}
+		})
+	}
+}
+
+// smallShelf has a node with room for one of two jobs that wait.
+func smallShelf() *shelf {
+	s := &shelf{jobs: toolscache.NewStore(toolscache.MetaNamespaceKeyFunc), nodes: map[string]*corev1.Node{}}
+	one, small, much := resource.MustParse("1"), resource.MustParse("1Gi"), resource.MustParse("1Pi")
+	project := platformv1.Project{ObjectMeta: metav1.ObjectMeta{Name: "vision"}}
+	project.Spec.Quota, project.Status.Namespace = project.Name, &platformv1.ProjectNamespace{Name: project.Name}
+	s.projects = []platformv1.Project{project}
+	quota := platformv1.Quota{ObjectMeta: metav1.ObjectMeta{Name: project.Name}}
+	quota.Spec.Nominal = platformv1.ResourceAmounts{CPU: &much, Memory: &much}
+	s.quotas = []platformv1.Quota{quota}
+	cluster := platformv1.Cluster{ObjectMeta: metav1.ObjectMeta{Name: "local"}}
+	cluster.Status.Conditions = []metav1.Condition{{Type: platformv1.ConditionReady, Status: metav1.ConditionTrue}}
+	s.clusters = []platformv1.Cluster{cluster}
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node"}}
+	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
+	node.Status.Allocatable = corev1.ResourceList{corev1.ResourceCPU: resource.MustParse("1"), corev1.ResourceMemory: much, corev1.ResourcePods: resource.MustParse("250")}
+	s.nodes[node.Name] = node
+	for i, name := range []string{"a", "b"} {
+		job := &platformv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: project.Name, Name: name, UID: types.UID(name), ResourceVersion: name}}
+		job.CreationTimestamp = metav1.NewTime(night.Add(time.Duration(i) * time.Second))
+		job.Spec.SubmittedBy = "ada"
+		job.Spec.Resources = &platformv1.JobResources{CPU: &one, Memory: &small}
+		if err := s.jobs.Add(job); err != nil {
+			panic(err)
+		}
+	}
+	return s
 }

@@ -110,18 +110,20 @@ func (e *Engine) released(c *class) {
 // for who is next in line, or had a reservation before.
 func (e *Engine) claim(c *class, had bool, now time.Time, d *Decisions) {
 	if until := e.patientUntil(c); now.Before(until) {
-		if !c.patient {
-			c.patient = true
-			e.patient.insert(patience{until, c})
-		}
+		e.bePatient(c, until)
 		return
 	}
-	if !e.mayReserve(c) {
+	yields, may := e.mayReserve(c)
+	if !may {
 		return
 	}
 	if !had && !e.isNominee(c) {
 		e.hungry[c.lane.queue.root()] = struct{}{}
 		return
+	}
+	if yields != nil {
+		e.dropReservation(yields)
+		e.released(yields)
 	}
 	e.reserve(c, now)
 	if c.reservation == nil {
@@ -132,12 +134,16 @@ func (e *Engine) claim(c *class, had bool, now time.Time, d *Decisions) {
 		return
 	}
 	e.dropReservation(c)
-	for _, v := range e.displace(c, now) {
+	victims, later := e.displace(c, now)
+	for _, v := range victims {
 		v.For = c.first().Key
 		d.Displaced = append(d.Displaced, v)
 		e.end(v.Key)
 	}
 	e.reserve(c, now)
+	if c.reservation != nil {
+		c.reservation.later = later
+	}
 }
 
 // patience is until when a class waits before others are held back for it.
@@ -156,9 +162,22 @@ func (e *Engine) losePatience(now time.Time) {
 		c := e.patient.items[0].class
 		e.patient.remove(e.patient.items[0])
 		c.patient = false
-		if _, waits := c.lane.queue.blocked[c]; waits && c.reservation == nil && e.mayReserve(c) {
+		if _, waits := c.lane.queue.blocked[c]; !waits || c.reservation != nil {
+			continue
+		}
+		if until := e.patientUntil(c); now.Before(until) { // its first job is another one now
+			e.bePatient(c, until)
+		} else if _, may := e.mayReserve(c); may {
 			e.hungry[c.lane.queue.root()] = struct{}{}
 		}
+	}
+}
+
+// bePatient has a class looked at when others may be held back for it.
+func (e *Engine) bePatient(c *class, until time.Time) {
+	if !c.patient {
+		c.patient = true
+		e.patient.insert(patience{until, c})
 	}
 }
 

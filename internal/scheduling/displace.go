@@ -7,19 +7,27 @@ import (
 )
 
 // displace plans which running jobs give way to the class's job, all at once: it starts when they have ended, and it would
-// not without any one of them. The plan is empty where there is no such plan.
-func (e *Engine) displace(c *class, now time.Time) []Displacement {
+// not without any one of them. The plan is empty where there is no such plan. later is when a job may have to give way that need not
+// now; zero for none.
+func (e *Engine) displace(c *class, now time.Time) (victims []Displacement, later time.Time) {
 	var candidates []*victim
 	for _, r := range e.relevant(c) {
 		if r.Ending {
 			continue
 		}
-		if v := e.victim(c, r, now); v != nil {
+		v := e.victim(c, r)
+		if v == nil {
+			continue
+		}
+		justStarted := r.decided == e.decided
+		if !justStarted && !v.from.After(now) {
 			candidates = append(candidates, v)
+		} else if later.IsZero() || v.from.Before(later) {
+			later = v.from
 		}
 	}
 	if len(candidates) == 0 {
-		return nil
+		return nil, later
 	}
 	// The lowest priority goes first, and of equal ones who has done the least work that would be lost.
 	slices.SortFunc(candidates, func(a, b *victim) int {
@@ -36,7 +44,7 @@ func (e *Engine) displace(c *class, now time.Time) []Displacement {
 	free := len(w.released)
 	plan := e.gather(&w, candidates)
 	if plan == nil {
-		return nil
+		return nil, later
 	}
 	// Spare whom it does without, the most valuable first.
 	for i := len(plan) - 1; i >= 0; i-- {
@@ -51,11 +59,10 @@ func (e *Engine) displace(c *class, now time.Time) []Displacement {
 			plan = rest
 		}
 	}
-	var victims []Displacement
 	for _, v := range plan {
 		victims = append(victims, Displacement{Key: v.Key, Reclaimed: !v.lower})
 	}
-	return victims
+	return victims, later
 }
 
 // gather releases candidates until the job fits.
@@ -63,7 +70,7 @@ func (e *Engine) gather(w *whatIf, candidates []*victim) []*victim {
 	var plan []*victim
 	for _, v := range candidates {
 		// A quota that has given back what it borrowed keeps the rest.
-		if !v.lower && !v.theirs.borrowsAny(v.uses) {
+		if !v.lower && !v.onBorrowed(v.theirs) {
 			continue
 		}
 		w.release(v.running)
@@ -86,6 +93,8 @@ type victim struct {
 	mine, theirs *queue
 	// borrowed reports that theirs had borrowed.
 	borrowed bool
+	// from is when it may be displaced.
+	from time.Time
 }
 
 // displaces reports whether jobs of the queue may displace any others at all.
@@ -98,41 +107,48 @@ func (q *queue) displaces() bool {
 	return false
 }
 
-// victim says whether, and why, a running job may be displaced by the class's.
-func (e *Engine) victim(c *class, r *running, now time.Time) *victim {
+// victim says whether, why and from when on a running job may be displaced by the class's. Of a time that counts from when it runs,
+// nothing can be told before it does.
+func (e *Engine) victim(c *class, r *running) *victim {
 	if r.queue == nil || r.queue.root() != c.lane.queue.root() {
 		return nil
 	}
-	if r.decided == e.decided { // it has just been started
-		return nil
-	}
-	ran := now.Sub(r.Start)
-	if r.Starting {
-		ran = 0
-	}
+	safe := r.Start
 	for q := r.queue; q != nil; q = q.parent {
-		if ran < q.Preemption.MinRun {
+		if r.Starting && q.Preemption.MinRun > 0 {
 			return nil
 		}
+		if until := r.Start.Add(q.Preemption.MinRun); until.After(safe) {
+			safe = until
+		}
 	}
-	v := &victim{running: r}
-	reclaims := NoVictims
+	v := &victim{running: r, from: safe}
+	reclaims, turn := NoVictims, time.Duration(0)
 	for q := c.lane.queue; q != nil; q = q.parent {
 		p := q.Preemption
 		if reclaims == NoVictims {
 			reclaims = p.Reclaim
 		}
 		if r.queue.within(q) {
-			turnIsOver := p.Quantum > 0 && r.Preemptible && r.Priority == c.priority && ran >= p.Quantum
-			v.lower = v.lower || turnIsOver || r.Priority < c.priority && p.LowerPriority.include(r)
+			if p.Quantum > 0 && r.Preemptible && r.Priority == c.priority && (turn == 0 || p.Quantum < turn) {
+				turn = p.Quantum
+			}
+			v.lower = v.lower || r.Priority < c.priority && p.LowerPriority.include(r)
 		}
 	}
 	v.mine, v.theirs = sides(c.lane.queue, r.queue)
-	v.borrowed = v.theirs != nil && v.theirs.borrowsAny(r.uses)
+	v.borrowed = v.theirs != nil && r.onBorrowed(v.theirs)
 	if v.lower || v.borrowed && reclaims.include(r) {
 		return v
 	}
-	return nil
+	if turn == 0 || r.Starting {
+		return nil
+	}
+	v.lower = true
+	if over := r.Start.Add(turn); over.After(safe) {
+		v.from = over
+	}
+	return v
 }
 
 // sides are the queues right below the nearest common one on the ways to the two; nil where one is above the other.
@@ -147,13 +163,16 @@ func sides(a, b *queue) (mine, theirs *queue) {
 	return nil, nil
 }
 
-func (q *queue) borrowsAny(all []use) bool {
-	for _, u := range all {
-		if q.borrows(u.of, 0) {
-			return true
+// onBorrowed reports whether the job may run on what the quota has borrowed: not if one on the way to it has that of its own.
+func (r *running) onBorrowed(by *queue) bool {
+	return slices.ContainsFunc(r.uses, func(u use) bool {
+		for at := r.queue; at != by.parent; at = at.parent {
+			if !at.borrows(u.of, 0) {
+				return false
+			}
 		}
-	}
-	return false
+		return true
+	})
 }
 
 // lawful reports whether nobody in the plan could displace the job in turn. Of the jobs of another quota, those may be

@@ -174,6 +174,7 @@ func (e *Engine) SetNode(n Node) {
 		}
 	}
 	e.freedOn(added)
+	e.outdateOn(added)
 	if len(added.group.nodes) == 1 {
 		e.reconsider(&added.group.kind)
 	} else {

@@ -49,7 +49,7 @@ type heldBy struct {
 func (e *Engine) heldByQuota(c *class, all []use, end time.Time) (by heldBy, held bool) {
 	for _, head := range e.heads {
 		r := head.reservation
-		if head == c || !end.After(r.at) {
+		if head == c || !end.After(r.at) || c.outranks(head) {
 			continue
 		}
 		r.counts(c.lane.queue, c.lane.user, all, func(i int, n int64) {
@@ -89,7 +89,7 @@ func (e *Engine) heldByNodes(c *class, model string) []heldBy {
 	var holders []heldBy
 	for _, head := range e.heads {
 		for _, h := range head.reservation.holds {
-			if h.on.group.takes(c, model) {
+			if h.on.group.takes(c, model) && !c.outranks(head) {
 				holders = append(holders, heldBy{head: head, need: need{replica: c.replica}})
 				break
 			}
@@ -107,18 +107,25 @@ func (r *reservation) leavesRoom(of bind, n need) bool {
 }
 
 // takenFrom takes what a job that is about to be counted in will still hold at their time from what the reservations leave. In quotas
-// that is no less than what counts then, when others have ended.
+// that is no less than what counts then, when others have ended. One of which it takes what was kept, as it outranks it, is worked out
+// anew.
 func (e *Engine) takenFrom(r *running) {
 	for _, head := range e.heads {
 		kept := head.reservation
+		if head.lane.queue.displaces() { // it may be somebody who gives way, or make others such
+			kept.outdated = true
+		}
 		if !r.until().After(kept.at) {
 			kept.gone[r] = struct{}{}
 			continue
 		}
 		took := make([]int64, len(kept.bounds))
 		kept.counts(r.queue, r.User, r.uses, func(i int, n int64) { took[i] = n })
-		kept.later[r] = took
-		kept.leave(r, took, -1)
+		kept.since[r] = took
+		if kept.leave(r, took, -1) {
+			kept.broken = true
+			e.makeReady(head)
+		}
 	}
 }
 
@@ -130,9 +137,9 @@ func (e *Engine) givenBack(r *running) {
 			delete(kept.gone, r)
 			continue
 		}
-		took, later := kept.later[r]
-		delete(kept.later, r)
-		if !later {
+		took, since := kept.since[r]
+		delete(kept.since, r)
+		if !since {
 			took = kept.least(r)
 		}
 		kept.leave(r, took, 1)
@@ -147,18 +154,23 @@ func (e *Engine) givenBack(r *running) {
 	}
 }
 
-// leave leaves more to others, or less, by what a job holds on nodes and by amounts of the bounds.
-func (r *reservation) leave(of *running, amounts []int64, sign int64) {
+// leave leaves more to others, or less, by what a job holds on nodes and by amounts of the bounds. It reports whether there was less
+// than is taken.
+func (r *reservation) leave(of *running, amounts []int64, sign int64) (short bool) {
 	for i, n := range amounts {
+		short = short || sign < 0 && n > r.bounds[i].left
 		r.bounds[i].left += sign * n
 	}
 	for _, h := range r.holds {
 		for _, s := range of.on {
 			if s.node == h.on {
-				h.left = h.left.Plus(of.Replica.Times(sign * s.replicas))
+				holds := of.Replica.Times(s.replicas)
+				short = short || sign < 0 && !holds.Fits(h.left)
+				h.left = h.left.Plus(holds.Times(sign))
 			}
 		}
 	}
+	return short
 }
 
 // least is how much a job that ran before the reservation was made counts at its bounds at the least.
@@ -199,4 +211,5 @@ func (e *Engine) setForeign(n *node, holds Amounts) {
 		}
 	}
 	e.freedOn(n)
+	e.outdateOn(n)
 }

@@ -51,16 +51,17 @@ type node struct {
 
 // hold is what a reservation leaves of a node to others, from a time on.
 type hold struct {
+	of   *class
 	on   *node
 	from time.Time
 	left Amounts
 }
 
-// available is what the node can give to a job that has ended by then.
-func (n *node) available(end time.Time) Amounts {
+// available is what the node can give to a job of the class that has ended by then.
+func (n *node) available(c *class, end time.Time) Amounts {
 	free := n.free
 	for _, h := range n.holds {
-		if end.After(h.from) {
+		if end.After(h.from) && !c.outranks(h.of) {
 			free = free.least(h.left)
 		}
 	}
@@ -136,13 +137,14 @@ func (n *node) settle() {
 	}
 }
 
-// bestFit is the node of the group, other than the one to avoid, that is best for the need until the end: on GPUs by byFit, and of those
+// bestFit is the node of the group, other than the one to avoid, that is best for a job of the class until the end: on GPUs by byFit, and of those
 // that are in use for as long anyway and have as many GPUs free the one that is empty first; otherwise the one on which the least is left.
 // nil where it fits nowhere.
-func (g *group) bestFit(need Amounts, end time.Time, avoid string) (best *node) {
+func (g *group) bestFit(c *class, end time.Time, avoid string) (best *node) {
+	need := c.replica.Times(c.replicas)
 	first := func(nodes []*node) *node {
 		for _, n := range nodes {
-			if need.Fits(n.available(end)) && n.Name != avoid {
+			if need.Fits(n.available(c, end)) && n.Name != avoid {
 				return n
 			}
 		}

@@ -21,18 +21,26 @@ func (e *Engine) nominate(now time.Time) {
 	clear(e.hungry)
 }
 
-// firstInLine are the first of each queue, as many as there is room for.
+// firstInLine are the first of each queue, as many as there is room for, and those to which another one yields.
 func (e *Engine) firstInLine(root *queue, now time.Time) []*class {
 	var first []*class
 	for _, q := range e.queues {
-		if q.reserved == nil && q.root() == root {
+		if q.root() == root {
 			if c := e.longestWaiting(q, now); c != nil {
 				first = append(first, c)
 			}
 		}
 	}
 	slices.SortFunc(first, func(a, b *class) int { return inOrder(a.first(), b.first()) })
-	return first[:min(len(first), max(e.options.Reservations-e.reservations(root), 0))]
+	free := max(e.options.Reservations-e.reservations(root), 0)
+	return slices.DeleteFunc(first, func(c *class) bool {
+		yields, may := e.mayReserve(c)
+		if may && yields == nil {
+			free--
+			may = free >= 0
+		}
+		return !may
+	})
 }
 
 // longestWaiting is the first of the queue's classes for which others may be held back; nil for none.
@@ -42,7 +50,7 @@ func (e *Engine) longestWaiting(q *queue, now time.Time) *class {
 		for _, c := range l.classes {
 			_, refused := e.refused[c]
 			_, parked := q.blocked[c]
-			if refused || parked && !c.busy || now.Before(e.patientUntil(c)) {
+			if refused || c.reservation != nil || parked && !c.busy || now.Before(e.patientUntil(c)) {
 				continue
 			}
 			if first == nil || inOrder(c.first(), first.first()) < 0 {

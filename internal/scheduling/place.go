@@ -56,10 +56,23 @@ func (e *Engine) groupsFor(c *class, model string) []*group {
 	return groups
 }
 
-// placeIn places the job on one node where it can, and otherwise on as few as it can, as near to each other as it can.
+// placeIn places the job. Nodes that come first by their kind are full before others are looked at: jobs without GPUs keep off
+// nodes with GPUs, and nobody runs on spot nodes without need.
 func placeIn(groups []*group, c *class, end time.Time) []share {
+	for i, g := range groups {
+		if last := i == len(groups)-1; last || g.gpus != groups[i+1].gpus || g.spot != groups[i+1].spot {
+			if shares := placeOn(groups[:i+1], c, end); shares != nil {
+				return shares
+			}
+		}
+	}
+	return nil
+}
+
+// placeOn places the job on one node where it can, and otherwise on as few as it can, as near to each other as it can.
+func placeOn(groups []*group, c *class, end time.Time) []share {
 	if c.within == 0 || c.replicas == 1 {
-		if n := bestFit(groups, c.replica.Times(c.replicas), end, c.avoid); n != nil {
+		if n := bestFit(groups, c, end); n != nil {
 			return []share{{n, c.replicas}}
 		}
 	}
@@ -80,7 +93,7 @@ func spread(groups []*group, c *class, end time.Time, avoid string) []share {
 	total, levels := int64(0), 0
 	for _, g := range groups {
 		for _, n := range g.nodes {
-			if free := c.replica.count(n.available(end)); free > 0 && n.Name != avoid {
+			if free := c.replica.count(n.available(c, end)); free > 0 && n.Name != avoid {
 				slots = append(slots, share{n, free})
 				total += free
 				levels = max(levels, len(n.Domains))
@@ -101,24 +114,19 @@ func spread(groups []*group, c *class, end time.Time, avoid string) []share {
 	return fewest(slots, c.replicas)
 }
 
-// bestFit is the best node of all groups. Groups that come first by their kind are full before the next is looked
-// at: jobs without GPUs keep off nodes with GPUs, and nobody runs on spot nodes without need. The node to avoid is taken where no
-// other of its kind will do.
-func bestFit(groups []*group, need Amounts, end time.Time, avoid string) *node {
-	var best, avoided *node
-	for i, g := range groups {
-		if found := cmp.Or(best, avoided); found != nil && i > 0 && (g.gpus != found.group.gpus || g.spot != found.group.spot) {
+// bestFit is the best node of all groups. The node to avoid is taken where no other will do.
+func bestFit(groups []*group, c *class, end time.Time) (best *node) {
+	for _, avoid := range slices.Compact([]string{c.avoid, ""}) {
+		for _, g := range groups {
+			if n := g.bestFit(c, end, avoid); n != nil && (best == nil || byFit(n, best, end) < 0) {
+				best = n
+			}
+		}
+		if best != nil {
 			break
 		}
-		n := g.bestFit(need, end, avoid)
-		if n == nil && avoid != "" && avoided == nil {
-			avoided = g.bestFit(need, end, "")
-		}
-		if n != nil && (best == nil || byFit(n, best, end) < 0) {
-			best = n
-		}
 	}
-	return cmp.Or(best, avoided)
+	return best
 }
 
 // smallestDomain is the slots of the topology domain, at a level from the widest, that has room for the replicas and the

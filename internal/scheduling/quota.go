@@ -122,7 +122,8 @@ func (l *Limits) bound(d dimension, models *modelIndex) int64 {
 		}
 	default:
 		if n, listed := l.Models[models.name(d)]; listed {
-			return n
+			limit = &n
+			break
 		}
 		if l.OnlyModels {
 			return 0
@@ -131,7 +132,7 @@ func (l *Limits) bound(d dimension, models *modelIndex) int64 {
 	if limit == nil {
 		return unlimited
 	}
-	return *limit
+	return min(*limit, unlimited) // what is more cannot be summed up
 }
 
 // names reports whether there is a limit of the model of the dimension itself.
@@ -143,7 +144,7 @@ func (l *Limits) names(d dimension, models *modelIndex) bool {
 func (l *Limits) allModels() int64 {
 	sum := int64(0)
 	for _, n := range l.Models {
-		sum += n
+		sum = min(sum+min(n, unlimited), unlimited)
 	}
 	return sum
 }

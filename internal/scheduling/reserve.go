@@ -16,14 +16,16 @@ type reservation struct {
 	// nodes is gone.
 	made             time.Time
 	outdated, broken bool
+	// later is when somebody may have to give way who need not now; zero for nobody.
+	later time.Time
 	// job is what is held for it then; holds and bounds are what that leaves.
 	job    *running
 	holds  []*hold
 	bounds []heldBound
 	// gone are jobs that run and will have ended by then, so that what they hold is in what is left.
 	gone map[*running]struct{}
-	// later are jobs that started since it was made and will not have ended, with what they took of each bound.
-	later map[*running][]int64
+	// since are jobs that started since it was made and will not have ended, with what they took of each bound.
+	since map[*running][]int64
 }
 
 // heldBound is what a reservation leaves of a bound of the quota tree.
@@ -32,10 +34,19 @@ type heldBound struct {
 	left int64
 }
 
-// mayReserve reports whether the tree has room for a reservation more, and the class's queue has none.
-func (e *Engine) mayReserve(c *class) bool {
+// mayReserve reports whether the class may have a reservation: the tree has room for one more, and its queue has none, or one of a
+// class that it outranks yields to it.
+func (e *Engine) mayReserve(c *class) (yields *class, may bool) {
 	q := c.lane.queue
-	return q.reserved == nil && e.reservations(q.root()) < e.options.Reservations
+	switch {
+	case q.reserved != nil:
+		yields = q.reserved
+	case e.reservations(q.root()) < e.options.Reservations:
+		return nil, true
+	default:
+		yields = e.lastOf(q.root())
+	}
+	return yields, yields != nil && c.outranks(yields)
 }
 
 // reservations is how many there are in a tree.
@@ -48,6 +59,16 @@ func (e *Engine) reservations(root *queue) (count int) {
 	return count
 }
 
+// lastOf is who of those with a reservation in a tree comes last; nil for none.
+func (e *Engine) lastOf(root *queue) (last *class) {
+	for _, head := range e.heads {
+		if head.lane.queue.root() == root && (last == nil || inOrder(head.first(), last.first()) > 0) {
+			last = head
+		}
+	}
+	return last
+}
+
 // outdate marks the reservations that the end of a job can bring nearer.
 func (e *Engine) outdate(r *running) {
 	for _, head := range e.heads {
@@ -57,14 +78,21 @@ func (e *Engine) outdate(r *running) {
 	}
 }
 
-// renew looks again at outdated reservations, at each only so often: that goes through all jobs that run. It tells when the
-// next is due; zero for none.
+// outdateOn marks the reservations that more room on a node can bring nearer.
+func (e *Engine) outdateOn(n *node) {
+	for _, head := range e.heads {
+		if slices.ContainsFunc(e.modelsOf(head), func(model string) bool { return n.group.takes(head, model) }) {
+			head.reservation.outdated = true
+		}
+	}
+}
+
+// renew looks again at outdated reservations, and at those for which somebody may have to give way now, at each only so often: that
+// goes through all jobs that run. It tells when the next is due; zero for none.
 func (e *Engine) renew(now time.Time) (next time.Time) {
 	for _, head := range e.heads {
-		if !head.reservation.outdated {
-			continue
-		}
-		switch due := head.reservation.made.Add(e.options.Renewal); {
+		switch due := head.reservation.due(e.options.Renewal); {
+		case due.IsZero():
 		case !due.After(now):
 			e.makeReady(head)
 		case next.IsZero() || due.Before(next):
@@ -72,6 +100,18 @@ func (e *Engine) renew(now time.Time) (next time.Time) {
 		}
 	}
 	return next
+}
+
+// due is when the reservation is looked at again though nobody starts or ends; zero for never.
+func (r *reservation) due(renewal time.Duration) time.Time {
+	soonest := r.made.Add(renewal)
+	switch {
+	case r.outdated:
+		return soonest
+	case r.later.IsZero() || r.later.After(soonest):
+		return r.later
+	}
+	return soonest
 }
 
 // keeps reports whether the reservation can stay as it is where its job was looked at and did not start.
@@ -107,7 +147,7 @@ func (e *Engine) reserve(c *class, now time.Time) {
 	if !w.releaseUntilItFits(e.relevant(c)) {
 		return
 	}
-	r := &reservation{at: now, made: now, gone: make(map[*running]struct{}, len(w.released)), later: map[*running][]int64{}}
+	r := &reservation{at: now, made: now, gone: make(map[*running]struct{}, len(w.released)), since: map[*running][]int64{}}
 	for _, other := range w.released {
 		r.gone[other] = struct{}{}
 	}
@@ -132,7 +172,7 @@ func (e *Engine) reserve(c *class, now time.Time) {
 		}
 	}
 	for _, s := range r.job.on {
-		r.holds = append(r.holds, &hold{on: s.node, from: r.at, left: s.node.free})
+		r.holds = append(r.holds, &hold{of: c, on: s.node, from: r.at, left: s.node.free})
 	}
 	e.release(r.job)
 	w.undo()

@@ -27,6 +27,11 @@ func (e *Engine) rebuild() {
 	for _, name := range sortedKeys(e.queues) {
 		e.join(e.queues[name])
 	}
+	for _, q := range e.queues { // what a quota that is missing would bound is not known for all below it
+		for at := q.parent; at != nil && q.broken == ""; at = at.parent {
+			q.broken = at.broken
+		}
+	}
 	for _, quota := range e.quotas {
 		e.knowModels(&quota)
 	}

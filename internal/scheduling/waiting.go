@@ -92,6 +92,11 @@ func inOrder(a, b *waiting) int {
 	return cmp.Or(cmp.Compare(b.Priority, a.Priority), compareBool(b.Overdue, a.Overdue), a.Since.Compare(b.Since), cmp.Compare(a.Key, b.Key))
 }
 
+// outranks reports whether jobs of the class go before those of another one, whoever they belong to and however long they have waited.
+func (c *class) outranks(other *class) bool {
+	return c.priority > other.priority || c.priority == other.priority && c.overdue && !other.overdue
+}
+
 func compareBool(a, b bool) int {
 	switch {
 	case a == b:

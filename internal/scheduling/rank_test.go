@@ -1,0 +1,215 @@
+package scheduling
+
+import (
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// A job of higher priority does not wait for what is kept for one of lower priority: neither for what becomes free, nor for its turn
+// to displace others.
+func TestReservationsYieldToHigherPriority(t *testing.T) {
+	low := func(key string, options ...option) Waiting {
+		return job(key, 8, append([]option{priority(-1)}, options...)...)
+	}
+	runs := func(e *Engine, change ...func(*Running)) {
+		r := runs("running", "a", 8, 0, change...)
+		r.Priority = -1
+		e.SetRunning(r)
+	}
+	t.Run("what becomes free", func(t *testing.T) {
+		for _, quota := range []string{"wide", "other"} {
+			e := New(Options{Patience: time.Minute, Renewal: time.Hour})
+			tell(e, wide(), gpuQuota("other", 8), gpuNode("a", "A100", 8))
+			runs(e)
+			tell(e, low("low"))
+			e.Decide(start.Add(time.Minute)) // it is kept for low
+			tell(e, job("high", 8, priority(1), under(quota), after(time.Minute)))
+			e.Decide(start.Add(61 * time.Second))
+			e.RemoveRunning("running")
+			want := map[string]string{"high": "a", "low": queued()}
+			if diff := cmp.Diff(want, outcome(e, e.Decide(start.Add(62*time.Second)))); diff != "" {
+				t.Errorf("under %s: %s", quota, diff)
+			}
+		}
+	})
+	t.Run("a quota", func(t *testing.T) {
+		e := New(Options{Patience: time.Minute, Renewal: time.Hour})
+		tell(e, gpuQuota("all", 0), child("wide", "all", 8), child("other", "all", 0), gpuNode("a", "A100", 8), gpuNode("b", "A100", 8))
+		runs(e)
+		tell(e, low("low"))
+		e.Decide(start.Add(time.Minute))
+		tell(e, job("high", 8, priority(1), under("other"), after(time.Minute)))
+		e.RemoveRunning("running")
+		want := map[string]string{"high": "a", "low": exceeded()}
+		if diff := cmp.Diff(want, outcome(e, e.Decide(start.Add(62*time.Second)))); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("whom to displace", func(t *testing.T) {
+		for _, quota := range []string{"wide", "other"} {
+			e := New(Options{Patience: time.Minute, Urgency: 5 * time.Second, Renewal: time.Hour})
+			displacing := gpuQuota("all", 8)
+			displacing.Preemption.LowerPriority = AnyVictims
+			tell(e, displacing, child("wide", "all", 8), child("other", "all", 8), gpuNode("a", "A100", 8))
+			runs(e)
+			tell(e, low("low"))
+			e.Decide(start.Add(5 * time.Second))
+			tell(e, job("high", 8, priority(1), under(quota), after(6*time.Second)))
+			e.Decide(start.Add(6 * time.Second))
+			d := e.Decide(start.Add(11 * time.Second))
+			if diff := cmp.Diff([]Displacement{{Key: "running", For: "high"}}, d.Displaced); diff != "" {
+				t.Errorf("under %s: %s", quota, diff)
+			}
+			e.RemoveRunning("running")
+			if d := e.Decide(start.Add(12 * time.Second)); len(d.Starts) != 1 || d.Starts[0].Key != "high" {
+				t.Errorf("under %s starts %v", quota, d.Starts)
+			}
+		}
+	})
+	t.Run("all reservations are in use", func(t *testing.T) {
+		e := New(Options{Reservations: 1, Patience: time.Minute, Renewal: time.Hour})
+		tell(e, gpuQuota("all", 8), child("wide", "all", 8), child("other", "all", 8), gpuNode("a", "A100", 8))
+		runs(e)
+		tell(e, low("low"))
+		e.Decide(start.Add(time.Minute))
+		tell(e, job("high", 8, priority(1), under("other"), after(time.Minute)))
+		e.Decide(start.Add(2 * time.Minute))
+		if len(e.heads) != 1 || e.heads[0].first().Key != "high" {
+			t.Errorf("%d reservations, the first for %s", len(e.heads), e.heads[0].first().Key)
+		}
+	})
+}
+
+// Who comes after a job that was to be held back for others waits for as long as they say as well.
+func TestPatienceOfThoseThatComeAfter(t *testing.T) {
+	e := New(Options{Patience: 5 * time.Minute, Renewal: time.Hour})
+	tell(e, wide(), gpuNode("a", "A100", 8), runs("r", "a", 1, 0), job("1-large", 8), job("2-large", 8, after(time.Minute)))
+	e.Decide(start)
+	e.RemoveWaiting("1-large")
+	e.Decide(start.Add(2 * time.Minute))
+	d := e.Decide(start.Add(5 * time.Minute))
+	if !d.Again.Equal(start.Add(6 * time.Minute)) {
+		t.Errorf("wants to decide again at %s", d.Again)
+	}
+	e.Decide(start.Add(6 * time.Minute))
+	tell(e, job("3-small", 1, after(6*time.Minute)))
+	if diff := cmp.Diff(map[string]string{"2-large": queued(), "3-small": queued()}, outcome(e, e.Decide(start.Add(6*time.Minute)))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Time alone makes a running job one that may be displaced: its turn is over, or it has run for as long as it is safe.
+func TestTurnsEndWithTime(t *testing.T) {
+	for name, tc := range map[string]struct {
+		preemption Preemption
+		priority   int
+	}{
+		"quantum":         {Preemption{Quantum: time.Hour}, 0},
+		"minimum running": {Preemption{LowerPriority: AnyVictims, MinRun: time.Hour}, -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := New(Options{Urgency: 5 * time.Second, Renewal: 5 * time.Second})
+			quota := wide()
+			quota.Preemption = tc.preemption
+			tell(e, quota, gpuNode("a", "A100", 8), job("waits", 8, after(time.Minute)))
+			tell(e, runs("r", "a", 8, 0, func(r *Running) { r.Start, r.Preemptible, r.Priority = start, true, tc.priority }))
+			now := start.Add(2 * time.Minute)
+			for range 100 {
+				d := e.Decide(now)
+				if len(d.Displaced) > 0 {
+					if late := now.Sub(start.Add(time.Hour)); late < 0 || late > 10*time.Second {
+						t.Errorf("it is displaced at %s", now)
+					}
+					return
+				}
+				if d.Again.IsZero() {
+					break
+				}
+				now = d.Again
+			}
+			t.Errorf("it is never displaced: nobody looks after %s", now)
+		})
+	}
+}
+
+// Gangs keep off nodes with GPUs and spot nodes like single replicas do.
+func TestGangsKeepOffWhatTheyDoNotNeed(t *testing.T) {
+	large := gpuNode("gpus", "A100", 8)
+	spot := cpuNode("spot", 512)
+	spot.Spot = true
+	tests := map[string]struct {
+		world []any
+		want  string
+	}{
+		"no GPUs":               {[]any{large, cpuNode("a", 8), cpuNode("b", 8), job("gang", 0, replicas(12))}, "a*8 b*4"},
+		"no spot":               {[]any{spot, cpuNode("a", 8), cpuNode("b", 8), job("gang", 0, replicas(12), onSpot())}, "a*8 b*4"},
+		"others have no room":   {[]any{large, cpuNode("a", 8), job("gang", 0, replicas(12))}, "gpus*12"},
+		"together they have":    {[]any{gpuNode("gpus", "A100", 8), cpuNode("a", 8), job("gang", 0, replicas(70))}, "gpus*64 a*6"},
+		"one node of no GPUs":   {[]any{large, cpuNode("a", 8), cpuNode("b", 16), job("gang", 0, replicas(12))}, "b*12"},
+		"spot if there is need": {[]any{spot, cpuNode("a", 8), job("gang", 0, replicas(12), onSpot())}, "spot*12"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			e := engineWith(append([]any{wide()}, tc.world...)...)
+			if diff := cmp.Diff(map[string]string{"gang": tc.want}, outcome(e, e.Decide(start))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Where a quota far above is missing, nothing starts: what it would bound is not known.
+func TestAllBelowAMissingQuotaWait(t *testing.T) {
+	e := engineWith(child("middle", "missing", 8), child("wide", "middle", 8), gpuNode("a", "A100", 8), job("a-job", 1))
+	want := map[string]string{"a-job": "QuotaMissing"}
+	if diff := cmp.Diff(want, outcome(e, e.Decide(start))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Bounds beyond all that there is do not overflow.
+func TestHugeBounds(t *testing.T) {
+	huge := int64(1<<63 - 1)
+	top, below := gpuQuota("all", 8), child("wide", "all", 8)
+	top.Nominal.Memory, below.Nominal.Memory, below.Borrowing.Memory = &huge, &huge, &huge
+	e := engineWith(top, below, gpuNode("a", "A100", 8), job("a-job", 1))
+	if diff := cmp.Diff(map[string]string{"a-job": "a"}, outcome(e, e.Decide(start))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Whom an engine that is told everything anew would displace for the same jobs, one that was told step by step does too: neither a
+// change nor the time at which it wanted to look again is missed.
+func TestNobodyIsForgottenWhoMayDisplace(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		o := drawOptions(t)
+		o.Renewal = 0
+		life(t, o, func(e *Engine, m *model, d Decisions, now time.Time) {
+			m.check(t, d.Starts, now)
+			for range 3 { // who has just started does not give way at once
+				d := e.Decide(now)
+				m.displace(t, d)
+				m.check(t, d.Starts, now)
+			}
+			fresh := m.engine(o)
+			again := fresh.Decide(now)
+			// What is kept for several depends on who came first.
+			if len(again.Displaced) > 0 && len(again.Starts) == 0 && len(e.heads) == 1 && slices.Equal(headsOf(e), headsOf(fresh)) {
+				t.Fatalf("%s would give way to %s", again.Displaced[0].Key, again.Displaced[0].For)
+			}
+		})
+	})
+}
+
+func headsOf(e *Engine) []string {
+	var keys []string
+	for _, head := range e.heads {
+		keys = append(keys, head.first().Key)
+	}
+	slices.Sort(keys)
+	return keys
+}
