@@ -206,3 +206,39 @@ func TestNoPingPong(t *testing.T) {
 		t.Fatalf("still displacing after 200 rounds: %d times", displaced)
 	})
 }
+
+// Until a job runs nobody can tell when its turn is over; when it does, whoever waits for that looks again by themselves.
+func TestATurnBeginsWhenTheJobRuns(t *testing.T) {
+	for name, p := range map[string]Preemption{"turn": {Quantum: time.Hour}, "minimum": {LowerPriority: AnyVictims, MinRun: time.Hour}} {
+		t.Run(name, func(t *testing.T) {
+			e := New(Defaults())
+			first := runs("1", "a", 4, 0, mayBeDisplaced, startedAt(0), doesNotRunYet, of("wide", 0))
+			if name == "minimum" {
+				first.Priority = -1
+			}
+			tell(e, gpuNode("a", "A100", 4), with(wide(), policy(p)), first, job("waits", 4))
+			for _, at := range []time.Duration{0, 5 * time.Second, 2 * time.Hour} {
+				if d := e.Decide(start.Add(at)); len(d.Displaced) > 0 {
+					t.Fatalf("after %s it gives way, before it runs", at)
+				}
+			}
+			ran := start.Add(2 * time.Hour)
+			first.Start, first.Starting = ran, false
+			e.SetRunning(first)
+			at := ran
+			for range 3 {
+				d := e.Decide(at)
+				if len(d.Displaced) > 0 {
+					break
+				}
+				if d.Again.IsZero() {
+					t.Fatalf("nobody looks again after %s", at.Sub(start))
+				}
+				at = d.Again
+			}
+			if over := ran.Add(time.Hour); !at.Equal(over) {
+				t.Errorf("it gives way at %s, want %s", at, over)
+			}
+		})
+	}
+}

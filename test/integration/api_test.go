@@ -152,6 +152,8 @@ var _ = DescribeTable("What is wrong is refused at once, with the field and the 
 	Entry("quota: an unknown period", "Quota", "", `{nominal: {}, budgets: [{name: a, period: Year, gpuHours: 1, action: Notify}]}`, "spec.budgets[0].period", "Unsupported value"),
 	Entry("quota: a warning at all of it", "Quota", "", `{nominal: {}, budgets: [{name: a, period: Day, gpuHours: 1, action: Notify, warnings: [100]}]}`, "spec.budgets[0].warnings[0]", "less than or equal to 99"),
 	Entry("quota: a budget twice", "Quota", "", `{nominal: {}, budgets: [{name: a, period: Day, gpuHours: 1, action: Notify}, {name: a, period: Week, gpuHours: 1, action: Notify}]}`, "spec.budgets[1]", "Duplicate value"),
+	Entry("quota: a turn too short", "Quota", "", `{nominal: {}, preemption: {quantumSeconds: 59}}`, "spec.preemption.quantumSeconds", "0 switches turns off"),
+	Entry("quota: a turn of less than nothing", "Quota", "", `{nominal: {}, preemption: {quantumSeconds: -1}}`, "spec.preemption.quantumSeconds", "greater than or equal to 0"),
 	Entry("quota: name too long", "Quota", strings.Repeat("a", 64), `{nominal: {}}`, "", "at most 63 characters"),
 
 	Entry("cluster: a preset twice", "Cluster", "", `{presets: [{name: a, cpu: 1, memory: 1Gi}, {name: a, cpu: 2, memory: 1Gi}]}`, "spec.presets[1]", "Duplicate value"),
@@ -195,6 +197,8 @@ var _ = DescribeTable("What depends on the world is accepted",
 	Entry("cluster: energy with all that can be said of it", "Cluster", `{prices: {currency: EUR}, energy: {timeZone: America/Argentina/Buenos_Aires, pricePerKWh: "0.30", co2GramsPerKWh: 0, schedules: [{name: a, pricePerKWh: "0", co2GramsPerKWh: 5000, periods: [{weekdays: [Saturday, Sunday], start: "00:00", end: "24:00"}, {start: "22:00", end: "06:00"}]}]}}`),
 	Entry("cluster: CO2 and schedules without prices", "Cluster", `{energy: {co2GramsPerKWh: 400, schedules: [{name: a, periods: [{start: "22:00", end: "06:00"}]}]}}`),
 	Entry("quota: nothing", "Quota", `{nominal: {}}`),
+	Entry("quota: turns", "Quota", `{nominal: {}, preemption: {quantumSeconds: 60}}`),
+	Entry("quota: no turns", "Quota", `{nominal: {}, preemption: {lowerPriority: Any, quantumSeconds: 0}}`),
 	Entry("quota: budgets", "Quota", `{nominal: {}, budgets: [{name: a, period: Week, gpuHours: 1, action: Notify}, {name: b, period: Month, money: {amount: "0.50", currency: EUR}, action: Cancel, warnings: [50, 90]}]}`),
 )
 
