@@ -92,6 +92,7 @@ type Reconciler struct {
 	told     time.Time
 	refusals refusals
 	aside    aside
+	past     keptPast
 }
 
 // +kubebuilder:rbac:groups="",resources=nodes;pods,verbs=get;list;watch
@@ -144,6 +145,9 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		r.changes.put(changed)
 		return ctrl.Result{}, err
 	}
+	if err := r.recall(ctx); err != nil {
+		return ctrl.Result{}, err
+	}
 	state := r.view.state(start)
 	r.aside.apply(&state, start)
 	asked := r.view.ask(state)
@@ -171,6 +175,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		decisions = append(decisions, r.waits(state, decisions)...)
 	}
 	again, err := r.commit(ctx, state, decisions, endings, start)
+	r.remember(ctx, start)
 	return ctrl.Result{RequeueAfter: sooner(sooner(again, state.again), wholeLook)}, err
 }
 

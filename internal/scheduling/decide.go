@@ -49,6 +49,7 @@ func (e *Engine) Decide(now time.Time) Decisions {
 	e.age(now)
 	var d Decisions
 	clear(e.refused)
+	d.Again = e.linger(now)
 	e.losePatience(now)
 	e.renew(now)
 	e.nominate(now)
@@ -58,13 +59,19 @@ func (e *Engine) Decide(now time.Time) Decisions {
 		e.nominate(now)
 	}
 	e.closeParks()
-	d.Again = e.renew(now)
+	d.Again = earlier(d.Again, e.renew(now))
 	if len(e.patient.items) > 0 {
-		if until := e.patient.items[0].until; d.Again.IsZero() || until.Before(d.Again) {
-			d.Again = until
-		}
+		d.Again = earlier(d.Again, e.patient.items[0].until)
 	}
 	return d
+}
+
+// earlier is the earlier of two times, where zero is never.
+func earlier(a, b time.Time) time.Time {
+	if a.IsZero() || !b.IsZero() && b.Before(a) {
+		return b
+	}
+	return a
 }
 
 // step looks at the first job of a class: it starts, or the class waits.
@@ -131,10 +138,12 @@ func (e *Engine) claim(c *class, had bool, now time.Time, d *Decisions) {
 		return
 	}
 	if c.reservation.imminent || !c.lane.queue.displaces() {
+		c.paid = c.paid && c.reservation.imminent
 		return
 	}
 	e.dropReservation(c)
 	victims, later := e.displace(c, now)
+	c.paid = len(victims) > 0
 	for _, v := range victims {
 		v.For = c.first().Key
 		d.Displaced = append(d.Displaced, v)
@@ -192,7 +201,7 @@ func (e *Engine) end(key string) {
 // start counts the job in as one that runs.
 func (e *Engine) start(w *waiting, found attempt, now time.Time) {
 	c := w.class
-	c.verdict = verdict{}
+	c.verdict, c.paid = verdict{}, false
 	r := Running{
 		Key: w.Key, Quota: w.Quota, User: w.User, Priority: w.Priority, Preemptible: w.Preemptible,
 		Replica: c.replica, Model: found.model, Nodes: found.placement().Nodes, Start: now, End: c.end(now),

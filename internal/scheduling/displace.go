@@ -22,8 +22,8 @@ func (e *Engine) displace(c *class, now time.Time) (victims []Displacement, late
 		justStarted := r.decided == e.decided
 		if !justStarted && !v.from.After(now) {
 			candidates = append(candidates, v)
-		} else if later.IsZero() || v.from.Before(later) {
-			later = v.from
+		} else {
+			later = earlier(later, v.from)
 		}
 	}
 	if len(candidates) == 0 {
@@ -36,7 +36,7 @@ func (e *Engine) displace(c *class, now time.Time) (victims []Displacement, late
 	w := whatIf{engine: e, class: c, end: c.end(now)}
 	defer w.undo()
 	for _, r := range e.byEnd.items { // what is being ended comes free without anybody else's end
-		if !r.Ending {
+		if !r.ends() {
 			break
 		}
 		w.release(r)

@@ -112,6 +112,9 @@ type running struct {
 	on    []share
 	// decided is the number of the decisions in which it was started; 0 where it was so already.
 	decided int
+	// endingSince is when it was first seen that it is being ended, lingers whether that was too long ago.
+	endingSince time.Time
+	lingers     bool
 }
 
 // until is when the job ends at the latest.
@@ -125,7 +128,7 @@ func (r *running) until() time.Time {
 // compareEnds puts first what is free first: jobs that are being ended, then by the latest time of their end, then those of
 // which it is not known, the oldest first.
 func compareEnds(a, b *running) int {
-	return cmp.Or(compareBool(b.Ending, a.Ending), compareBool(a.End.IsZero(), b.End.IsZero()), a.End.Compare(b.End),
+	return cmp.Or(compareBool(b.ends(), a.ends()), compareBool(b.known(), a.known()), a.End.Compare(b.End),
 		a.Start.Compare(b.Start), cmp.Compare(a.Key, b.Key))
 }
 
@@ -246,6 +249,9 @@ func (e *Engine) change(old *running, r *Running) bool {
 	}
 	e.byEnd.remove(old)
 	old.Priority, old.Preemptible, old.Start, old.Starting, old.End, old.Ending = r.Priority, r.Preemptible, r.Start, r.Starting, r.End, r.Ending
+	if !old.Ending {
+		old.endingSince, old.lingers = time.Time{}, false
+	}
 	e.byEnd.insert(old)
 	for _, s := range old.on {
 		s.node.settle()

@@ -49,7 +49,7 @@ type heldBy struct {
 func (e *Engine) heldByQuota(c *class, all []use, end time.Time) (by heldBy, held bool) {
 	for _, head := range e.heads {
 		r := head.reservation
-		if head == c || !end.After(r.at) || c.outranks(head) {
+		if head == c || !end.After(r.at) || c.passes(head) {
 			continue
 		}
 		r.counts(c.lane.queue, c.lane.user, all, func(i int, n int64) {
@@ -89,7 +89,7 @@ func (e *Engine) heldByNodes(c *class, model string) []heldBy {
 	var holders []heldBy
 	for _, head := range e.heads {
 		for _, h := range head.reservation.holds {
-			if h.on.group.takes(c, model) && !c.outranks(head) {
+			if h.on.group.takes(c, model) && !c.passes(head) {
 				holders = append(holders, heldBy{head: head, need: need{replica: c.replica}})
 				break
 			}

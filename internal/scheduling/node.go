@@ -61,7 +61,7 @@ type hold struct {
 func (n *node) available(c *class, end time.Time) Amounts {
 	free := n.free
 	for _, h := range n.holds {
-		if end.After(h.from) && !c.outranks(h.of) {
+		if end.After(h.from) && !c.passes(h.of) {
 			free = free.least(h.left)
 		}
 	}

@@ -213,3 +213,49 @@ func headsOf(e *Engine) []string {
 	slices.Sort(keys)
 	return keys
 }
+
+// Nobody is held back without end for a job whose place should have been free long ago.
+func TestWhoShouldHaveEndedIsNotCountedOn(t *testing.T) {
+	e := New(Options{Patience: time.Minute, Urgency: time.Minute, Renewal: 5 * time.Second})
+	quota := wide()
+	quota.Preemption.LowerPriority = AnyVictims
+	low := func(r *Running) { r.Priority = -1 }
+	tell(e, quota, gpuNode("a", "A100", 8), gpuNode("b", "A100", 8), runs("lost", "a", 8, 0, low, func(r *Running) { r.Ending = true }),
+		runs("other", "b", 8, 0, low), job("waits", 8))
+	now := start.Add(time.Minute)
+	for d := e.Decide(now); len(d.Displaced) == 0; d = e.Decide(now) {
+		if d.Again.IsZero() || d.Again.After(start.Add(10*time.Minute)) {
+			t.Fatal("it waits for who does not end, without end")
+		}
+		now = d.Again
+	}
+	if late := now.Sub(start); late < 3*time.Minute || late > 4*time.Minute {
+		t.Errorf("another gives way after %s", late)
+	}
+}
+
+// Nobody gives way for nothing: once all have ended that are to, those for whom they gave way start.
+func TestWhoeverIsDisplacedMakesRoom(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		life(t, drawOptions(t), func(e *Engine, m *model, d Decisions, now time.Time) {
+			m.check(t, d.Starts, now)
+			if len(d.Displaced) == 0 {
+				return
+			}
+			for _, key := range sortedKeys(m.running) {
+				if m.running[key].Ending {
+					delete(m.running, key)
+					e.RemoveRunning(key)
+				}
+			}
+			then := e.Decide(now)
+			m.displace(t, then)
+			for _, v := range d.Displaced {
+				if !slices.ContainsFunc(then.Starts, func(s Start) bool { return s.Key == v.For }) {
+					t.Fatalf("%s gave way to %s, which does not start", v.Key, v.For)
+				}
+			}
+			m.check(t, then.Starts, now)
+		})
+	})
+}

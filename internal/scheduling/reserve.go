@@ -46,7 +46,7 @@ func (e *Engine) mayReserve(c *class) (yields *class, may bool) {
 	default:
 		yields = e.lastOf(q.root())
 	}
-	return yields, yields != nil && c.outranks(yields)
+	return yields, yields != nil && c.passes(yields)
 }
 
 // reservations is how many there are in a tree.
@@ -95,8 +95,8 @@ func (e *Engine) renew(now time.Time) (next time.Time) {
 		case due.IsZero():
 		case !due.After(now):
 			e.makeReady(head)
-		case next.IsZero() || due.Before(next):
-			next = due
+		default:
+			next = earlier(next, due)
 		}
 	}
 	return next
@@ -153,9 +153,9 @@ func (e *Engine) reserve(c *class, now time.Time) {
 	}
 	if last := w.last(); last != nil {
 		switch {
-		case last.Ending:
+		case last.ends():
 			r.imminent = true
-		case last.End.IsZero():
+		case !last.known():
 			r.at = never
 		case last.End.After(now):
 			r.at = last.End

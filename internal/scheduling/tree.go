@@ -53,10 +53,15 @@ func (e *Engine) rebuild() {
 		e.enqueue(w)
 	}
 	for _, q := range e.queues {
-		for user, l := range q.lanes {
-			if old := previous[q.Name]; old != nil && old.lanes[user] != nil {
-				l.past, l.at = old.lanes[user].past, old.lanes[user].at
+		if old := previous[q.Name]; old != nil {
+			for user, l := range old.lanes {
+				if l.past != [3]float64{} {
+					now := q.lane(user)
+					now.past, now.at = l.past, l.at
+				}
 			}
+		}
+		for _, l := range q.lanes {
 			l.touch()
 		}
 	}

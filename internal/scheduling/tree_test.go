@@ -176,3 +176,58 @@ func keysOf(d Decisions) []string {
 	}
 	return keys
 }
+
+// Past use outlives a change of quotas, and the engine itself where somebody keeps it.
+func TestPastUseIsKept(t *testing.T) {
+	root := gpuQuota("all", 12)
+	root.HalfLife = time.Hour
+	world := []any{gpuNode("n", "A100", 100), root, child("a", "all", 0)}
+	waiting := []any{job("carol", 1, under("a"), by("carol")), job("dave", 1, under("a"), by("dave"), after(time.Minute))}
+	used := func() *Engine {
+		e := engineWith(world...)
+		running := holds("1", "a", 8)
+		running.User = "carol"
+		e.SetRunning(running)
+		e.Decide(start)
+		e.Decide(start.Add(4 * time.Hour))
+		e.RemoveRunning("1")
+		e.Decide(start.Add(4 * time.Hour))
+		return e
+	}
+	for name, again := range map[string]func() *Engine{
+		"it goes on": used,
+		"a quota changes": func() *Engine {
+			e := used()
+			tell(e, child("b", "all", 0))
+			e.Decide(start.Add(4 * time.Hour))
+			return e
+		},
+		"another takes over": func() *Engine {
+			before, e := used(), engineWith(world...)
+			e.SetPast(before.Past(), start.Add(4*time.Hour))
+			return e
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := again()
+			tell(e, waiting...)
+			if diff := cmp.Diff([]string{"dave", "carol"}, keysOf(e.Decide(start.Add(4*time.Hour+time.Minute)))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+// What is kept of the past is what another engine has of it.
+func TestPastUseIsTheSame(t *testing.T) {
+	root := gpuQuota("all", 12)
+	root.HalfLife = time.Hour
+	e := engineWith(gpuNode("n", "A100", 100), root, child("a", "all", 0), holds("1", "a", 8))
+	e.Decide(start)
+	e.Decide(start.Add(time.Hour))
+	other := engineWith(root, child("a", "all", 0))
+	other.SetPast(e.Past(), start.Add(time.Hour))
+	if diff := cmp.Diff(e.Past(), other.Past()); diff != "" || len(e.Past()) != 3 {
+		t.Errorf("%s: %+v", diff, e.Past())
+	}
+}

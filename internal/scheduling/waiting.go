@@ -97,6 +97,10 @@ func (c *class) outranks(other *class) bool {
 	return c.priority > other.priority || c.priority == other.priority && c.overdue && !other.overdue
 }
 
+// passes reports whether jobs of the class need not wait for what is kept for another one that they outrank. They do where others gave
+// way to it: they did so for it alone.
+func (c *class) passes(head *class) bool { return c.outranks(head) && !head.paid }
+
 func compareBool(a, b bool) int {
 	switch {
 	case a == b:
@@ -126,6 +130,8 @@ type class struct {
 	reservation *reservation
 	// patient reports that it waits before others are held back for it.
 	patient bool
+	// paid reports that others are giving way to it.
+	paid bool
 	// heldBack are the classes that wait for this one's reservation to leave more: of a bound, or of nodes where that is none.
 	heldBack map[bind]*park
 }

@@ -181,8 +181,9 @@ func (f *Fence) settle(ctx context.Context, w Write) error {
 		annotations[f.Mark] = f.Writer + "/" + w.Version
 		object.SetAnnotations(annotations)
 		_, err = patch.Object(ctx, f.Client, before, object)
-		// An object that takes no change takes that of the predecessor no more than this one.
-		if apierrors.IsNotFound(err) || (refusal.Certain(err) && !apierrors.IsConflict(err)) {
+		// An object that is not valid takes the predecessor's change no more than this one. Any other refusal says nothing of that: it may
+		// be for the moment, or about marks alone.
+		if apierrors.IsNotFound(err) || refusal.Final(err) {
 			return nil
 		}
 	}

@@ -1,0 +1,38 @@
+package scheduling
+
+import "time"
+
+// lingers is for how long a job that is being ended is counted on to be gone in a moment: twice the time that its pods and their node
+// have for it. Of one that is still there then, for instance on a node that was lost, nobody knows when it ends.
+const lingers = 2 * time.Minute
+
+// ends reports whether what the job holds is free in a moment.
+func (r *running) ends() bool { return r.Ending && !r.lingers }
+
+// known reports whether it is known when the job will have ended.
+func (r *running) known() bool { return !r.End.IsZero() && !r.lingers }
+
+// linger finds the jobs that should have been gone by now. It tells when the next is one; zero for never.
+func (e *Engine) linger(now time.Time) (next time.Time) {
+	var late []*running
+	for _, r := range e.byEnd.items { // those that are being ended are the first
+		if !r.ends() {
+			break
+		}
+		if r.endingSince.IsZero() {
+			r.endingSince = now
+		}
+		if due := r.endingSince.Add(lingers); due.After(now) {
+			next = earlier(next, due)
+		} else {
+			late = append(late, r)
+		}
+	}
+	for _, r := range late {
+		e.byEnd.remove(r)
+		r.lingers = true
+		e.byEnd.insert(r)
+		e.outdate(r)
+	}
+	return next
+}
