@@ -162,7 +162,11 @@ bench-kueue: devcluster ## Measure the scheduler side by side with Kueue's, on A
 
 .PHONY: bench-trace
 bench-trace: ## Play a made trace of a GPU cluster to FIFO, Kueue's order, EASY backfill and Soma's engine, in simulated time (4 minutes)
-	$(GO) run ./test/performance/trace -plot docs/performance-trace.svg
+	$(GO) run ./test/performance/trace -plot docs/performance-trace.svg -budgets test/performance/trace/budgets.yaml
+
+.PHONY: bench-engine
+bench-engine: ## Measure the decisions of Soma's engine, without an API server (a minute)
+	$(ALIKE) $(GO) test -run '^$$' -bench 'Decide|Churn|Forecast|Memory' ./internal/scheduling
 
 .PHONY: bench-access
 bench-access: devcluster ## Measure how soon what users may do is known to Kubernetes, on an API server of its own (10 minutes and more; BENCH='-users 1000' for fewer)

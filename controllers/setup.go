@@ -7,6 +7,7 @@ import (
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/client-go/discovery"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -41,12 +42,16 @@ func Setup(ctx context.Context, mgr ctrl.Manager, d Dependencies) error {
 			return fmt.Errorf("index pods by %s: %w", name, err)
 		}
 	}
+	kinds, err := discovery.NewDiscoveryClientForConfigAndClient(mgr.GetConfig(), mgr.GetHTTPClient())
+	if err != nil {
+		return fmt.Errorf("make a client for the kinds that are served: %w", err)
+	}
 	reconcilers := map[string]interface{ SetupWithManager(ctrl.Manager) error }{
 		"project": &project.Reconciler{Client: mgr.GetClient(), Clock: d.Clock, Namespace: d.Namespace},
 		"quota":   &quota.Reconciler{Client: mgr.GetClient(), Clock: d.Clock},
 		"access":  &access.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: d.Clock, Authority: d.Authority},
 		"cluster": &cluster.Reconciler{Client: mgr.GetClient(), Clock: d.Clock, Namespace: d.Namespace},
-		"job":     &job.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: d.Clock},
+		"job":     &job.Reconciler{Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Kinds: kinds, Clock: d.Clock},
 		"scheduler": &scheduler.Reconciler{
 			Client: mgr.GetClient(), Live: mgr.GetAPIReader(), Clock: d.Clock, Namespace: d.Namespace, Urgency: d.Urgency,
 		},

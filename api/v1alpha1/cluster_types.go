@@ -199,6 +199,19 @@ type Preset struct {
 	// +optional
 	GPU *GPUs `json:"gpu,omitempty"`
 
+	// pools in which jobs with the preset run, the best first, where a job names none itself. In any where there are none.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MinItems=1
+	// +kubebuilder:validation:MaxItems=8
+	// +kubebuilder:validation:items:MinLength=1
+	// +kubebuilder:validation:items:MaxLength=63
+	Pools []string `json:"pools,omitempty"`
+
+	// spot allows nodes that can be taken away at any time, where a job does not say itself.
+	// +optional
+	Spot *bool `json:"spot,omitempty"`
+
 	// shm is the size of /dev/shm, part of memory. 64Mi where it is not given.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="!string(self).startsWith('-')",message="must not be negative"

@@ -1218,6 +1218,16 @@ func (in *Preset) DeepCopyInto(out *Preset) {
 		*out = new(GPUs)
 		(*in).DeepCopyInto(*out)
 	}
+	if in.Pools != nil {
+		in, out := &in.Pools, &out.Pools
+		*out = make([]string, len(*in))
+		copy(*out, *in)
+	}
+	if in.Spot != nil {
+		in, out := &in.Spot, &out.Spot
+		*out = new(bool)
+		**out = **in
+	}
 	if in.SHM != nil {
 		in, out := &in.SHM, &out.SHM
 		x := (*in).DeepCopy()

@@ -44,7 +44,7 @@ func presets(spec *v1alpha1.ClusterSpec, nodes []corev1.Node, pods []corev1.Pod)
 		if asks, refused := workload.Resolve(&v1alpha1.JobSpec{Preset: p.Name}, spec); refused == nil {
 			room.Startable, room.Limit = rooms.For(scheduling.Request{
 				Replica: scheduling.Amounts{MilliCPU: asks.Replica.CPU.MilliValue(), Memory: asks.Replica.Memory.Value(), GPUs: int64(asks.Replica.GPUs)},
-				Models:  asks.Models,
+				Models:  asks.Models, Pools: asks.Pools, Spot: asks.Spot,
 			})
 		}
 		all = append(all, room)

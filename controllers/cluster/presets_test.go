@@ -19,13 +19,14 @@ func TestPresets(t *testing.T) {
 	}
 	spec := &v1alpha1.ClusterSpec{Presets: []v1alpha1.Preset{
 		preset("cpu", "1", nil), preset("one", "1", &v1alpha1.GPUs{Count: 1}), preset("four", "1", &v1alpha1.GPUs{Count: 4, Models: []string{"H100", "A100"}}),
-		preset("h100", "1", &v1alpha1.GPUs{Count: 1, Model: "H100"}), preset("wrong", "0", nil),
+		preset("h100", "1", &v1alpha1.GPUs{Count: 1, Model: "H100"}), preset("wrong", "0", nil), preset("elsewhere", "1", nil),
 	}}
+	spec.Presets[5].Pools = []string{"other"}
 	nodes := []corev1.Node{testNode("a", 4, a100, pods), testNode("b", 4, a100, pods), testNode("c", 8, a100, pods, cordoned)}
 	taken := []corev1.Pod{testPod("a", 2, corev1.PodRunning), testPod("b", 2, corev1.PodRunning), testPod("b", 2, corev1.PodSucceeded)}
 	want := []v1alpha1.PresetRoom{
 		{Name: "cpu", Startable: 14}, {Name: "one", Startable: 4}, {Name: "four", Limit: v1alpha1.RoomFragmented}, {Name: "h100", Limit: v1alpha1.RoomNoSuchNode},
-		{Name: "wrong", Limit: v1alpha1.RoomNoSuchNode},
+		{Name: "wrong", Limit: v1alpha1.RoomNoSuchNode}, {Name: "elsewhere", Limit: v1alpha1.RoomNoSuchNode},
 	}
 	if diff := cmp.Diff(want, presets(spec, nodes, taken)); diff != "" {
 		t.Error(diff)

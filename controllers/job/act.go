@@ -3,6 +3,7 @@ package job
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"time"
 
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
@@ -74,7 +75,12 @@ func (r *Reconciler) createPods(ctx context.Context, job *platformv1.Job) error 
 			return r.refuse(ctx, job, err)
 		}
 	}
-	for _, pod := range workload.Pods(job, cluster.Spec.Tolerations) {
+	// Before the pods, which name it.
+	group, err := r.createGroup(ctx, job)
+	if err != nil {
+		return r.refuse(ctx, job, err)
+	}
+	for _, pod := range workload.Pods(job, cluster.Spec.Tolerations, group) {
 		if err := r.create(ctx, job, pod); err != nil {
 			return r.refuse(ctx, job, err)
 		}
@@ -95,12 +101,12 @@ func (e foreignError) Error() string {
 }
 
 // create makes an object of the job. One that exists already is success if it is the job's own.
-func (r *Reconciler) create(ctx context.Context, job *platformv1.Job, object client.Object) error {
-	err := r.Client.Create(ctx, object)
+func (r *Reconciler) create(ctx context.Context, job *platformv1.Job, object client.Object, options ...client.CreateOption) error {
+	err := r.Client.Create(ctx, object, options...)
 	if !apierrors.IsAlreadyExists(err) {
 		return err
 	}
-	kind := fmt.Sprintf("%T", object)[len("*v1."):]
+	kind := reflect.TypeOf(object).Elem().Name()
 	if err := r.Live.Get(ctx, client.ObjectKeyFromObject(object), object); err != nil {
 		return err
 	}

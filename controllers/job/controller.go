@@ -11,6 +11,7 @@ import (
 	"k8s.io/apimachinery/pkg/api/equality"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/types"
+	"k8s.io/client-go/discovery"
 	"k8s.io/utils/clock"
 	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/builder"
@@ -38,10 +39,13 @@ type Reconciler struct {
 	Client client.Client
 	// Live reads from the API server: what must not be stale before pods are made.
 	Live client.Reader
+	// Kinds tells which kinds the API server serves.
+	Kinds discovery.ServerResourcesInterfaceWithContext
 	// Clock tells the time.
 	Clock clock.PassiveClock
 
 	events *podEvents
+	groups *podGroups
 }
 
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=jobs,verbs=get;list;watch;update;patch;delete
@@ -51,14 +55,16 @@ type Reconciler struct {
 // +kubebuilder:rbac:groups="",resources=pods,verbs=get;list;watch;create;delete
 // +kubebuilder:rbac:groups="",resources=services,verbs=get;list;watch;create
 // +kubebuilder:rbac:groups="",resources=events,verbs=list
+// +kubebuilder:rbac:groups=scheduling.k8s.io,resources=podgroups,verbs=get;list;create;delete
 // +kubebuilder:rbac:groups=networking.k8s.io,resources=ingresses,verbs=get;list;watch;create;delete
 
 // SetupWithManager registers the controller.
 func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
-	if r.Client == nil || r.Live == nil || r.Clock == nil {
-		return errors.New("the job controller needs a client, a live reader and a clock")
+	if r.Client == nil || r.Live == nil || r.Kinds == nil || r.Clock == nil {
+		return errors.New("the job controller needs a client, a live reader, the kinds that are served, and a clock")
 	}
 	r.events = newPodEvents(r.Live, r.Clock)
+	r.groups = &podGroups{kinds: r.Kinds, clock: r.Clock}
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("job").
 		For(&platformv1.Job{}).

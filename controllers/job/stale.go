@@ -8,6 +8,7 @@ import (
 
 	corev1 "k8s.io/api/core/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
@@ -68,8 +69,8 @@ func (r *Reconciler) settleDoubts(ctx context.Context, job *platformv1.Job, pods
 	return pointers(list), nil
 }
 
-// attemptOf is the attempt that a pod belongs to.
-func attemptOf(p *corev1.Pod) (int32, bool) {
-	attempt, err := strconv.ParseInt(p.Labels[platformv1.LabelAttempt], 10, 32)
+// attemptOf is the attempt that a pod or PodGroup belongs to.
+func attemptOf(o metav1.Object) (int32, bool) {
+	attempt, err := strconv.ParseInt(o.GetLabels()[platformv1.LabelAttempt], 10, 32)
 	return int32(attempt), err == nil
 }

@@ -207,10 +207,11 @@ func (c *candidate) asks() scheduling.Waiting {
 	request := c.request()
 	w := scheduling.Waiting{
 		Key: c.key(), User: c.job.Spec.SubmittedBy, Quota: c.quota, Priority: priority(c.job), Since: since(c.job), Span: span(c.job), Until: c.closes,
-		Request: scheduling.Request{Replica: amounts(request.Replica), Replicas: int64(request.Replicas), Models: request.Models},
+		Request: scheduling.Request{
+			Replica: amounts(request.Replica), Replicas: int64(request.Replicas), Models: request.Models, Pools: request.Pools, Spot: request.Spot,
+		},
 	}
 	if placement := c.job.Spec.Placement; placement != nil {
-		w.Pools, w.Spot = placement.Pools, ptr.Deref(placement.Spot, false)
 		w.Within = 1 + slices.IndexFunc(c.cluster.Spec.Topology, func(l platformv1.TopologyLevel) bool { return l.Name == placement.Within })
 	}
 	w.Preemptible, w.Overdue, w.Avoid = preemptible(c.job), c.overdue, lately(c.job)

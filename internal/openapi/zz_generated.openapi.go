@@ -4187,6 +4187,32 @@ func schema_soma_platform_soma_api_v1alpha1_Preset(ref common.ReferenceCallback)
 							Ref:         ref(apiv1alpha1.GPUs{}.OpenAPIModelName()),
 						},
 					},
+					"pools": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "pools in which jobs with the preset run, the best first, where a job names none itself. In any where there are none.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"spot": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spot allows nodes that can be taken away at any time, where a job does not say itself.",
+							Type:        []string{"boolean"},
+							Format:      "",
+						},
+					},
 					"shm": {
 						SchemaProps: spec.SchemaProps{
 							Description: "shm is the size of /dev/shm, part of memory. 64Mi where it is not given.",

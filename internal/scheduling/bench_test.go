@@ -48,8 +48,19 @@ func benchJob(i int) Waiting {
 		lasts(time.Hour), after(time.Duration(i)*time.Millisecond))
 }
 
+// What the engine is to reach, and how much a wake-up may grow from 10,000 waiting jobs to ten times as many: as logarithms do, and as
+// much again for the machine. docs/performance.md has the runs that were made.
+const (
+	leastStarts = 20_000.0
+	mostWakeUp  = time.Millisecond
+	mostGrowth  = 2 * 1.25
+	// enough is how many times something has to have been done for its time to mean something.
+	enough = 1000
+)
+
 // BenchmarkChurn is a full cluster in which jobs end and others take their places: the cost of an end and a start together.
 func BenchmarkChurn(b *testing.B) {
+	took := map[int]time.Duration{}
 	for _, waitingJobs := range []int{10_000, benchWaiting} {
 		b.Run(fmt.Sprintf("%d waiting", waitingJobs), func(b *testing.B) {
 			e := largeWorld(waitingJobs)
@@ -73,7 +84,16 @@ func BenchmarkChurn(b *testing.B) {
 				}
 			}
 			b.ReportMetric(float64(starts)/b.Elapsed().Seconds(), "starts/s")
+			if b.N < enough {
+				return
+			}
+			if took[waitingJobs] = b.Elapsed() / time.Duration(b.N); took[waitingJobs] > mostWakeUp {
+				b.Errorf("a wake-up takes %s, at most %s", took[waitingJobs], mostWakeUp)
+			}
 		})
+	}
+	if growth := float64(took[benchWaiting]) / float64(took[10_000]); growth > mostGrowth {
+		b.Errorf("a wake-up takes %.2f times as long with ten times as many that wait, at most %.2f", growth, mostGrowth)
 	}
 }
 
@@ -95,7 +115,10 @@ func BenchmarkDecide(b *testing.B) {
 		b.StartTimer()
 		began := time.Now()
 		starts := len(e.Decide(start.Add(time.Hour)).Starts)
-		b.ReportMetric(float64(starts)/time.Since(began).Seconds(), "starts/s")
+		rate := float64(starts) / time.Since(began).Seconds()
+		if b.ReportMetric(rate, "starts/s"); rate < leastStarts {
+			b.Errorf("%.0f starts in a second, at least %.0f", rate, leastStarts)
+		}
 	}
 }
 

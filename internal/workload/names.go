@@ -15,7 +15,11 @@ const uidDigits = 8
 // PodName is the name of the pod of a rank in an attempt. It is the same whenever it is asked for, so that a pod that
 // exists is never made twice.
 func PodName(job *platformv1.Job, attempt, rank int32) string {
-	return fmt.Sprintf("%s-%s-%d-%d", job.Name, strings.ReplaceAll(string(job.UID), "-", "")[:min(uidDigits, len(job.UID))], attempt, rank)
+	return fmt.Sprintf("%s-%d", attemptName(job, attempt), rank)
+}
+
+func attemptName(job *platformv1.Job, attempt int32) string {
+	return fmt.Sprintf("%s-%s-%d", job.Name, strings.ReplaceAll(string(job.UID), "-", "")[:min(uidDigits, len(job.UID))], attempt)
 }
 
 // Hostname is the name of a replica within the job's own domain. It is the same in every attempt.

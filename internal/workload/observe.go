@@ -109,7 +109,7 @@ func (o *Observation) starting(r replica, p *corev1.Pod) {
 	if o.State == AttemptFailed {
 		return
 	}
-	if o.Reason == "" || !r.waiting.IsZero() {
+	if o.Reason == "" || !r.waiting.IsZero() || r.message != "" && strings.HasPrefix(o.Message, gangUnbound) {
 		o.Reason, o.Message = r.reason, r.message
 	}
 	if !r.waiting.IsZero() && (o.Waiting.IsZero() || r.waiting.Before(o.Waiting)) {

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	corev1 "k8s.io/api/core/v1"
+	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
@@ -23,13 +24,16 @@ const (
 	gpuTaint = "nvidia.com/gpu"
 )
 
-// Pods are the pods of the attempt that the job holds a reservation for, by rank. Tolerations are those of the cluster.
-func Pods(job *platformv1.Job, tolerations []platformv1.Toleration) []*corev1.Pod {
+// Pods are the pods of the attempt that the job holds a reservation for, by rank. Tolerations are those of the cluster. Group is
+// what kube-scheduler binds the pods by together; nil where it binds each by itself.
+func Pods(job *platformv1.Job, tolerations []platformv1.Toleration, group *schedulingv1beta1.PodGroup) []*corev1.Pod {
 	reservation := job.Status.Reservation
 	pods := make([]*corev1.Pod, 0, job.Spec.ReplicaCount())
 	for _, share := range reservation.Nodes {
 		for range share.Replicas {
-			pods = append(pods, pod(job, int32(len(pods)), share.Node, tolerations))
+			p := pod(job, int32(len(pods)), share.Node, tolerations)
+			p.Spec.SchedulingGroup = member(group)
+			pods = append(pods, p)
 		}
 	}
 	return pods
@@ -108,12 +112,17 @@ func resources(replica platformv1.ReplicaResources) corev1.ResourceRequirements 
 }
 
 func podLabels(job *platformv1.Job, rank int32) map[string]string {
+	labels := attemptLabels(job)
+	labels[platformv1.LabelRank] = strconv.Itoa(int(rank))
+	return labels
+}
+
+func attemptLabels(job *platformv1.Job) map[string]string {
 	return map[string]string{
 		platformv1.LabelProject: job.Namespace,
 		platformv1.LabelJob:     job.Name,
 		platformv1.LabelJobUID:  string(job.UID),
 		platformv1.LabelAttempt: strconv.Itoa(int(job.Status.Reservation.Attempt)),
-		platformv1.LabelRank:    strconv.Itoa(int(rank)),
 	}
 }
 

@@ -2,12 +2,14 @@ package workload
 
 import (
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/utils/ptr"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -30,7 +32,7 @@ func gang(change ...func(*platformv1.Job)) *platformv1.Job {
 }
 
 func TestPodsOfAGang(t *testing.T) {
-	pods := Pods(gang(), []platformv1.Toleration{{Key: "spot"}})
+	pods := Pods(gang(), []platformv1.Toleration{{Key: "spot"}}, nil)
 	wantNames := []string{"train-3f2a9c1d-2-0", "train-3f2a9c1d-2-1", "train-3f2a9c1d-2-2"}
 	wantNodes := []string{"a", "a", "b"}
 	for i, p := range pods {
@@ -63,7 +65,7 @@ func TestPodsOfAGang(t *testing.T) {
 
 // TestPodIsConfined checks what no field of a job can change.
 func TestPodIsConfined(t *testing.T) {
-	p := Pods(gang(), nil)[0]
+	p := Pods(gang(), nil, nil)[0]
 	c := p.Spec.Containers[0]
 	switch {
 	case *p.Spec.AutomountServiceAccountToken:
@@ -94,7 +96,7 @@ func TestWhatAJobSaysIsWhatItGets(t *testing.T) {
 			{MountPath: "/key", Secret: &platformv1.SecretVolume{Name: "keys", Key: "s3"}},
 			{MountPath: "/scratch", Scratch: &platformv1.ScratchVolume{Size: resource.MustParse("2Gi")}},
 		}
-	}), nil)[0]
+	}), nil, nil)[0]
 	env := p.Spec.Containers[0].Env
 	if n := strings.Count(names(env), "HOME,"); n != 1 {
 		t.Errorf("HOME is set %d times", n)
@@ -159,6 +161,34 @@ func TestResolve(t *testing.T) {
 			got := strings.Join([]string{request.Preset, r.CPU.String(), resource.NewQuantity(int64(r.GPUs), resource.DecimalSI).String(), strings.Join(request.Models, "+"), text(r.SHM)}, " ")
 			if got != tc.want {
 				t.Errorf("got %q, want %q", got, tc.want)
+			}
+		})
+	}
+}
+
+// Where a job may run is what it says itself, else what its preset does.
+func TestResolvePlacement(t *testing.T) {
+	cluster := &platformv1.ClusterSpec{Presets: []platformv1.Preset{
+		{Name: "anywhere", CPU: resource.MustParse("1"), Memory: resource.MustParse("2Gi")},
+		{Name: "cheap", CPU: resource.MustParse("1"), Memory: resource.MustParse("2Gi"), Pools: []string{"spot", "old"}, Spot: ptr.To(true)},
+	}}
+	own := platformv1.JobResources{CPU: &cluster.Presets[0].CPU, Memory: &cluster.Presets[0].Memory}
+	for name, tc := range map[string]struct {
+		job  platformv1.JobSpec
+		want string
+	}{
+		"nothing":              {platformv1.JobSpec{}, "false"},
+		"the preset's":         {platformv1.JobSpec{Preset: "cheap"}, "spot old true"},
+		"a pool of its own":    {platformv1.JobSpec{Preset: "cheap", Placement: &platformv1.Placement{Pools: []string{"new"}}}, "new true"},
+		"no spot":              {platformv1.JobSpec{Preset: "cheap", Placement: &platformv1.Placement{Spot: ptr.To(false)}}, "spot old false"},
+		"its own, no preset":   {platformv1.JobSpec{Resources: &own, Placement: &platformv1.Placement{Pools: []string{"new"}, Spot: ptr.To(true)}}, "new true"},
+		"its own, beside that": {platformv1.JobSpec{Preset: "anywhere", Placement: &platformv1.Placement{Spot: ptr.To(true)}}, "true"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			request, refusal := Resolve(&tc.job, cluster)
+			got := strings.Join(append(slices.Clone(request.Pools), strconv.FormatBool(request.Spot)), " ")
+			if refusal != nil || got != tc.want {
+				t.Errorf("got %q (%+v), want %q", got, refusal, tc.want)
 			}
 		})
 	}

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strings"
 
+	"k8s.io/utils/ptr"
+
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
 
@@ -27,6 +29,9 @@ type Request struct {
 	Replica platformv1.ReplicaResources
 	// Models are the GPU models of which one will do, the best first; any where there are none.
 	Models []string
+	// Pools are where it may run, the best first; anywhere where there are none. Spot reports that nodes will do that can be taken away.
+	Pools []string
+	Spot  bool
 	// Replicas is how many start together.
 	Replicas int32
 }
@@ -34,6 +39,7 @@ type Request struct {
 // Resolve says what a job asks for on a cluster.
 func Resolve(job *platformv1.JobSpec, cluster *platformv1.ClusterSpec) (Request, *Refusal) {
 	request := Request{Replicas: job.ReplicaCount()}
+	request.place(job.Placement)
 	if own := job.Resources; own != nil && own.CPU != nil && own.Memory != nil {
 		request.Replica = platformv1.ReplicaResources{CPU: *own.CPU, Memory: *own.Memory}
 		request.setGPU(own.GPU)
@@ -47,6 +53,8 @@ func Resolve(job *platformv1.JobSpec, cluster *platformv1.ClusterSpec) (Request,
 	request.Preset, request.Price, request.PowerWatts = preset.Name, preset.PricePerHour, preset.PowerWatts
 	request.Replica = platformv1.ReplicaResources{CPU: preset.CPU, Memory: preset.Memory}
 	request.setGPU(preset.GPU)
+	request.Pools, request.Spot = preset.Pools, ptr.Deref(preset.Spot, false)
+	request.place(job.Placement)
 	size := preset.SHM
 	if job.Resources != nil && job.Resources.SHM != nil {
 		size = job.Resources.SHM
@@ -80,6 +88,17 @@ func findPreset(name string, presets []platformv1.Preset) (*platformv1.Preset, *
 	}
 	return nil, &Refusal{platformv1.JobReasonPresetNotFound,
 		fmt.Sprintf("the cluster has no preset %q; it has: %s", name, strings.Join(names, ", "))}
+}
+
+// place is where the job itself says that it may run.
+func (r *Request) place(by *platformv1.Placement) {
+	if by == nil {
+		return
+	}
+	if len(by.Pools) > 0 {
+		r.Pools = by.Pools
+	}
+	r.Spot = ptr.Deref(by.Spot, r.Spot)
 }
 
 func (r *Request) setGPU(gpu *platformv1.GPUs) {

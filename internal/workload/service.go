@@ -10,7 +10,7 @@ import (
 
 // NeedsService reports whether the job is reached by name: it serves, or its replicas talk to each other.
 func NeedsService(spec *platformv1.JobSpec) bool {
-	return spec.HTTP != nil || spec.ReplicaCount() > 1
+	return spec.HTTP != nil || IsGang(spec)
 }
 
 // Service gives the job its name and, being headless, each replica its own. Replicas are found before they are ready,

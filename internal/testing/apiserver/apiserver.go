@@ -33,7 +33,7 @@ type Server struct {
 
 	environment *envtest.Environment
 	folder      string
-	controllers *exec.Cmd
+	programs    []*exec.Cmd
 }
 
 // Options say what the server is started with.
@@ -42,7 +42,9 @@ type Options struct {
 	Admission bool
 	// Aggregation lets the server pass requests on to aggregated API servers; see Aggregate.
 	Aggregation bool
-	// Output takes what the controllers of Kubernetes say.
+	// Gangs has kube-scheduler run, and bind the pods of a PodGroup together; see package kubelet for who binds others.
+	Gangs bool
+	// Output takes what the other programs of Kubernetes say.
 	Output io.Writer
 }
 
@@ -79,16 +81,22 @@ func Start(o Options) (*Server, error) {
 			return nil, errors.Join(err, os.RemoveAll(s.folder))
 		}
 	}
+	if o.Gangs {
+		s.servePodGroups()
+	}
 	if s.Config, err = s.environment.Start(); err != nil {
 		return nil, errors.Join(fmt.Errorf("start the API server: %w", err), s.Stop())
 	}
-	if err := s.prepare(filepath.Join(assets, "kube-controller-manager"), o.Output); err != nil {
+	if err := s.prepare(); err != nil {
+		return nil, errors.Join(err, s.Stop())
+	}
+	if err := s.startOthers(assets, o); err != nil {
 		return nil, errors.Join(err, s.Stop())
 	}
 	return s, nil
 }
 
-func (s *Server) prepare(controllers string, output io.Writer) error {
+func (s *Server) prepare() error {
 	s.Admission = s.environment.WebhookInstallOptions
 	admin, err := s.environment.AddUser(envtest.User{Name: "admin", Groups: []string{"system:masters"}}, nil)
 	if err != nil {
@@ -100,28 +108,49 @@ func (s *Server) prepare(controllers string, output io.Writer) error {
 	if s.Client, err = client.NewWithWatch(s.Config, client.Options{Scheme: s.environment.Scheme}); err != nil {
 		return fmt.Errorf("make a client: %w", err)
 	}
-	return s.startControllers(controllers, output)
+	return nil
 }
 
-func (s *Server) startControllers(program string, output io.Writer) error {
+// startOthers starts the programs beside the API server.
+func (s *Server) startOthers(assets string, o Options) error {
 	if err := s.makeFolder(); err != nil {
 		return err
 	}
-	file := filepath.Join(s.folder, "kubeconfig")
-	if err := os.WriteFile(file, s.Kubeconfig, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(s.folder, "kubeconfig"), s.Kubeconfig, 0o600); err != nil {
 		return err
 	}
-	command := exec.Command(program, "--kubeconfig="+file, "--leader-elect=false", "--secure-port=0",
-		"--controllers=namespace-controller,serviceaccount-controller,garbage-collector-controller",
-		"--concurrent-gc-syncs=2", "--kube-api-qps=200", "--kube-api-burst=400")
+	controllers, gates := "namespace-controller,serviceaccount-controller,garbage-collector-controller", []string(nil)
+	if o.Gangs {
+		controllers, gates = controllers+",podgroup-protection-controller", []string{"--feature-gates=" + gangGate}
+	}
+	err := s.run(filepath.Join(assets, "kube-controller-manager"), o.Output,
+		append(gates, "--controllers="+controllers, "--concurrent-gc-syncs=2")...)
+	if err == nil && o.Gangs {
+		err = s.run(filepath.Join(assets, "kube-scheduler"), o.Output, gates...)
+	}
+	return err
+}
+
+func (s *Server) run(program string, output io.Writer, arguments ...string) error {
+	command := exec.Command(program, append(arguments, "--kubeconfig="+filepath.Join(s.folder, "kubeconfig"), "--leader-elect=false",
+		"--secure-port=0", "--kube-api-qps=200", "--kube-api-burst=400")...)
 	command.Stdout, command.Stderr = output, output
-	// They end with the test, also where the test is killed.
+	// It ends with the test, also where the test is killed.
 	command.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	if err := command.Start(); err != nil {
-		return fmt.Errorf("start the controllers of Kubernetes: %w", err)
+		return fmt.Errorf("start %s: %w", program, err)
 	}
-	s.controllers = command
+	s.programs = append(s.programs, command)
 	return nil
+}
+
+// gangGate is the feature of Kubernetes by which kube-scheduler binds gangs, which is off by default (KEP-4671, beta in 1.37).
+const gangGate = "GenericWorkload=true"
+
+// servePodGroups has the server serve the kind by which kube-scheduler is told of gangs.
+func (s *Server) servePodGroups() {
+	s.environment.ControlPlane.GetAPIServer().Configure().
+		Set("feature-gates", gangGate).Set("runtime-config", "scheduling.k8s.io/v1beta1=true")
 }
 
 // makeFolder makes the folder of what the server is started with, once.
@@ -137,10 +166,10 @@ func (s *Server) makeFolder() (err error) {
 // Stop ends what Start started.
 func (s *Server) Stop() error {
 	var all []error
-	if s.controllers != nil {
-		all = append(all, s.controllers.Process.Signal(syscall.SIGTERM))
+	for _, program := range s.programs {
+		all = append(all, program.Process.Signal(syscall.SIGTERM))
 		// It was told to end; with which code it does is its own affair.
-		_ = s.controllers.Wait()
+		_ = program.Wait()
 	}
 	all = append(all, s.environment.Stop())
 	if s.folder != "" {

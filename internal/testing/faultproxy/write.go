@@ -46,8 +46,8 @@ func counts(info *request.RequestInfo) bool {
 	return !slices.Contains([]string{"get", "list", "watch"}, info.Verb)
 }
 
-// uidInName is the part of a UID that pods have in their names.
-var uidInName = regexp.MustCompile(`-[0-9a-f]{8}-(\d+-\d+)$`)
+// uidInName is the part of a UID that pods have in their names, and PodGroups.
+var uidInName = regexp.MustCompile(`-[0-9a-f]{8}-(\d+(?:-\d+)?)$`)
 
 func (p *Proxy) identify(info *request.RequestInfo, body []byte) Write {
 	resource, name := info.Resource, info.Name

@@ -119,10 +119,11 @@ func (k *Kubelet) step(ctx context.Context, pod *corev1.Pod, node *corev1.Node) 
 	return 0, k.end(ctx, pod, code)
 }
 
-// bind puts a pod on the node that it asks for by name; one that asks for none stays where it is.
+// bind puts a pod on the node that it asks for by name; one that asks for none stays where it is. One of a PodGroup is left to
+// the real kube-scheduler, which runs where the API server serves that kind.
 func (k *Kubelet) bind(ctx context.Context, pod *corev1.Pod) error {
 	node := wanted(pod)
-	if node == "" {
+	if node == "" || pod.Spec.SchedulingGroup != nil {
 		return nil
 	}
 	binding := &corev1.Binding{Target: corev1.ObjectReference{Kind: "Node", Name: node}}

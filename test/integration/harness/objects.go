@@ -144,7 +144,7 @@ func AddNode(name, pool, gpus string) *corev1.Node {
 	GinkgoHelper()
 	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{
 		Name:   name,
-		Labels: map[string]string{v1alpha1.LabelPool: pool, v1alpha1.LabelGPUModel: "TEST-GPU"},
+		Labels: map[string]string{corev1.LabelHostname: name, v1alpha1.LabelPool: pool, v1alpha1.LabelGPUModel: "TEST-GPU"},
 	}}
 	Create(node)
 	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}

@@ -119,6 +119,8 @@ var _ = Describe("The life of a job", func() {
 		cancel(first)
 		runs(three)
 		Expect(podsOf(three)).To(HaveLen(3))
+		// This API server does not serve PodGroups; package gangs has one that does.
+		Expect(running.Proxy.Writes()).NotTo(ContainElement(HaveField("What", ContainSubstring("podgroups"))))
 		service := &corev1.Service{}
 		Expect(harness.K8s.Get(harness.Ctx, client.ObjectKeyFromObject(three), service)).To(Succeed())
 		Expect(three.Status.InternalHostname).NotTo(BeEmpty())

@@ -8,6 +8,7 @@ import (
 	"os"
 
 	"github.com/soma-platform/soma/internal/scheduling"
+	"github.com/soma-platform/soma/test/performance/report"
 )
 
 func main() {
@@ -15,8 +16,9 @@ func main() {
 	traces := flag.Int("traces", 10, "traces, each made from another seed")
 	load := flag.Float64("load", 1.1, "GPU time that is asked for, as a multiple of what there is while jobs are submitted")
 	plot := flag.String("plot", "", "file that the plot is written to, as SVG")
+	budgets := flag.String("budgets", "", "file of budgets to check; a figure that misses its budget fails the run")
 	flag.Parse()
-	if err := run(*jobs, *traces, *load, *plot); err != nil {
+	if err := run(*jobs, *traces, *load, *plot, *budgets); err != nil {
 		fmt.Fprintln(os.Stderr, "trace:", err)
 		os.Exit(1)
 	}
@@ -26,23 +28,29 @@ func main() {
 type contestant struct {
 	name string
 	make func(shape) scheduler
+	// soma is set for what is compared with the others.
+	soma bool
 }
 
 func contestants() []contestant {
 	single := scheduling.Defaults()
 	single.Reservations = 1
 	return []contestant{
-		{"FIFO", func(c shape) scheduler { return newFIFO(c) }},
-		{"Kueue's order", func(c shape) scheduler { return newKueue(c) }},
-		{"EASY backfill", func(c shape) scheduler { return newEASY(c) }},
-		{"Soma", func(c shape) scheduler { return newSoma(c, scheduling.Defaults()) }},
-		{"Soma, one reservation", func(c shape) scheduler { return newSoma(c, single) }},
+		{"FIFO", func(c shape) scheduler { return newFIFO(c) }, false},
+		{"Kueue's order", func(c shape) scheduler { return newKueue(c) }, false},
+		{"EASY backfill", func(c shape) scheduler { return newEASY(c) }, false},
+		{"Soma", func(c shape) scheduler { return newSoma(c, scheduling.Defaults()) }, true},
+		{"Soma, one reservation", func(c shape) scheduler { return newSoma(c, single) }, true},
 	}
 }
 
-func run(jobs, traces int, load float64, plotFile string) error {
+func run(jobs, traces int, load float64, plotFile, budgetsFile string) error {
 	if jobs < 1 || traces < 1 || load <= 0 {
 		return fmt.Errorf("there must be jobs, traces and a load")
+	}
+	budgets, err := report.ReadBudgets(budgetsFile, []report.Column{{Name: report.Soma}})
+	if err != nil {
+		return err
 	}
 	c := shape{nodes: 64, queues: 8, gpusPerNode: 8}
 	results := map[string][]measures{}
@@ -62,11 +70,10 @@ func run(jobs, traces int, load float64, plotFile string) error {
 		fmt.Fprintf(os.Stderr, "%d of %d traces played\n", seed+1, traces)
 	}
 	printTable(os.Stdout, results)
-	if plotFile == "" {
-		return nil
+	if plotFile != "" {
+		if err := os.WriteFile(plotFile, []byte(draw(first, c)), 0o644); err != nil { //nolint:gosec // a picture for everybody
+			return fmt.Errorf("write the plot: %w", err)
+		}
 	}
-	if err := os.WriteFile(plotFile, []byte(draw(first, c)), 0o644); err != nil { //nolint:gosec // a picture for everybody
-		return fmt.Errorf("write the plot: %w", err)
-	}
-	return nil
+	return aims(results, budgets)
 }
