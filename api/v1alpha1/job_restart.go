@@ -60,6 +60,7 @@ const (
 // Restart says when a job is tried again.
 // +kubebuilder:validation:XValidation:rule="!has(self.rules) || (has(self.policy) && self.policy != 'Never')",message="rules say what follows failures: they need the policy OnFailure or Always",fieldPath=".rules"
 // +kubebuilder:validation:XValidation:rule="(has(self.backoffSeconds) ? self.backoffSeconds : 2) <= (has(self.maxBackoffSeconds) ? self.maxBackoffSeconds : 300)",message="the first pause is longer than the longest: raise maxBackoffSeconds (300 where it is not given), or lower backoffSeconds",fieldPath=".backoffSeconds"
+// +kubebuilder:validation:XValidation:rule="!has(self.rules) || self.rules.all(r, !has(r.backoffSeconds) && !has(r.maxBackoffSeconds) || (has(r.backoffSeconds) ? r.backoffSeconds : has(self.backoffSeconds) ? self.backoffSeconds : 2) <= (has(r.maxBackoffSeconds) ? r.maxBackoffSeconds : has(self.maxBackoffSeconds) ? self.maxBackoffSeconds : 300))",message="the first pause of a rule is longer than its longest: raise its maxBackoffSeconds, or lower its backoffSeconds (what it does not give is that of the job)",fieldPath=".rules"
 type Restart struct {
 	// policy is Never where it is not given.
 	// +optional
@@ -73,7 +74,7 @@ type Restart struct {
 	MaxRetries *int32 `json:"maxRetries,omitempty"`
 
 	// backoffSeconds is the pause before the first retry; 2 where it is not given. It doubles with each failure of the same
-	// category.
+	// category. Rules may have pauses of their own.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=86400
@@ -97,6 +98,7 @@ type Restart struct {
 // RestartRule says what follows failures of a kind.
 // +kubebuilder:validation:XValidation:rule="has(self.categories) != has(self.exitCodes)",message="a rule is about categories or about exitCodes: give one of the two"
 // +kubebuilder:validation:XValidation:rule="!has(self.maxRetries) || self.action != 'Fail'",message="a job that fails is not retried: leave maxRetries out, or choose another action",fieldPath=".maxRetries"
+// +kubebuilder:validation:XValidation:rule="!(has(self.backoffSeconds) || has(self.maxBackoffSeconds)) || self.action != 'Fail'",message="a job that fails is not retried: leave backoffSeconds and maxBackoffSeconds out, or choose another action",fieldPath=".backoffSeconds"
 type RestartRule struct {
 	// categories of failures that the rule is about.
 	// +optional
@@ -124,4 +126,17 @@ type RestartRule struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000
 	MaxRetries *int32 `json:"maxRetries,omitempty"`
+
+	// backoffSeconds is the pause before the first attempt that follows a failure that the rule is about; that of the job where it is not
+	// given. Where the rule gives one of its pauses, they double with each failure that it is about.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	BackoffSeconds *int64 `json:"backoffSeconds,omitempty"`
+
+	// maxBackoffSeconds is the longest pause before such an attempt; that of the job where it is not given.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=86400
+	MaxBackoffSeconds *int64 `json:"maxBackoffSeconds,omitempty"`
 }

@@ -381,17 +381,42 @@ type Attempt struct {
 	// +optional
 	Replica *ReplicaResources `json:"replica,omitempty"`
 
-	// pricePerHour of all replicas together, their energy among it, in the currency of the job's cost.
+	// pricePerHour of all replicas together, their energy among it.
 	// +optional
 	PricePerHour Price `json:"pricePerHour,omitempty"`
+
+	// currency of the price: that which the cluster had when the attempt was started.
+	// +optional
+	// +kubebuilder:validation:MaxLength=16
+	Currency string `json:"currency,omitempty"`
 
 	// energy that the attempt drew, as far as it is known.
 	// +optional
 	Energy *AttemptEnergy `json:"energy,omitempty"`
 }
 
-// Cost of a job.
+// Cost of a job. Amounts in different currencies are never added up.
 type Cost struct {
+	// amount of money.
+	// +required
+	Amount Price `json:"amount"`
+
+	// currency of the amount: that of the newest attempt that had a price.
+	// +required
+	// +kubebuilder:validation:MinLength=1
+	// +kubebuilder:validation:MaxLength=16
+	Currency string `json:"currency"`
+
+	// others are what the job cost in other currencies, the latest of which comes last: the prices of the cluster were in them when
+	// earlier attempts were started.
+	// +optional
+	// +listType=atomic
+	// +kubebuilder:validation:MaxItems=4
+	Others []OtherCost `json:"others,omitempty"`
+}
+
+// OtherCost is what a job cost in another currency.
+type OtherCost struct {
 	// amount of money.
 	// +required
 	Amount Price `json:"amount"`
@@ -408,7 +433,8 @@ type Cost struct {
 func (s *JobStatus) Placement() Attempt {
 	if r := s.Reservation; r != nil {
 		placement := Attempt{
-			Number: r.Attempt, Quota: r.Quota, Cluster: r.Cluster, Pool: r.Pool, Replica: &r.Replica, PricePerHour: r.PricePerHour, Energy: r.Energy,
+			Number: r.Attempt, Quota: r.Quota, Cluster: r.Cluster, Pool: r.Pool, Replica: &r.Replica, PricePerHour: r.PricePerHour,
+			Currency: r.Currency, Energy: r.Energy,
 		}
 		if len(r.Nodes) > 0 {
 			placement.Node = r.Nodes[0].Node

@@ -137,7 +137,8 @@ type JobSpec struct {
 	Restart *Restart `json:"restart,omitempty"`
 
 	// scheduleTimeoutSeconds is how long the job may wait for its start before it fails with ScheduleTimeout; for that of a
-	// retry, from when it is due. It waits without end where this is not given.
+	// retry, from when it is due, and for that of a job which gave way or had to make a pause, from then. It waits without end where
+	// this is not given.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	// +kubebuilder:validation:Maximum=2592000

@@ -102,10 +102,12 @@ type Preemption struct {
 	// +optional
 	Reclaim Victims `json:"reclaim,omitempty"`
 
-	// quantumSeconds is how long a preemptible job runs before another of the same priority may take its turn. Turns are not
-	// taken where it is not given.
+	// quantumSeconds is how long a preemptible job runs before another of the same priority may take its turn; 0 is for ever, as far as
+	// the quotas above do not say otherwise. Where it is not given that is 3600, if lowerPriority or reclaim lets jobs give way, and
+	// otherwise no turns are taken. Jobs that are not preemptible never give way for that.
 	// +optional
-	// +kubebuilder:validation:Minimum=60
+	// +kubebuilder:validation:XValidation:rule="self == 0 || self >= 60",message="a turn is at least 60 seconds; 0 switches turns off"
+	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=31536000
 	QuantumSeconds *int64 `json:"quantumSeconds,omitempty"`
 
@@ -116,7 +118,8 @@ type Preemption struct {
 	// +kubebuilder:validation:Maximum=31536000
 	LongestWaitSeconds *int64 `json:"longestWaitSeconds,omitempty"`
 
-	// minimumRunSeconds is for how long a job under this quota does not give way once it has started.
+	// minimumRunSeconds is for how long a job under this quota does not give way once it runs. Where it is given, and not 0, the job
+	// does not give way before it runs either, while its image is pulled for instance.
 	// +optional
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=31536000

@@ -211,6 +211,11 @@ func (in NodeShare) OpenAPIModelName() string {
 }
 
 // OpenAPIModelName returns the OpenAPI model name for this type.
+func (in OtherCost) OpenAPIModelName() string {
+	return "dev.soma.platform.v1alpha1.OtherCost"
+}
+
+// OpenAPIModelName returns the OpenAPI model name for this type.
 func (in Permission) OpenAPIModelName() string {
 	return "dev.soma.platform.v1alpha1.Permission"
 }

@@ -122,7 +122,7 @@ func TestAttemptsThatAreForgottenLeaveWhatTheyUsed(t *testing.T) {
 	job := running(retries(platformv1.RestartOnFailure, 100), func(j *platformv1.Job) {
 		for i := range keptAttempts {
 			j.Status.Attempts = append(j.Status.Attempts, platformv1.Attempt{
-				Number: int32(i + 1), Quota: "vision", StartTime: new(at(0)), FinishTime: new(at(10 + i)), PricePerHour: "3.6",
+				Number: int32(i + 1), Quota: "vision", StartTime: new(at(0)), FinishTime: new(at(10 + i)), PricePerHour: "3.6", Currency: "CHF",
 				Replica: &platformv1.ReplicaResources{GPUs: 2},
 			})
 		}
@@ -132,7 +132,7 @@ func TestAttemptsThatAreForgottenLeaveWhatTheyUsed(t *testing.T) {
 	if len(got.status.Attempts) != keptAttempts || len(got.status.Earlier) != 1 {
 		t.Fatalf("%d attempts, earlier %+v", len(got.status.Attempts), got.status.Earlier)
 	}
-	if e := got.status.Earlier[0]; e.Quota != "vision" || e.Date != "2026-03-01" || e.GPUSeconds != 20 || e.Costs[0].PriceSeconds != "36.000000" {
+	if e := got.status.Earlier[0]; e.Quota != "vision" || e.Date != "2026-03-01" || e.GPUSeconds != 20 || e.Costs[0] != (platformv1.PriceSeconds{Currency: "CHF", PriceSeconds: "36.000000"}) {
 		t.Errorf("earlier: %+v", e)
 	}
 }

@@ -72,9 +72,13 @@ func givesWay(reason platformv1.JobReason, reservation *platformv1.Reservation) 
 	}
 }
 
-// giveWay puts a job that had to give way back to its place in the queue. It costs nothing of its retries.
+// giveWay puts a job that had to give way back to its place in the queue. It costs nothing of its retries. One that gave way
+// before, and did not run since, has waited since then.
 func (d *decider) giveWay(reservation *platformv1.Reservation, reason platformv1.JobReason, message string) {
 	displaced := metav1.NewTime(d.now)
+	if known := d.status.Queue; known != nil && known.Displaced != nil {
+		displaced = *known.Displaced
+	}
 	d.status.Queue = &platformv1.QueueStatus{Since: reservation.QueuedSince, Displaced: &displaced}
 	d.requeue(displaced, reason, message)
 }
@@ -134,7 +138,7 @@ func (d *decider) account(seen workload.Observation, reason platformv1.JobReason
 		Number: reservation.Attempt, FinishTime: &end, Reason: reason, ExitCode: seen.ExitCode, Node: seen.Node,
 		// Kept beyond the reservation: the history may look only after the job's end.
 		Cluster: reservation.Cluster, Pool: reservation.Pool, Replica: reservation.Replica.DeepCopy(),
-		PricePerHour: reservation.PricePerHour, Quota: reservation.Quota, Energy: reservation.Energy.DeepCopy(),
+		PricePerHour: reservation.PricePerHour, Currency: reservation.Currency, Quota: reservation.Quota, Energy: reservation.Energy.DeepCopy(),
 	}
 	if reservation.EndingNode != "" {
 		attempt.Node = reservation.EndingNode
@@ -162,12 +166,8 @@ func (d *decider) account(seen workload.Observation, reason platformv1.JobReason
 
 // forget keeps of attempts that are not shown any more what they used: budgets count it.
 func (d *decider) forget(attempts []platformv1.Attempt) {
-	currency := ""
-	if d.status.Cost != nil {
-		currency = d.status.Cost.Currency
-	}
 	for i := range attempts {
-		d.status.Earlier = accounting.Forget(d.status.Earlier, &attempts[i], d.job.Spec.ReplicaCount(), currency, d.now)
+		d.status.Earlier = accounting.Forget(d.status.Earlier, &attempts[i], d.job.Spec.ReplicaCount(), d.now)
 	}
 }
 

@@ -268,7 +268,7 @@ func TestAttemptIsAccounted(t *testing.T) {
 	if got.status.Cost == nil || got.status.Cost.Amount != "0.010000" || got.status.Cost.Currency != "EUR" {
 		t.Errorf("cost %+v, want 0.010000 EUR: 10 s at 3.6 an hour", got.status.Cost)
 	}
-	if len(got.status.Attempts) != 1 || got.status.Attempts[0].Node != "n1" || *got.status.ExitCode != 0 {
+	if len(got.status.Attempts) != 1 || got.status.Attempts[0].Node != "n1" || got.status.Attempts[0].Currency != "EUR" || *got.status.ExitCode != 0 {
 		t.Errorf("attempts %+v", got.status.Attempts)
 	}
 }

@@ -91,7 +91,8 @@ type sequel struct {
 func follow(restart *platformv1.Restart, f failure, failures []platformv1.FailureCount, retries int32) sequel {
 	action, bound, by := platformv1.RestartRetry, int32(math.MaxInt32), ""
 	had := failed(failures, func(other failure) bool { return other.category == f.category })
-	pause := backOff(seconds(restart.BackoffSeconds, firstBackOff), seconds(restart.MaxBackoffSeconds, longestBackOff), int(had-1))
+	first, longest := seconds(restart.BackoffSeconds, firstBackOff), seconds(restart.MaxBackoffSeconds, longestBackOff)
+	pause := backOff(first, longest, int(had-1))
 	if workload.NotItsDoing(f.category) {
 		action, bound = platformv1.RestartRetryFree, freeRetries
 	}
@@ -106,6 +107,9 @@ func follow(restart *platformv1.Restart, f failure, failures []platformv1.Failur
 			bound = freeRetries
 		}
 		bound = ptr.Deref(rule.MaxRetries, bound)
+		if rule.BackoffSeconds != nil || rule.MaxBackoffSeconds != nil {
+			pause = backOff(seconds(rule.BackoffSeconds, first), seconds(rule.MaxBackoffSeconds, longest), int(had-1))
+		}
 		break
 	}
 	budget := ptr.Deref(restart.MaxRetries, defaultRetries)

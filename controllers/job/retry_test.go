@@ -19,6 +19,9 @@ func TestFollow(t *testing.T) {
 	on := func(action platformv1.RestartAction, most *int32, categories ...platformv1.FailureCategory) platformv1.RestartRule {
 		return platformv1.RestartRule{Categories: categories, Action: action, MaxRetries: most}
 	}
+	pauses := func(first, longest int64, codes ...int32) platformv1.RestartRule {
+		return platformv1.RestartRule{ExitCodes: codes, Action: platformv1.RestartRetry, BackoffSeconds: &first, MaxBackoffSeconds: &longest}
+	}
 	exit := func(code int32) failure { return failure{platformv1.FailureExitCode, code} }
 	of := func(category platformv1.FailureCategory) failure { return failure{category: category} }
 	tests := map[string]struct {
@@ -55,6 +58,12 @@ func TestFollow(t *testing.T) {
 		"a rule's own bound":                                            {restart: rules(on(platformv1.RestartRetry, ptr.To[int32](1), platformv1.FailureImage)), had: times(2, of(platformv1.FailureImage)), retries: 1, want: "fail"},
 		"a rule's bound beyond the budget":                              {restart: rules(on(platformv1.RestartRetry, ptr.To[int32](9), platformv1.FailureImage)), had: times(4, of(platformv1.FailureImage)), retries: 3, want: "fail"},
 		"a rule's free bound":                                           {restart: rules(codes(platformv1.RestartRetryFree, ptr.To[int32](2), 75, 76)), had: []failure{exit(75), exit(76), exit(75)}, want: "fail"},
+		"a rule's own pauses":                                           {restart: rules(pauses(10, 15, 75, 76)), had: []failure{exit(1), exit(75)}, want: "again", pause: 10 * time.Second},
+		"they double with what it is about":                             {restart: rules(pauses(10, 300, 75, 76)), had: []failure{exit(1), exit(75), exit(76)}, want: "again", pause: 20 * time.Second},
+		"up to its longest":                                             {restart: rules(pauses(10, 15, 75, 76)), had: []failure{exit(75), exit(76)}, want: "again", pause: 15 * time.Second},
+		"its longest alone":                                             {restart: rules(platformv1.RestartRule{ExitCodes: []int32{75}, Action: platformv1.RestartRetry, MaxBackoffSeconds: ptr.To[int64](3)}), had: times(2, exit(75)), want: "again", pause: 3 * time.Second},
+		"its first alone, the job's longest":                            {restart: platformv1.Restart{MaxBackoffSeconds: ptr.To[int64](50), Rules: []platformv1.RestartRule{{ExitCodes: []int32{75}, Action: platformv1.RestartRetryFree, BackoffSeconds: ptr.To[int64](40)}}}, had: times(2, exit(75)), want: "free", pause: 50 * time.Second},
+		"others have the job's":                                         {restart: rules(pauses(10, 15, 75, 76)), had: []failure{exit(75), exit(1)}, want: "again", pause: 4 * time.Second},
 		"others do not count against it":                                {restart: rules(codes(platformv1.RestartRetryFree, ptr.To[int32](2), 75, 76)), had: []failure{exit(1), exit(76), exit(75)}, want: "free", pause: 8 * time.Second},
 	}
 	for name, tc := range tests {

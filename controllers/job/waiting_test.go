@@ -18,6 +18,13 @@ func queuedSince(second int) func(*platformv1.Job) {
 	}
 }
 
+func displacedAt(second int) func(*platformv1.Job) {
+	return func(j *platformv1.Job) {
+		displaced := at(second)
+		j.Status.Queue.Displaced = &displaced
+	}
+}
+
 func timeout(seconds int64) func(*platformv1.Job) {
 	return func(j *platformv1.Job) { j.Spec.ScheduleTimeoutSeconds = &seconds }
 }
@@ -67,6 +74,7 @@ func TestScheduleTimeout(t *testing.T) {
 		"of a retry begins when it is due":            {waiting(queuedSince(300), timeout(60), due(300)), 100, "/"},
 		"of a retry that is due":                      {waiting(queuedSince(300), timeout(60)), 361, "Failed/ScheduleTimeout"},
 		"while it starts":                             {reserved(queuedSince(-59), timeout(60)), 1, "Failed/ScheduleTimeout"},
+		"while it starts, after it gave way":          {reserved(queuedSince(-59), displacedAt(0), timeout(60)), 1, "Pending/Creating held create"},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -140,6 +148,35 @@ func TestAnEndThatTakesLongSaysWhatItWaitsFor(t *testing.T) {
 			if !strings.HasPrefix(got.status.Message, asked) || !strings.Contains(got.status.Message, tc.want) ||
 				(tc.want == "") != (got.status.Message == asked) || got.again != tc.again {
 				t.Errorf("message %q, looked at again after %s; want %q after %s", got.status.Message, got.again, tc.want, tc.again)
+			}
+		})
+	}
+}
+
+// Who gave way and could not start again, or had to give way once more before that, has waited since it gave way.
+func TestSinceWhenAJobThatGaveWayWaits(t *testing.T) {
+	noPlace := pod(0, corev1.PodFailed, corev1.ContainerState{}, func(p *corev1.Pod) {
+		p.Status.Reason, p.Status.ContainerStatuses = "OutOfcpu", nil
+	})
+	again := func(j *platformv1.Job) {
+		j.Status.Reservation.Ending, j.Status.Reservation.DisplacedFor, j.Status.Reservation.QueuedSince = platformv1.JobReasonPreempted, "vision/other", new(at(-50))
+	}
+	tests := map[string]struct {
+		job  *platformv1.Job
+		pods []*corev1.Pod
+		want int
+	}{
+		"it could not start":              {reserved(queuedSince(-50), displacedAt(-20)), []*corev1.Pod{noPlace}, -20},
+		"it gave way before it ran":       {reserved(queuedSince(-50), displacedAt(-20), again), nil, -20},
+		"it gave way, the first time":     {reserved(queuedSince(-50), again), nil, 100},
+		"it ran again, and gave way then": {running(again), []*corev1.Pod{ended(0, 143, "Error", "")}, 100},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := decide(facts{job: tc.job, pods: tc.pods, now: at(100).Time})
+			queue := got.status.Queue
+			if queue == nil || !queue.Since.Equal(new(at(-50))) || !queue.Displaced.Equal(new(at(tc.want))) {
+				t.Errorf("%s waits as %+v, want since it gave way in second %d", describe(got), queue, tc.want)
 			}
 		})
 	}

@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"cmp"
 	"fmt"
 	"math/big"
 	"slices"
@@ -17,6 +18,9 @@ import (
 
 // shown is how many attempts the jobs of a story show.
 const shown = 2
+
+// currencies are those that the cluster of a story has, one after another and back.
+var currencies = []string{"EUR", "USD"}
 
 // story is a cluster in which jobs come, run and go, told one revision after another. What processes see of it may be old.
 type story struct {
@@ -43,6 +47,7 @@ type interval struct {
 	quota    string
 	gpus     int64
 	price    int64 // an hour, in millionths
+	currency string
 	from, to time.Time
 }
 
@@ -124,6 +129,7 @@ func (s *story) start(t *rapid.T) {
 	ran := &interval{
 		job: job.UID, quota: rapid.SampledFrom(names).Draw(t, "quota"), from: s.now,
 		gpus: int64(rapid.IntRange(0, 3).Draw(t, "gpus")), price: int64(rapid.IntRange(0, 2).Draw(t, "price")) * 1_234_567,
+		currency: rapid.SampledFrom(currencies).Draw(t, "currency"),
 	}
 	s.ran = append(s.ran, ran)
 	job.Status.Reservation = &v1alpha1.Reservation{
@@ -131,7 +137,7 @@ func (s *story) start(t *rapid.T) {
 	}
 	if ran.price > 0 {
 		job.Status.Reservation.PricePerHour = v1alpha1.Price(big.NewRat(ran.price, 1_000_000).FloatString(6))
-		job.Status.Reservation.Currency = "EUR"
+		job.Status.Reservation.Currency = ran.currency
 	}
 	s.put(job)
 }
@@ -152,12 +158,12 @@ func (s *story) end(t *rapid.T) {
 		}
 	}
 	status := &job.Status
-	status.Cost = accounting.Add(status.Cost, held.PricePerHour, held.Currency, time.Second)
 	status.Attempts = append(status.Attempts, v1alpha1.Attempt{
-		Quota: held.Quota, StartTime: held.StartTime, FinishTime: &metav1.Time{Time: s.now}, PricePerHour: held.PricePerHour, Replica: &held.Replica,
+		Quota: held.Quota, StartTime: held.StartTime, FinishTime: &metav1.Time{Time: s.now}, PricePerHour: held.PricePerHour, Currency: held.Currency,
+		Replica: &held.Replica,
 	})
 	if len(status.Attempts) > shown {
-		status.Earlier = accounting.Forget(status.Earlier, &status.Attempts[0], 1, "EUR", s.now)
+		status.Earlier = accounting.Forget(status.Earlier, &status.Attempts[0], 1, s.now)
 		status.Attempts = slices.Clone(status.Attempts[1:])
 	}
 	status.Reservation = nil
@@ -298,7 +304,10 @@ func (s *story) check(t *rapid.T) {
 	for _, period := range []v1alpha1.BudgetPeriod{v1alpha1.BudgetDay, v1alpha1.BudgetWeek, v1alpha1.BudgetMonth} {
 		from, to := accounting.Window(period, s.now)
 		got := b.within(from, to)
-		gpus, prices := int64(0), new(big.Int)
+		gpus, prices := int64(0), map[string]*big.Int{}
+		for _, currency := range currencies {
+			prices[currency] = new(big.Int)
+		}
 		for _, ran := range s.ran {
 			end := ran.to
 			if end.IsZero() {
@@ -307,16 +316,17 @@ func (s *story) check(t *rapid.T) {
 			for second := maxTime(ran.from, from); second.Before(end) && second.Before(to); {
 				step := minTime(end, to).Sub(second)
 				gpus += ran.gpus * int64(step/time.Second)
-				prices.Add(prices, big.NewInt(ran.price*int64(step/time.Second)))
+				prices[ran.currency].Add(prices[ran.currency], big.NewInt(ran.price*int64(step/time.Second)))
 				second = second.Add(step)
 			}
 		}
-		price := got.PriceSeconds["EUR"]
-		if price == nil {
-			price = new(big.Int)
+		if got.GPUSeconds != gpus {
+			t.Fatalf("in a %s, %d GPU-seconds are summed up; %d were used", period, got.GPUSeconds, gpus)
 		}
-		if got.GPUSeconds != gpus || price.Cmp(prices) != 0 {
-			t.Fatalf("in a %s, %d GPU-seconds and %s are summed up; %d and %s were used", period, got.GPUSeconds, price, gpus, prices)
+		for currency, used := range prices {
+			if price := cmp.Or(got.PriceSeconds[currency], new(big.Int)); price.Cmp(used) != 0 {
+				t.Fatalf("in a %s, %s %s are summed up; %s were used", period, price, currency, used)
+			}
 		}
 	}
 }

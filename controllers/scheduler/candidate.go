@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -40,6 +41,8 @@ type candidate struct {
 	refusal *scheduling.Refusal
 	// hindered is why it is left alone in this round, though the engine could start it.
 	hindered *scheduling.Refusal
+	// closes is when it has made its pause if it starts now; zero for never.
+	closes time.Time
 	// overdue reports that the job gave way to another and has waited for longer than it should.
 	overdue bool
 	// asked reports that the engine was told of it, changed that it is to be told again.
@@ -109,6 +112,7 @@ func (w *world) candidate(job *platformv1.Job) *candidate {
 	if c.refusal = w.closed(job, c.cluster); c.refusal != nil {
 		return c
 	}
+	c.closes = w.closes(job, c.cluster.Name)
 	if unknown := unknownLevel(job, &c.cluster.Spec); unknown != "" {
 		return refuse(platformv1.JobReasonUnschedulable, "%s", unknown)
 	}
@@ -140,28 +144,28 @@ func (w *world) cluster(job *platformv1.Job) (*platformv1.Cluster, *scheduling.R
 
 // setOverdue says whether a job that gave way goes ahead of others by now, or in how long it will.
 func (w *world) setOverdue(c *candidate, now time.Time) (left time.Duration) {
-	queue := c.job.Status.Queue
-	if c.refusal != nil || queue == nil || queue.Displaced == nil || pauses(c.job) {
+	displaced := displacedSince(c.job)
+	if c.refusal != nil || displaced == nil || pauses(c.job) {
 		return 0
 	}
-	left = queue.Displaced.Add(w.longestWait(c.quota)).Sub(now)
+	left = displaced.Add(w.longestWait(c.quota)).Sub(now)
 	overdue := left <= 0
 	c.overdue, c.changed = overdue, c.changed || overdue != c.overdue
 	return max(left, 0)
 }
 
 // pauses reports whether a job waits because it had to make a pause, and gave way to nobody: it has its place, and nothing is
-// due to it for the time.
+// due to it for the time. Attempts since then that could not start change nothing of that.
 func pauses(job *platformv1.Job) bool {
-	if len(job.Status.Attempts) == 0 {
-		return false
+	for i := len(job.Status.Attempts) - 1; i >= 0; i-- {
+		switch last := &job.Status.Attempts[i]; {
+		case last.Reason == platformv1.JobReasonBudgetExhausted || last.Reason == platformv1.JobReasonEnergyWindow:
+			return true
+		case last.StartTime != nil || last.Reason == platformv1.JobReasonPreempted:
+			return false
+		}
 	}
-	switch job.Status.Attempts[len(job.Status.Attempts)-1].Reason {
-	case platformv1.JobReasonBudgetExhausted, platformv1.JobReasonEnergyWindow:
-		return true
-	default:
-		return false
-	}
+	return false
 }
 
 // longestWait is how long a job under the quota waits at most, before it goes ahead of others, once it gave way: as the
@@ -202,7 +206,7 @@ func unknownLevel(job *platformv1.Job, cluster *platformv1.ClusterSpec) string {
 func (c *candidate) asks() scheduling.Waiting {
 	request := c.request()
 	w := scheduling.Waiting{
-		Key: c.key(), User: c.job.Spec.SubmittedBy, Quota: c.quota, Priority: priority(c.job), Since: since(c.job), Span: span(c.job),
+		Key: c.key(), User: c.job.Spec.SubmittedBy, Quota: c.quota, Priority: priority(c.job), Since: since(c.job), Span: span(c.job), Until: c.closes,
 		Request: scheduling.Request{
 			Replica: amounts(request.Replica), Replicas: int64(request.Replicas), Models: request.Models, Pools: request.Pools, Spot: request.Spot,
 		},
@@ -256,4 +260,12 @@ func since(job *platformv1.Job) time.Time {
 		return job.Status.Queue.Since.Time
 	}
 	return job.CreationTimestamp.Time
+}
+
+// displacedSince is when the job gave way, if it did not run since; nil where it did not give way.
+func displacedSince(job *platformv1.Job) *metav1.Time {
+	if job.Status.Queue == nil {
+		return nil
+	}
+	return job.Status.Queue.Displaced
 }

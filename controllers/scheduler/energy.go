@@ -99,6 +99,16 @@ func (w *world) closed(job *platformv1.Job, cluster *platformv1.Cluster) *schedu
 		name, cluster.Name)}
 }
 
+// closes is when a job on the cluster has made its pause, as the energy schedule that it is bound to has closed; zero where that is
+// not known to be open, or never closes.
+func (w *world) closes(job *platformv1.Job, cluster string) time.Time {
+	window := w.windows[cluster][job.Spec.EnergySchedule]
+	if !window.Open || window.Until.IsZero() {
+		return time.Time{}
+	}
+	return window.Until.Add(margin)
+}
+
 // windowOver says why a running job that is bound to an energy schedule makes a pause: its schedule has closed. One that is not
 // there any more, or of which nobody can tell, ends nothing.
 func windowOver(w *world, job *platformv1.Job, _ time.Time) *scheduling.Refusal {

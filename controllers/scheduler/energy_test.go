@@ -119,16 +119,39 @@ func TestTimeChangesTheWorld(t *testing.T) {
 
 func TestAPauseIsNoGivingWay(t *testing.T) {
 	displaced := metav1.NewTime(night.Add(-3 * time.Hour))
-	for reason, want := range map[platformv1.JobReason]bool{
-		platformv1.JobReasonPreempted: true, platformv1.JobReasonEnergyWindow: false, platformv1.JobReasonBudgetExhausted: false,
-	} {
+	ran := func(reason platformv1.JobReason) platformv1.Attempt {
+		return platformv1.Attempt{Reason: reason, StartTime: &displaced, Node: "n1"}
+	}
+	gaveWay, pause, budget := ran(platformv1.JobReasonPreempted), ran(platformv1.JobReasonEnergyWindow), ran(platformv1.JobReasonBudgetExhausted)
+	neverRan := platformv1.Attempt{Reason: platformv1.JobReasonContainerCreating}
+	tests := map[string]struct {
+		attempts []platformv1.Attempt
+		ahead    bool
+	}{
+		"gave way":                          {[]platformv1.Attempt{gaveWay}, true},
+		"gave way, and could not start":     {[]platformv1.Attempt{gaveWay, neverRan}, true},
+		"made a pause":                      {[]platformv1.Attempt{gaveWay, pause}, false},
+		"made a pause, and could not start": {[]platformv1.Attempt{pause, neverRan, neverRan}, false},
+		"its budget is used up":             {[]platformv1.Attempt{budget}, false},
+		"gave way after a pause":            {[]platformv1.Attempt{pause, gaveWay}, true},
+		"its node was lost after a pause":   {[]platformv1.Attempt{pause, ran(platformv1.JobReasonNodeLost)}, true},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			job := &platformv1.Job{}
+			job.Status.Queue, job.Status.Attempts = &platformv1.QueueStatus{Displaced: &displaced}, test.attempts
+			c := &candidate{job: job}
+			(&world{}).setOverdue(c, night)
+			if c.overdue != test.ahead {
+				t.Errorf("it goes ahead of others: %t", c.overdue)
+			}
+		})
+	}
+	for _, attempt := range []platformv1.Attempt{gaveWay, pause, budget} {
 		job := &platformv1.Job{}
-		job.Status.Queue = &platformv1.QueueStatus{Displaced: &displaced}
-		job.Status.Attempts = []platformv1.Attempt{{Reason: reason, Node: "n1"}}
-		c := &candidate{job: job}
-		(&world{}).setOverdue(c, night)
-		if c.overdue != want || lately(job) != "" {
-			t.Errorf("after %s it goes ahead of others: %t, and avoids %q", reason, c.overdue, lately(job))
+		job.Status.Attempts = []platformv1.Attempt{attempt}
+		if avoided := lately(job); avoided != "" {
+			t.Errorf("after %s it avoids %q", attempt.Reason, avoided)
 		}
 	}
 }

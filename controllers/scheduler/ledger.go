@@ -23,20 +23,24 @@ func (w *world) tree() []scheduling.Quota {
 }
 
 // holding is what a job that holds a reservation is to the engine. What is held is the sum of these: a counter could drift.
-func holding(job *platformv1.Job) scheduling.Running {
+func (w *world) holding(job *platformv1.Job) scheduling.Running {
 	held := job.Status.Reservation
 	r := scheduling.Running{
 		Key: string(job.UID), Quota: held.Quota, User: job.Spec.SubmittedBy, Priority: priority(job), Preemptible: preemptible(job),
-		Replica: amounts(held.Replica), Model: held.Replica.GPUModel, Start: held.Time.Time, Ending: held.Ending != "",
+		Replica: amounts(held.Replica), Model: held.Replica.GPUModel, Ending: held.Ending != "",
+		Start: held.Time.Time, Starting: held.StartTime == nil,
+	}
+	if held.StartTime != nil {
+		r.Start = held.StartTime.Time
 	}
 	for _, share := range held.Nodes {
 		r.Nodes = append(r.Nodes, scheduling.Share{Node: share.Node, Replicas: int64(share.Replicas)})
 	}
 	if most := span(job); most > 0 {
 		r.End = r.Start.Add(most)
-		if held.StartTime != nil {
-			r.End = held.StartTime.Add(most)
-		}
+	}
+	if closes := w.closes(job, held.Cluster); !closes.IsZero() && (r.End.IsZero() || closes.Before(r.End)) {
+		r.End = closes
 	}
 	return r
 }

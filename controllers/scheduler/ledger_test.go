@@ -2,10 +2,14 @@ package scheduler
 
 import (
 	"testing"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
+	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/scheduling"
 )
 
 func TestWhatANodeCanGive(t *testing.T) {
@@ -40,6 +44,48 @@ func TestWhatANodeCanGive(t *testing.T) {
 			got := (&world{}).node(node, []corev1.Pod{*tc.pod})
 			if free := got.Allocatable.Minus(got.Foreign).MilliCPU; got.Allocatable.MilliCPU != tc.can*1000 || free != tc.free*1000 {
 				t.Errorf("it can give %d and has %d free, want %d and %d cores", got.Allocatable.MilliCPU, free, tc.can, tc.free)
+			}
+		})
+	}
+}
+
+// A job does its work from when it runs: until then nothing of its life span, and of the time that is promised to it, is over. One
+// that is bound to an energy schedule has ended when that has closed.
+func TestWhatAJobIsToTheEngine(t *testing.T) {
+	held, ran, closes := night, night.Add(10*time.Minute), night.Add(8*time.Hour)
+	lasts := func(hours int64) func(*platformv1.Job) {
+		return func(j *platformv1.Job) { j.Spec.LifeSpanSeconds = new(hours * 3600) }
+	}
+	bound := func(schedule string) func(*platformv1.Job) {
+		return func(j *platformv1.Job) { j.Spec.EnergySchedule = schedule }
+	}
+	runs := func(j *platformv1.Job) { j.Status.Reservation.StartTime = new(metav1.NewTime(ran)) }
+	type changes = []func(*platformv1.Job)
+	tests := map[string]struct {
+		job  changes
+		want scheduling.Running
+	}{
+		"it starts":                                    {nil, scheduling.Running{Start: held, Starting: true}},
+		"it starts, with a life span":                  {changes{lasts(1)}, scheduling.Running{Start: held, Starting: true, End: held.Add(time.Hour + margin)}},
+		"it runs":                                      {changes{runs}, scheduling.Running{Start: ran}},
+		"it runs, after a slow start":                  {changes{runs, lasts(1)}, scheduling.Running{Start: ran, End: ran.Add(time.Hour + margin)}},
+		"it makes a pause when the window ends":        {changes{runs, bound("night")}, scheduling.Running{Start: ran, End: closes.Add(margin)}},
+		"it makes one before its life span is over":    {changes{runs, bound("night"), lasts(9)}, scheduling.Running{Start: ran, End: closes.Add(margin)}},
+		"its life span is over before":                 {changes{runs, bound("night"), lasts(2)}, scheduling.Running{Start: ran, End: ran.Add(2*time.Hour + margin)}},
+		"its window has no end":                        {changes{runs, bound("always")}, scheduling.Running{Start: ran}},
+		"it runs on, as its schedule was taken away":   {changes{runs, bound("noon")}, scheduling.Running{Start: ran}},
+		"it starts in a window, and ends in it anyway": {changes{bound("night")}, scheduling.Running{Start: held, Starting: true, End: closes.Add(margin)}},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			job := &platformv1.Job{}
+			job.Status.Reservation = &platformv1.Reservation{Time: metav1.NewMicroTime(held), Cluster: "local"}
+			for _, change := range tc.job {
+				change(job)
+			}
+			got := withEnergy("", night).holding(job)
+			if !got.Start.Equal(tc.want.Start) || got.Starting != tc.want.Starting || !got.End.Equal(tc.want.End) {
+				t.Errorf("got %+v, want %+v", got, tc.want)
 			}
 		})
 	}

@@ -126,7 +126,7 @@ func (v *view) allNodes(ctx context.Context, b batch) error {
 }
 
 // around looks at all but jobs and nodes. Where that changed, if only with the time, every waiting job and every node is judged
-// anew.
+// anew, and every running job that is bound to an energy schedule.
 func (v *view) around(ctx context.Context, b batch, now time.Time) error {
 	w, err := readWorld(ctx, v.client, now)
 	if err != nil {
@@ -140,9 +140,13 @@ func (v *view) around(ctx context.Context, b batch, now time.Time) error {
 		return err
 	}
 	v.world, v.sum = w, sum
-	for uid, c := range v.waiting {
-		v.jobs[uid].again = true
-		b.jobs[client.ObjectKeyFromObject(c.job)] = struct{}{}
+	for uid := range v.waiting {
+		v.again(uid, b)
+	}
+	for uid, job := range v.running {
+		if job.Spec.EnergySchedule != "" {
+			v.again(uid, b)
+		}
 	}
 	there := map[string]bool{}
 	for _, q := range w.tree() {
@@ -156,6 +160,13 @@ func (v *view) around(ctx context.Context, b batch, now time.Time) error {
 	}
 	v.quotas = there
 	return nil
+}
+
+// again has a job looked at though it did not change.
+func (v *view) again(uid string, b batch) {
+	s := v.jobs[uid]
+	s.again = true
+	b.jobs[client.ObjectKeyFromObject(s.job)] = struct{}{}
 }
 
 // byName looks at the job of a name.
@@ -205,7 +216,7 @@ func (v *view) job(ctx context.Context, job *platformv1.Job, b batch) error {
 	switch {
 	case holds:
 		v.running[uid] = job
-		v.engine.SetRunning(holding(job))
+		v.engine.SetRunning(v.world.holding(job))
 		delete(v.waiting, uid)
 	case !wants:
 		v.engine.RemoveRunning(uid)

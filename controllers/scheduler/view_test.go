@@ -14,6 +14,7 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
+	"github.com/soma-platform/soma/internal/platform/cached"
 	"github.com/soma-platform/soma/internal/scheduling"
 )
 
@@ -90,6 +91,50 @@ func TestTheEngineIsToldAgainOfWhoGoesAhead(t *testing.T) {
 	c.changed = false
 	if w.setOverdue(c, night.Add(time.Minute)); !c.overdue || c.changed {
 		t.Errorf("a minute later: %+v", c)
+	}
+}
+
+// TestTheEngineKnowsWhenAWindowEnds: what runs in it is gone then, and what would start in it as well; when the schedule is another,
+// so is that.
+func TestTheEngineKnowsWhenAWindowEnds(t *testing.T) {
+	s := smallShelf()
+	v := newView(s, func(context.Context) (toolscache.Store, error) { return s.jobs, nil }, scheduling.New(scheduling.Options{}))
+	energy := withEnergy("", night).clusters[0].Spec.Energy
+	add := func(key string, change func(*platformv1.Job)) {
+		job, err := cached.Get[*platformv1.Job](s.jobs, client.ObjectKey{Namespace: "vision", Name: "a"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		job = job.DeepCopy()
+		job.Name, job.UID, job.Spec.EnergySchedule = key, types.UID(key), "night"
+		change(job)
+		if err := s.jobs.Update(job); err != nil {
+			t.Fatal(err)
+		}
+	}
+	add("c", func(*platformv1.Job) {})
+	add("a", func(j *platformv1.Job) {
+		j.Status.Reservation = &platformv1.Reservation{
+			Time: metav1.NewMicroTime(night), Quota: "vision", Cluster: "local", Nodes: []platformv1.NodeShare{{Node: "node", Replicas: 1}},
+			Replica: platformv1.ReplicaResources{CPU: *j.Spec.Resources.CPU, Memory: *j.Spec.Resources.Memory},
+		}
+	})
+	for end, closes := range map[string]time.Time{"06:00": night.Add(8 * time.Hour), "04:00": night.Add(6 * time.Hour)} {
+		s.clusters[0].Spec.Energy = energy.DeepCopy()
+		s.clusters[0].Spec.Energy.Schedules[0].Periods[0].End = end
+		b := newBatch()
+		b.around = true
+		if err := v.look(t.Context(), b, night); err != nil {
+			t.Fatal(err)
+		}
+		v.ask(v.state(night))
+		v.engine.Decide(night)
+		if got := v.engine.Future().Forecast(night, 10, 24*time.Hour); len(got) != 1 || !got["b"].Equal(closes.Add(margin)) {
+			t.Errorf("where the window ends at %s: expected starts are %v", end, got)
+		}
+		if told := v.waiting["c"].asks(); !told.Until.Equal(closes.Add(margin)) {
+			t.Errorf("where the window ends at %s: a job that would start in it has ended by %s", end, told.Until)
+		}
 	}
 }
 

@@ -66,7 +66,7 @@ func (r *Reconciler) withdraw(ctx context.Context, now time.Time) (endings []end
 		endings = append(endings, e)
 		counted := *job
 		counted.Status = e.status
-		r.engine.SetRunning(holding(&counted))
+		r.engine.SetRunning(r.view.world.holding(&counted))
 		r.view.doubt(string(job.UID), &r.changes)
 	}
 	return endings, again

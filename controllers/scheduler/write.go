@@ -44,7 +44,7 @@ func reserve(c *candidate, placement *scheduling.Placement, now time.Time) (plat
 	status.Reservation = reservation
 	status.Preset, status.RetryTime = request.Preset, nil
 	status.Phase, status.Reason, status.Message = platformv1.JobPending, platformv1.JobReasonCreating, ""
-	status.Queue = &platformv1.QueueStatus{Since: &waited}
+	status.Queue = &platformv1.QueueStatus{Since: &waited, Displaced: displacedSince(c.job)}
 	appended := status.Journal.Append(platformv1.Transition{
 		Time: metav1.NewMicroTime(now), Phase: string(status.Phase), Reason: string(status.Reason), Attempt: status.Attempt,
 	})

@@ -3,6 +3,7 @@ package accounting
 
 import (
 	"math/big"
+	"slices"
 	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -43,16 +44,24 @@ func perReplica(prices *platformv1.Prices, replica platformv1.ReplicaResources) 
 	return sum
 }
 
-// Add is the cost so far and that of another stretch of time at a price per hour.
+// Add is the cost so far and that of another stretch of time at a price per hour. What was paid in another currency is kept beside it.
 func Add(soFar *platformv1.Cost, perHour platformv1.Price, currency string, ran time.Duration) *platformv1.Cost {
 	if perHour == "" || currency == "" {
 		return soFar
 	}
 	amount := new(big.Rat).Mul(parse(perHour), new(big.Rat).SetFrac64(int64(ran/time.Second), 3600))
+	cost := &platformv1.Cost{Currency: currency}
 	if soFar != nil {
-		amount.Add(amount, parse(soFar.Amount))
+		for _, paid := range append(slices.Clone(soFar.Others), platformv1.OtherCost{Amount: soFar.Amount, Currency: soFar.Currency}) {
+			if paid.Currency == currency {
+				amount.Add(amount, parse(paid.Amount))
+			} else {
+				cost.Others = append(cost.Others, paid)
+			}
+		}
 	}
-	return &platformv1.Cost{Amount: format(amount), Currency: currency}
+	cost.Amount, cost.Others = format(amount), cost.Others[max(0, len(cost.Others)-maxCurrencies):]
+	return cost
 }
 
 // parse reads a price that the API server has checked; an empty one is zero.

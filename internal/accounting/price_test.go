@@ -1,9 +1,11 @@
 package accounting
 
 import (
+	"slices"
 	"testing"
 	"time"
 
+	"k8s.io/apimachinery/pkg/api/equality"
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
@@ -48,5 +50,28 @@ func TestAddIsExact(t *testing.T) {
 	}
 	if Add(nil, "", "EUR", time.Hour) != nil {
 		t.Error("what has no price has a cost")
+	}
+}
+
+// The currency of a cluster changes: what was paid before stays what it was, and is added to nothing else.
+func TestAddKeepsCurrenciesApart(t *testing.T) {
+	var cost *v1alpha1.Cost
+	for _, paid := range []string{"EUR", "USD", "EUR", "CHF", ""} {
+		cost = Add(cost, "3.6", paid, time.Hour)
+	}
+	others := []v1alpha1.OtherCost{{Amount: "3.600000", Currency: "USD"}, {Amount: "7.200000", Currency: "EUR"}}
+	if cost.Amount != "3.600000" || cost.Currency != "CHF" || !slices.Equal(cost.Others, others) {
+		t.Errorf("it cost %+v", cost)
+	}
+	before := cost.DeepCopy()
+	Add(cost, "3.6", "EUR", time.Hour)
+	if !equality.Semantic.DeepEqual(cost, before) {
+		t.Errorf("the cost so far was changed to %+v", cost)
+	}
+	for i := range 26 {
+		cost = Add(cost, "1", "X"+string(rune('A'+i)), time.Hour)
+	}
+	if cost.Currency != "XZ" || len(cost.Others) != maxCurrencies || cost.Others[maxCurrencies-1].Currency != "XY" {
+		t.Errorf("in many currencies it cost %+v", cost)
 	}
 }

@@ -14,7 +14,7 @@ import (
 const (
 	// keptDays is how many days of usage are kept: more than the longest period of a budget has.
 	keptDays = 40
-	// maxCurrencies is how many currencies of a day are told apart.
+	// maxCurrencies is how many currencies of a day are told apart, and how many others of a job.
 	maxCurrencies = 4
 	// maxEarlier bounds the entries of what attempts of a job used that its status does not show any more.
 	maxEarlier = 96
@@ -96,12 +96,8 @@ func (s *Stretch) priced() bool { return s.PerHour != "" && s.Currency != "" }
 // now. One that ran counts for a second at least.
 func Stretches(job *v1alpha1.Job, now time.Time) []Stretch {
 	var all []Stretch
-	currency := ""
-	if cost := job.Status.Cost; cost != nil {
-		currency = cost.Currency
-	}
 	for i := range job.Status.Attempts {
-		if s, ran := stretch(&job.Status.Attempts[i], job.Spec.ReplicaCount(), currency); ran {
+		if s, ran := stretch(&job.Status.Attempts[i], job.Spec.ReplicaCount()); ran {
 			all = append(all, s)
 		}
 	}
@@ -114,11 +110,11 @@ func Stretches(job *v1alpha1.Job, now time.Time) []Stretch {
 }
 
 // stretch is when an attempt that has ended ran, and whether it did.
-func stretch(a *v1alpha1.Attempt, replicas int32, currency string) (Stretch, bool) {
+func stretch(a *v1alpha1.Attempt, replicas int32) (Stretch, bool) {
 	if a.Quota == "" || a.StartTime == nil || a.FinishTime == nil {
 		return Stretch{}, false
 	}
-	s := Stretch{Quota: a.Quota, From: second(a.StartTime.Time), To: second(a.FinishTime.Time), PerHour: a.PricePerHour, Currency: currency}
+	s := Stretch{Quota: a.Quota, From: second(a.StartTime.Time), To: second(a.FinishTime.Time), PerHour: a.PricePerHour, Currency: a.Currency}
 	if !s.To.After(s.From) {
 		s.To = s.From.Add(time.Second)
 	}
@@ -254,8 +250,8 @@ func Merge(days, more []v1alpha1.DayUsage, now time.Time) []v1alpha1.DayUsage {
 }
 
 // Forget adds an attempt that a job's status does not show any more to what such attempts used.
-func Forget(earlier []v1alpha1.EarlierUsage, a *v1alpha1.Attempt, replicas int32, currency string, now time.Time) []v1alpha1.EarlierUsage {
-	s, ran := stretch(a, replicas, currency)
+func Forget(earlier []v1alpha1.EarlierUsage, a *v1alpha1.Attempt, replicas int32, now time.Time) []v1alpha1.EarlierUsage {
+	s, ran := stretch(a, replicas)
 	if !ran || s.GPUs == 0 && !s.priced() {
 		return earlier
 	}

@@ -23,10 +23,11 @@ func moment(t *testing.T, text string) time.Time {
 
 func when(at time.Time) *metav1.Time { return &metav1.Time{Time: at} }
 
-// attempt ran under the quota team on 2 GPUs, at 3.6 an hour.
+// attempt ran under the quota team on 2 GPUs, at 3.6 EUR an hour.
 func attempt(from, to time.Time) v1alpha1.Attempt {
 	return v1alpha1.Attempt{
-		Quota: "team", StartTime: when(from), FinishTime: when(to), PricePerHour: "3.600000", Replica: &v1alpha1.ReplicaResources{GPUs: 2},
+		Quota: "team", StartTime: when(from), FinishTime: when(to), PricePerHour: "3.600000", Currency: "EUR",
+		Replica: &v1alpha1.ReplicaResources{GPUs: 2},
 	}
 }
 
@@ -47,7 +48,6 @@ func TestDaysOf(t *testing.T) {
 	now := moment(t, "28 12:00:00")
 	job := func(change func(*v1alpha1.Job)) *v1alpha1.Job {
 		j := &v1alpha1.Job{}
-		j.Status.Cost = &v1alpha1.Cost{Amount: "1", Currency: "EUR"}
 		change(j)
 		return j
 	}
@@ -86,6 +86,12 @@ func TestDaysOf(t *testing.T) {
 		"before it runs": {job(func(j *v1alpha1.Job) {
 			j.Status.Reservation = &v1alpha1.Reservation{Quota: "team", Nodes: []v1alpha1.NodeShare{{Replicas: 1}}, Replica: v1alpha1.ReplicaResources{GPUs: 1}}
 		}), ""},
+		"in the currency that each was priced in": {job(func(j *v1alpha1.Job) {
+			ran("27 10:00:00", "27 10:00:01")(j)
+			ran("27 11:00:00", "27 11:00:01")(j)
+			j.Status.Attempts[0].Currency = "CHF"
+			j.Status.Cost = &v1alpha1.Cost{Amount: "1", Currency: "USD"}
+		}), "27: 4 3.600000 CHF 3.600000 EUR"},
 		"earlier": {job(func(j *v1alpha1.Job) {
 			ran("27 10:00:00", "27 10:00:01")(j)
 			j.Status.Earlier = []v1alpha1.EarlierUsage{
@@ -131,14 +137,11 @@ func TestMerge(t *testing.T) {
 func TestForget(t *testing.T) {
 	now := moment(t, "28 12:00:00")
 	shown, hidden := &v1alpha1.Job{}, &v1alpha1.Job{}
-	for _, j := range []*v1alpha1.Job{shown, hidden} {
-		j.Status.Cost = &v1alpha1.Cost{Amount: "1", Currency: "EUR"}
-	}
 	for i := range 30 {
 		a := attempt(now.Add(time.Duration(i-40)*7*time.Hour), now.Add(time.Duration(i-39)*7*time.Hour))
-		a.Quota = []string{"team", "other"}[i%2]
+		a.Quota, a.Currency = []string{"team", "other"}[i%2], []string{"EUR", "EUR", "USD"}[i%3]
 		shown.Status.Attempts = append(shown.Status.Attempts, a)
-		hidden.Status.Earlier = Forget(hidden.Status.Earlier, &a, 1, "EUR", now)
+		hidden.Status.Earlier = Forget(hidden.Status.Earlier, &a, 1, now)
 	}
 	for _, quota := range []string{"team", "other"} {
 		if a, b := told(Merge(nil, DaysOf(shown, quota, now), now)), told(Merge(nil, DaysOf(hidden, quota, now), now)); a != b || a == "" {
@@ -148,7 +151,7 @@ func TestForget(t *testing.T) {
 	for i := range 200 {
 		a := attempt(now, now.Add(time.Hour))
 		a.Quota = fmt.Sprint("team", i)
-		hidden.Status.Earlier = Forget(hidden.Status.Earlier, &a, 1, "EUR", now)
+		hidden.Status.Earlier = Forget(hidden.Status.Earlier, &a, 1, now)
 	}
 	if n := len(hidden.Status.Earlier); n != maxEarlier {
 		t.Errorf("%d entries, want %d", n, maxEarlier)

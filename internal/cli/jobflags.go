@@ -55,7 +55,7 @@ func (f *jobFlags) addTo(c *cobra.Command, a *app) {
 	flags.StringVar(&f.restart, "restart", "", "never, on-failure or always")
 	flags.Int32Var(&f.maxRetries, "max-retries", 0, "attempts after failed ones, with --restart")
 	flags.StringVar(&f.backoff, "backoff", "", "pause before the first retry and the longest, for instance 10s or 10s,5m; it doubles in between")
-	flags.StringArrayVar(&f.restartRules, "restart-rule", nil, "what follows failures as ACTION:WHAT[:TIMES], for instance fail:42 or retry-free:NodeLost; the first that matches counts; may be repeated")
+	flags.StringArrayVar(&f.restartRules, "restart-rule", nil, "what follows failures as ACTION:WHAT[:TIMES[:PAUSES]], for instance fail:42, retry-free:NodeLost or retry:Image:5:1m,10m; the first that matches counts; may be repeated")
 	flags.StringVar(&f.scheduleTimeout, "schedule-timeout", "", "how long the job may wait for its start, for instance 2h; 0 is without end")
 	flags.StringVar(&f.lifeSpan, "life-span", "", "how long the job may run, for instance 12h; 0 is without end (default for a new job: "+defaultLifeSpan+")")
 	flags.StringVar(&f.keep, "ttl", "", "how long the job's object and logs are kept after its end (default: 1d)")
@@ -216,8 +216,13 @@ func (f *jobFlags) applyRestart(spec *v1alpha1.JobSpec, given func(string) bool)
 		spec.Restart.MaxRetries = &f.maxRetries
 	}
 	if given("backoff") {
-		if err := f.applyBackoff(spec.Restart); err != nil {
+		first, longest, err := parsePauses(f.backoff)
+		if err != nil {
 			return fmt.Errorf("--backoff: %w", err)
+		}
+		spec.Restart.BackoffSeconds = first
+		if longest != nil {
+			spec.Restart.MaxBackoffSeconds = longest
 		}
 	}
 	if given("restart-rule") {
@@ -230,24 +235,6 @@ func (f *jobFlags) applyRestart(spec *v1alpha1.JobSpec, given func(string) bool)
 		}
 		spec.Restart.Rules = append(spec.Restart.Rules, rule)
 	}
-	return nil
-}
-
-func (f *jobFlags) applyBackoff(restart *v1alpha1.Restart) error {
-	text, most, both := strings.Cut(f.backoff, ",")
-	first, err := parseSeconds(text)
-	if err != nil {
-		return err
-	}
-	restart.BackoffSeconds = &first
-	if !both {
-		return nil
-	}
-	longest, err := parseSeconds(most)
-	if err != nil {
-		return err
-	}
-	restart.MaxBackoffSeconds = &longest
 	return nil
 }
 

@@ -57,6 +57,12 @@ func TestNewJob(t *testing.T) {
 			want: v1alpha1.JobSpec{LifeSpanSeconds: day, Restart: &v1alpha1.Restart{Policy: v1alpha1.RestartOnFailure, BackoffSeconds: ptr(int64(10)), MaxBackoffSeconds: ptr(int64(300)), Rules: []v1alpha1.RestartRule{
 				{ExitCodes: []int32{42, 43}, Action: v1alpha1.RestartFail},
 				{Categories: []v1alpha1.FailureCategory{v1alpha1.FailureNodeLost, v1alpha1.FailureGPULost}, Action: v1alpha1.RestartRetryFree, MaxRetries: ptr(int32(10))}}}}},
+		"pauses of rules": {args: []string{"--restart", "on-failure", "--restart-rule", "retry:Image:4:1m,10m", "--restart-rule", "retry-free:75::30s"},
+			want: v1alpha1.JobSpec{LifeSpanSeconds: day, Restart: &v1alpha1.Restart{Policy: v1alpha1.RestartOnFailure, Rules: []v1alpha1.RestartRule{
+				{Categories: []v1alpha1.FailureCategory{v1alpha1.FailureImage}, Action: v1alpha1.RestartRetry, MaxRetries: ptr(int32(4)), BackoffSeconds: ptr(int64(60)), MaxBackoffSeconds: ptr(int64(600))},
+				{ExitCodes: []int32{75}, Action: v1alpha1.RestartRetryFree, BackoffSeconds: ptr(int64(30))},
+			}}}},
+		"no such pause":     {args: []string{"--restart", "on-failure", "--restart-rule", "retry:Image:1:soon"}, wantError: "--restart-rule"},
 		"a rule of both":    {args: []string{"--restart", "on-failure", "--restart-rule", "fail:42,Image"}, wantError: "give two rules"},
 		"a rule of nothing": {args: []string{"--restart", "on-failure", "--restart-rule", "fail"}, wantError: "for instance fail:42"},
 		"no such action":    {args: []string{"--restart", "on-failure", "--restart-rule", "stop:42"}, wantError: "the actions are"},

@@ -56,7 +56,7 @@ func jobRow(job *v1alpha1.Job) row {
 		r.position = status.Queue.Position
 	}
 	if status.Cost != nil {
-		r.cost = string(status.Cost.Amount) + " " + status.Cost.Currency
+		r.cost = costText(status.Cost)
 	}
 	if e := status.Energy; e != nil {
 		r.energy = energyText(string(e.WattHours), string(e.CO2Grams))
@@ -95,6 +95,15 @@ func recordRow(u *unstructured.Unstructured) row {
 		r.energy = energyText(e.WattHours, e.CO2Grams)
 	}
 	return r
+}
+
+// costText is what a job cost, in each currency.
+func costText(cost *v1alpha1.Cost) string {
+	text := string(cost.Amount) + " " + cost.Currency
+	for _, other := range cost.Others {
+		text += " + " + string(other.Amount) + " " + other.Currency
+	}
+	return text
 }
 
 func timeOf(t *metav1.Time) time.Time {

@@ -168,3 +168,11 @@ func TestParseTime(t *testing.T) {
 		})
 	}
 }
+
+func TestCostInSeveralCurrencies(t *testing.T) {
+	job := &v1alpha1.Job{}
+	job.Status.Cost = &v1alpha1.Cost{Amount: "2", Currency: "EUR", Others: []v1alpha1.OtherCost{{Amount: "1.5", Currency: "DEM"}}}
+	if got := jobRow(job).cost; got != "2 EUR + 1.5 DEM" {
+		t.Errorf("it cost %q", got)
+	}
+}

@@ -199,13 +199,13 @@ var ruleActions = map[string]v1alpha1.RestartAction{
 	"retry": v1alpha1.RestartRetry, "retry-free": v1alpha1.RestartRetryFree, "fail": v1alpha1.RestartFail,
 }
 
-const ruleForm = "write ACTION:WHAT[:TIMES], for instance fail:42, retry-free:75,76:10 or fail:OutOfMemory"
+const ruleForm = "write ACTION:WHAT[:TIMES[:PAUSES]], for instance fail:42, retry-free:75,76:10, fail:OutOfMemory or retry:Image::1m,10m"
 
-// parseRule reads ACTION:WHAT[:TIMES], where WHAT are exit codes or categories of failures.
+// parseRule reads ACTION:WHAT[:TIMES[:PAUSES]], where WHAT are exit codes or categories of failures. TIMES may be empty.
 func parseRule(text string) (v1alpha1.RestartRule, error) {
 	parts := strings.Split(text, ":")
 	action, found := ruleActions[strings.ToLower(parts[0])]
-	if !found || len(parts) < 2 || len(parts) > 3 {
+	if !found || len(parts) < 2 || len(parts) > 4 {
 		return v1alpha1.RestartRule{}, fmt.Errorf("%q is not a rule; %s; the actions are retry, retry-free and fail", text, ruleForm)
 	}
 	rule := v1alpha1.RestartRule{Action: action}
@@ -219,7 +219,7 @@ func parseRule(text string) (v1alpha1.RestartRule, error) {
 	if len(rule.ExitCodes) > 0 && len(rule.Categories) > 0 {
 		return rule, fmt.Errorf("%q: a rule is about exit codes or about categories; give two rules", text)
 	}
-	if len(parts) == 3 {
+	if len(parts) > 2 && parts[2] != "" {
 		times, err := strconv.ParseInt(parts[2], 10, 32)
 		if err != nil {
 			return rule, fmt.Errorf("%q: %q is not a number of times; %s", text, parts[2], ruleForm)
@@ -227,5 +227,22 @@ func parseRule(text string) (v1alpha1.RestartRule, error) {
 		most := int32(times)
 		rule.MaxRetries = &most
 	}
+	if len(parts) == 4 {
+		var err error
+		if rule.BackoffSeconds, rule.MaxBackoffSeconds, err = parsePauses(parts[3]); err != nil {
+			return rule, fmt.Errorf("%q: %w; %s", text, err, ruleForm)
+		}
+	}
 	return rule, nil
+}
+
+// parsePauses reads FIRST[,LONGEST].
+func parsePauses(text string) (first, longest *int64, err error) {
+	text, most, both := strings.Cut(text, ",")
+	seconds, err := parseSeconds(text)
+	if err != nil || !both {
+		return &seconds, nil, err
+	}
+	mostSeconds, err := parseSeconds(most)
+	return &seconds, &mostSeconds, err
 }

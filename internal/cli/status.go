@@ -93,7 +93,7 @@ func describeJob(job *v1alpha1.Job, now time.Time) []field {
 		fields = append(fields, field{"Exit code", fmt.Sprint(*status.ExitCode)})
 	}
 	if status.Cost != nil {
-		fields = append(fields, field{"Cost", string(status.Cost.Amount) + " " + status.Cost.Currency})
+		fields = append(fields, field{"Cost", costText(status.Cost)})
 	}
 	if e := status.Energy; e != nil {
 		fields = append(fields, field{"Energy", energyText(string(e.WattHours), string(e.CO2Grams))})

@@ -81,6 +81,7 @@ func GetOpenAPIDefinitions(ref common.ReferenceCallback) map[string]common.OpenA
 		apiv1alpha1.ModelRoom{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_ModelRoom(ref),
 		apiv1alpha1.Money{}.OpenAPIModelName():               schema_soma_platform_soma_api_v1alpha1_Money(ref),
 		apiv1alpha1.NodeShare{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_NodeShare(ref),
+		apiv1alpha1.OtherCost{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_OtherCost(ref),
 		apiv1alpha1.Permission{}.OpenAPIModelName():          schema_soma_platform_soma_api_v1alpha1_Permission(ref),
 		apiv1alpha1.Placement{}.OpenAPIModelName():           schema_soma_platform_soma_api_v1alpha1_Placement(ref),
 		apiv1alpha1.Pool{}.OpenAPIModelName():                schema_soma_platform_soma_api_v1alpha1_Pool(ref),
@@ -1368,7 +1369,7 @@ func schema_soma_api_history_v1alpha1_JobRecordStatus(ref common.ReferenceCallba
 					},
 					"cost": {
 						SchemaProps: spec.SchemaProps{
-							Description: "cost of the attempts that ended.",
+							Description: "cost of the attempts that ended, as far as it is in the currency of the newest.",
 							Ref:         ref(historyv1alpha1.Cost{}.OpenAPIModelName()),
 						},
 					},
@@ -1580,7 +1581,14 @@ func schema_soma_platform_soma_api_v1alpha1_Attempt(ref common.ReferenceCallback
 					},
 					"pricePerHour": {
 						SchemaProps: spec.SchemaProps{
-							Description: "pricePerHour of all replicas together, their energy among it, in the currency of the job's cost.",
+							Description: "pricePerHour of all replicas together, their energy among it.",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"currency": {
+						SchemaProps: spec.SchemaProps{
+							Description: "currency of the price: that which the cluster had when the attempt was started.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
@@ -2180,7 +2188,7 @@ func schema_soma_platform_soma_api_v1alpha1_Cost(ref common.ReferenceCallback) c
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
 			SchemaProps: spec.SchemaProps{
-				Description: "Cost of a job.",
+				Description: "Cost of a job. Amounts in different currencies are never added up.",
 				Type:        []string{"object"},
 				Properties: map[string]spec.Schema{
 					"amount": {
@@ -2193,16 +2201,36 @@ func schema_soma_platform_soma_api_v1alpha1_Cost(ref common.ReferenceCallback) c
 					},
 					"currency": {
 						SchemaProps: spec.SchemaProps{
-							Description: "currency of the amount.",
+							Description: "currency of the amount: that of the newest attempt that had a price.",
 							Default:     "",
 							Type:        []string{"string"},
 							Format:      "",
+						},
+					},
+					"others": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "others are what the job cost in other currencies, the latest of which comes last: the prices of the cluster were in them when earlier attempts were started.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Ref: ref(apiv1alpha1.OtherCost{}.OpenAPIModelName()),
+									},
+								},
+							},
 						},
 					},
 				},
 				Required: []string{"amount", "currency"},
 			},
 		},
+		Dependencies: []string{
+			apiv1alpha1.OtherCost{}.OpenAPIModelName()},
 	}
 }
 
@@ -3455,7 +3483,7 @@ func schema_soma_platform_soma_api_v1alpha1_JobSpec(ref common.ReferenceCallback
 					},
 					"scheduleTimeoutSeconds": {
 						SchemaProps: spec.SchemaProps{
-							Description: "scheduleTimeoutSeconds is how long the job may wait for its start before it fails with ScheduleTimeout; for that of a retry, from when it is due. It waits without end where this is not given.",
+							Description: "scheduleTimeoutSeconds is how long the job may wait for its start before it fails with ScheduleTimeout; for that of a retry, from when it is due, and for that of a job which gave way or had to make a pause, from then. It waits without end where this is not given.",
 							Type:        []string{"integer"},
 							Format:      "int64",
 						},
@@ -3932,6 +3960,36 @@ func schema_soma_platform_soma_api_v1alpha1_NodeShare(ref common.ReferenceCallba
 	}
 }
 
+func schema_soma_platform_soma_api_v1alpha1_OtherCost(ref common.ReferenceCallback) common.OpenAPIDefinition {
+	return common.OpenAPIDefinition{
+		Schema: spec.Schema{
+			SchemaProps: spec.SchemaProps{
+				Description: "OtherCost is what a job cost in another currency.",
+				Type:        []string{"object"},
+				Properties: map[string]spec.Schema{
+					"amount": {
+						SchemaProps: spec.SchemaProps{
+							Description: "amount of money.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+					"currency": {
+						SchemaProps: spec.SchemaProps{
+							Description: "currency of the amount.",
+							Default:     "",
+							Type:        []string{"string"},
+							Format:      "",
+						},
+					},
+				},
+				Required: []string{"amount", "currency"},
+			},
+		},
+	}
+}
+
 func schema_soma_platform_soma_api_v1alpha1_Permission(ref common.ReferenceCallback) common.OpenAPIDefinition {
 	return common.OpenAPIDefinition{
 		Schema: spec.Schema{
@@ -4096,7 +4154,7 @@ func schema_soma_platform_soma_api_v1alpha1_Preemption(ref common.ReferenceCallb
 					},
 					"quantumSeconds": {
 						SchemaProps: spec.SchemaProps{
-							Description: "quantumSeconds is how long a preemptible job runs before another of the same priority may take its turn. Turns are not taken where it is not given.",
+							Description: "quantumSeconds is how long a preemptible job runs before another of the same priority may take its turn; 0 is for ever, as far as the quotas above do not say otherwise. Where it is not given that is 3600, if lowerPriority or reclaim lets jobs give way, and otherwise no turns are taken. Jobs that are not preemptible never give way for that.",
 							Type:        []string{"integer"},
 							Format:      "int64",
 						},
@@ -4110,7 +4168,7 @@ func schema_soma_platform_soma_api_v1alpha1_Preemption(ref common.ReferenceCallb
 					},
 					"minimumRunSeconds": {
 						SchemaProps: spec.SchemaProps{
-							Description: "minimumRunSeconds is for how long a job under this quota does not give way once it has started.",
+							Description: "minimumRunSeconds is for how long a job under this quota does not give way once it runs. Where it is given, and not 0, the job does not give way before it runs either, while its image is pulled for instance.",
 							Type:        []string{"integer"},
 							Format:      "int64",
 						},
@@ -4159,6 +4217,32 @@ func schema_soma_platform_soma_api_v1alpha1_Preset(ref common.ReferenceCallback)
 						SchemaProps: spec.SchemaProps{
 							Description: "gpu is the GPUs of each replica.",
 							Ref:         ref(apiv1alpha1.GPUs{}.OpenAPIModelName()),
+						},
+					},
+					"pools": {
+						VendorExtensible: spec.VendorExtensible{
+							Extensions: spec.Extensions{
+								"x-kubernetes-list-type": "atomic",
+							},
+						},
+						SchemaProps: spec.SchemaProps{
+							Description: "pools in which jobs with the preset run, the best first, where a job names none itself. In any where there are none.",
+							Type:        []string{"array"},
+							Items: &spec.SchemaOrArray{
+								Schema: &spec.Schema{
+									SchemaProps: spec.SchemaProps{
+										Type:   []string{"string"},
+										Format: "",
+									},
+								},
+							},
+						},
+					},
+					"spot": {
+						SchemaProps: spec.SchemaProps{
+							Description: "spot allows nodes that can be taken away at any time, where a job does not say itself.",
+							Type:        []string{"boolean"},
+							Format:      "",
 						},
 					},
 					"shm": {
@@ -5376,7 +5460,7 @@ func schema_soma_platform_soma_api_v1alpha1_Restart(ref common.ReferenceCallback
 					},
 					"backoffSeconds": {
 						SchemaProps: spec.SchemaProps{
-							Description: "backoffSeconds is the pause before the first retry; 2 where it is not given. It doubles with each failure of the same category.",
+							Description: "backoffSeconds is the pause before the first retry; 2 where it is not given. It doubles with each failure of the same category. Rules may have pauses of their own.",
 							Type:        []string{"integer"},
 							Format:      "int64",
 						},
@@ -5472,6 +5556,20 @@ func schema_soma_platform_soma_api_v1alpha1_RestartRule(ref common.ReferenceCall
 							Description: "maxRetries is how many failures that the rule is about are followed by another attempt. With Retry the budget of the job counts as well; with RetryFree it is 100 where it is not given.",
 							Type:        []string{"integer"},
 							Format:      "int32",
+						},
+					},
+					"backoffSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "backoffSeconds is the pause before the first attempt that follows a failure that the rule is about; that of the job where it is not given. Where the rule gives one of its pauses, they double with each failure that it is about.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
+					"maxBackoffSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "maxBackoffSeconds is the longest pause before such an attempt; that of the job where it is not given.",
+							Type:        []string{"integer"},
+							Format:      "int64",
 						},
 					},
 				},

@@ -216,10 +216,14 @@ func (e *Engine) start(w *waiting, found attempt, now time.Time) {
 
 // end is when a job of the class will have ended if it starts now.
 func (c *class) end(now time.Time) time.Time {
-	if c.span == 0 {
-		return unknown
+	end := unknown
+	if c.span > 0 {
+		end = now.Add(c.span)
 	}
-	return now.Add(c.span)
+	if c.until.After(now) && c.until.Before(end) {
+		end = c.until
+	}
+	return end
 }
 
 // attempt is what a look at a job found.

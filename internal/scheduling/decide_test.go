@@ -50,6 +50,7 @@ func replicas(n int64) option       { return func(w *Waiting) { w.Replicas = n }
 func priority(n int) option         { return func(w *Waiting) { w.Priority = n } }
 func after(d time.Duration) option  { return func(w *Waiting) { w.Since = start.Add(d) } }
 func lasts(d time.Duration) option  { return func(w *Waiting) { w.Span = d } }
+func until(d time.Duration) option  { return func(w *Waiting) { w.Until = start.Add(d) } }
 func under(quota string) option     { return func(w *Waiting) { w.Quota = quota } }
 func by(user string) option         { return func(w *Waiting) { w.User = user } }
 func models(names ...string) option { return func(w *Waiting) { w.Models = names } }

@@ -31,7 +31,7 @@ func (e *Engine) displace(c *class, now time.Time) (victims []Displacement, late
 	}
 	// The lowest priority goes first, and of equal ones who has done the least work that would be lost.
 	slices.SortFunc(candidates, func(a, b *victim) int {
-		return cmp.Or(cmp.Compare(a.Priority, b.Priority), b.Start.Compare(a.Start), cmp.Compare(a.Key, b.Key))
+		return cmp.Or(cmp.Compare(a.Priority, b.Priority), compareBool(b.Starting, a.Starting), b.Start.Compare(a.Start), cmp.Compare(a.Key, b.Key))
 	})
 	w := whatIf{engine: e, class: c, end: c.end(now)}
 	defer w.undo()
@@ -107,13 +107,17 @@ func (q *queue) displaces() bool {
 	return false
 }
 
-// victim says whether, why and from when on a running job may be displaced by the class's.
+// victim says whether, why and from when on a running job may be displaced by the class's. Of a time that counts from when it runs,
+// nothing can be told before it does.
 func (e *Engine) victim(c *class, r *running) *victim {
 	if r.queue == nil || r.queue.root() != c.lane.queue.root() {
 		return nil
 	}
 	safe := r.Start
 	for q := r.queue; q != nil; q = q.parent {
+		if r.Starting && q.Preemption.MinRun > 0 {
+			return nil
+		}
 		if until := r.Start.Add(q.Preemption.MinRun); until.After(safe) {
 			safe = until
 		}
@@ -137,7 +141,7 @@ func (e *Engine) victim(c *class, r *running) *victim {
 	if v.lower || v.borrowed && reclaims.include(r) {
 		return v
 	}
-	if turn == 0 {
+	if turn == 0 || r.Starting {
 		return nil
 	}
 	v.lower = true

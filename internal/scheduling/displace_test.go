@@ -25,6 +25,8 @@ func of(quota string, prio int) func(*Running) {
 
 func mayBeDisplaced(r *Running) { r.Preemptible = true }
 
+func doesNotRunYet(r *Running) { r.Starting = true }
+
 func startedAt(d time.Duration) func(*Running) { return func(r *Running) { r.Start = start.Add(d) } }
 
 func TestDisplace(t *testing.T) {
@@ -73,6 +75,19 @@ func TestDisplace(t *testing.T) {
 			},
 			want: []string{"not"},
 		},
+		"nobody who has not run at all, where a time is promised": {
+			world: []any{
+				node, with(wide(), policy(Preemption{LowerPriority: AnyVictims, MinRun: time.Minute})),
+				runs("pulls", "a", 4, 0, of("wide", -1), startedAt(-time.Hour), doesNotRunYet), job("high", 4, priority(1)),
+			},
+		},
+		"rather who does not run yet than who has run for a moment": {
+			world: []any{
+				node, with(wide(), byPriority), runs("pulls", "a", 2, 0, of("wide", -1), startedAt(-time.Hour), doesNotRunYet),
+				runs("runs", "a", 2, 0, of("wide", -1), startedAt(-time.Minute)), job("high", 2, priority(1)),
+			},
+			want: []string{"pulls"},
+		},
 		"nobody while others are being ended for it": {
 			world: []any{
 				node, with(wide(), byPriority), runs("ending", "a", 2, 0, of("wide", -1), func(r *Running) { r.Ending = true }), runs("low", "a", 2, 0, of("wide", -1)),
@@ -105,6 +120,11 @@ func TestDisplace(t *testing.T) {
 		},
 		"a turn that is not": {
 			world: []any{node, with(wide(), policy(Preemption{Quantum: time.Hour})), runs("1", "a", 4, 0, mayBeDisplaced, startedAt(-time.Minute)), job("waits", 2)},
+		},
+		"a turn that has not begun": {
+			world: []any{
+				node, with(wide(), policy(Preemption{Quantum: time.Hour})), runs("1", "a", 4, 0, mayBeDisplaced, startedAt(-2*time.Hour), doesNotRunYet), job("waits", 2),
+			},
 		},
 		"for a gang on several nodes at once": {
 			world: []any{
@@ -185,4 +205,40 @@ func TestNoPingPong(t *testing.T) {
 		}
 		t.Fatalf("still displacing after 200 rounds: %d times", displaced)
 	})
+}
+
+// Until a job runs nobody can tell when its turn is over; when it does, whoever waits for that looks again by themselves.
+func TestATurnBeginsWhenTheJobRuns(t *testing.T) {
+	for name, p := range map[string]Preemption{"turn": {Quantum: time.Hour}, "minimum": {LowerPriority: AnyVictims, MinRun: time.Hour}} {
+		t.Run(name, func(t *testing.T) {
+			e := New(Defaults())
+			first := runs("1", "a", 4, 0, mayBeDisplaced, startedAt(0), doesNotRunYet, of("wide", 0))
+			if name == "minimum" {
+				first.Priority = -1
+			}
+			tell(e, gpuNode("a", "A100", 4), with(wide(), policy(p)), first, job("waits", 4))
+			for _, at := range []time.Duration{0, 5 * time.Second, 2 * time.Hour} {
+				if d := e.Decide(start.Add(at)); len(d.Displaced) > 0 {
+					t.Fatalf("after %s it gives way, before it runs", at)
+				}
+			}
+			ran := start.Add(2 * time.Hour)
+			first.Start, first.Starting = ran, false
+			e.SetRunning(first)
+			at := ran
+			for range 3 {
+				d := e.Decide(at)
+				if len(d.Displaced) > 0 {
+					break
+				}
+				if d.Again.IsZero() {
+					t.Fatalf("nobody looks again after %s", at.Sub(start))
+				}
+				at = d.Again
+			}
+			if over := ran.Add(time.Hour); !at.Equal(over) {
+				t.Errorf("it gives way at %s, want %s", at, over)
+			}
+		})
+	}
 }

@@ -94,8 +94,10 @@ type Running struct {
 	Replica Amounts
 	Model   string
 	Nodes   []Share
-	// Start is when it was given its reservation.
+	// Start is when it began to run; of one that does not run yet, when it was given its reservation.
 	Start time.Time
+	// Starting jobs do not run yet: they have done no work, and nothing of the time that is promised to them is over.
+	Starting bool
 	// End is when it will have ended at the latest; zero where that is not known.
 	End time.Time
 	// Ending jobs are being ended: what they hold is free in a moment.
@@ -241,12 +243,12 @@ func (e *Engine) change(old *running, r *Running) bool {
 	if !sameHold {
 		return false
 	}
-	if old.Start.Equal(r.Start) && old.End.Equal(r.End) && old.Ending == r.Ending {
+	if old.Start.Equal(r.Start) && old.Starting == r.Starting && old.End.Equal(r.End) && old.Ending == r.Ending {
 		old.Priority, old.Preemptible = r.Priority, r.Preemptible
 		return true
 	}
 	e.byEnd.remove(old)
-	old.Priority, old.Preemptible, old.Start, old.End, old.Ending = r.Priority, r.Preemptible, r.Start, r.End, r.Ending
+	old.Priority, old.Preemptible, old.Start, old.Starting, old.End, old.Ending = r.Priority, r.Preemptible, r.Start, r.Starting, r.End, r.Ending
 	if !old.Ending {
 		old.endingSince, old.lingers = time.Time{}, false
 	}

@@ -1,6 +1,8 @@
 package scheduling
 
 import (
+	"cmp"
+	"slices"
 	"time"
 )
 
@@ -27,16 +29,11 @@ type Future struct {
 	nodes   []Node
 	running []Running
 	waiting []waiting
-	past    []past
+	// past is past use as it was at a time.
+	past   []Past
+	pastAt time.Time
 	// left is how many jobs of each queue are looked at where it has more of them.
 	left map[string]int
-}
-
-// past is what a queue used in the past, or a user in it.
-type past struct {
-	quota, user string
-	inLane      bool
-	usage
 }
 
 // Future is what the engine knows now.
@@ -44,7 +41,7 @@ func (e *Engine) Future() *Future {
 	e.rebuild()
 	f := &Future{
 		options: e.options, quotas: make([]Quota, 0, len(e.quotas)), nodes: make([]Node, 0, len(e.nodes)), running: make([]Running, 0, len(e.running)),
-		left: map[string]int{},
+		past: e.Past(), pastAt: e.aged, left: map[string]int{},
 	}
 	f.options.Renewal = max(f.options.Renewal, forecastRenewal)
 	for _, q := range e.quotas {
@@ -65,13 +62,6 @@ func (e *Engine) Future() *Future {
 		for _, w := range jobs {
 			f.waiting = append(f.waiting, waiting{Waiting: w.Waiting, Key: w.Key, Since: w.Since})
 		}
-		if q.root().HalfLife == 0 {
-			continue
-		}
-		f.past = append(f.past, past{quota: name, usage: usage{past: q.past, at: q.at}})
-		for user, l := range q.lanes {
-			f.past = append(f.past, past{quota: name, user: user, inLane: true, usage: usage{past: l.past, at: l.at}})
-		}
 	}
 	return f
 }
@@ -91,30 +81,25 @@ func (f *Future) engine() *Engine {
 	for i := range f.waiting {
 		e.SetWaiting(f.waiting[i].told())
 	}
-	e.rebuild()
-	for _, p := range f.past {
-		q := e.queues[p.quota]
-		if !p.inLane {
-			q.past, q.at = p.past, p.at
-			continue
-		}
-		l := q.lane(p.user)
-		l.past, l.at = p.past, p.at
-		l.touch()
-	}
+	e.SetPast(f.past, f.pastAt)
 	return e
 }
 
 // Forecast says when waiting jobs will start at the latest, if every job runs for as long as it may and none is submitted: it
 // plays the engine forward, for as many starts and no further ahead than given. Jobs of which it does not say anything wait
-// for others whose end is not known, or start later than that.
+// for others whose end is not known, or start later than that, or do not start by when they would have to end.
 func (f *Future) Forecast(now time.Time, starts int, ahead time.Duration) map[string]time.Time {
 	future, expected := f.engine(), map[string]time.Time{}
 	quota := make(map[string]string, len(f.waiting))
 	for _, w := range f.waiting {
 		quota[w.Key] = w.Quota
 	}
+	bound := future.bound()
 	for at, ends := now, 0; len(expected) < starts && ends < forecastEnds; {
+		for len(bound) > 0 && !bound[0].Until.After(at) {
+			future.RemoveWaiting(bound[0].Key)
+			bound = bound[1:]
+		}
 		d := future.Decide(at)
 		for _, s := range d.Starts {
 			expected[s.Key] = at
@@ -147,6 +132,18 @@ func (f *Future) Forecast(now time.Time, starts int, ahead time.Duration) map[st
 		}
 	}
 	return expected
+}
+
+// bound are the waiting jobs that have to end by a time, those first whose time is first.
+func (e *Engine) bound() []*waiting {
+	var all []*waiting
+	for _, w := range e.waiting {
+		if !w.Until.IsZero() {
+			all = append(all, w)
+		}
+	}
+	slices.SortFunc(all, func(a, b *waiting) int { return cmp.Or(a.Until.Compare(b.Until), cmp.Compare(a.Key, b.Key)) })
+	return all
 }
 
 // nextEnd is when the next job ends at the latest.

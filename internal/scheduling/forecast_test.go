@@ -121,3 +121,20 @@ func TestForecastStopsWhereItLooksNoFurther(t *testing.T) {
 		t.Errorf("expected starts: %v", expected)
 	}
 }
+
+// A job that has to end by a time holds nothing from then on, and has not started by then if it did not before.
+func TestForecastOfJobsThatHaveToEndByATime(t *testing.T) {
+	e := New(Options{Patience: time.Minute, Renewal: 5 * time.Second})
+	e.SetQuota(gpuQuota("q", 8))
+	e.SetNode(gpuNode("n", "A100", 8))
+	for _, w := range []Waiting{
+		job("1", 8, under("q"), until(time.Hour)), job("2", 8, under("q"), lasts(9*time.Hour)), job("3", 8, under("q"), until(2*time.Hour)), job("4", 8, under("q")),
+	} {
+		e.SetWaiting(w)
+	}
+	e.Decide(start)
+	got := fmt.Sprint(e.Future().Forecast(start, 10, 1000*time.Hour))
+	if want := fmt.Sprint(map[string]time.Time{"2": start.Add(time.Hour), "4": start.Add(10 * time.Hour)}); got != want {
+		t.Errorf("expected starts: %s, want %s", got, want)
+	}
+}

@@ -9,6 +9,9 @@ import (
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
 
+// defaultQuantum is how long a turn is under a quota that lets jobs give way and does not say.
+const defaultQuantum = time.Hour
+
 // ReadQuota is what a quota says, in the engine's terms.
 func ReadQuota(q *platformv1.Quota) Quota {
 	spec := &q.Spec
@@ -26,6 +29,9 @@ func ReadQuota(q *platformv1.Quota) Quota {
 	if p := spec.Preemption; p != nil {
 		quota.Preemption = Preemption{
 			LowerPriority: victims[p.LowerPriority], Reclaim: victims[p.Reclaim], Quantum: seconds(p.QuantumSeconds), MinRun: seconds(p.MinimumRunSeconds),
+		}
+		if given := quota.Preemption; p.QuantumSeconds == nil && (given.LowerPriority != NoVictims || given.Reclaim != NoVictims) {
+			quota.Preemption.Quantum = defaultQuantum
 		}
 	}
 	return quota

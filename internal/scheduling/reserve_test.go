@@ -40,6 +40,16 @@ func TestBackfill(t *testing.T) {
 			world: []any{runs("r", "a", 4, time.Hour), job("1-large", 4, replicas(2)), job("2-unknown", 1)},
 			want:  map[string]string{"1-large": gangWaiting(), "2-unknown": queued()},
 		},
+		"a job that has to end by then is in time, whatever its life span": {
+			world: []any{
+				runs("r", "a", 4, time.Hour), job("1-large", 4, replicas(2)), job("2-late", 1, until(2*time.Hour)), job("3-pauses", 1, until(time.Hour)),
+				job("4-pauses", 1, until(time.Hour), lasts(9*time.Hour)), job("5-long", 1, until(3*time.Hour), lasts(2*time.Hour)),
+				job("6-short", 1, until(3*time.Hour), lasts(time.Hour)), job("7-over", 1, until(-time.Hour), lasts(9*time.Hour)),
+			},
+			want: map[string]string{
+				"1-large": gangWaiting(), "2-late": queued(), "3-pauses": "b", "4-pauses": "b", "5-long": queued(), "6-short": "b", "7-over": queued(),
+			},
+		},
 		"nobody waits for nodes that a large job will not need": {
 			world: []any{gpuNode("c", "A100", 4), runs("r", "a", 4, time.Hour), runs("s", "b", 4, 2*time.Hour), job("1-large", 4, replicas(2)), job("2-long", 4, lasts(9*time.Hour))},
 			want:  map[string]string{"1-large": gangWaiting(), "2-long": queued()},
@@ -72,6 +82,21 @@ func TestBackfill(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// A job that was slow to start ends later than it was let in for: what is kept for who waits is kept from then on, and no later.
+func TestASlowStartMovesTheReservation(t *testing.T) {
+	e := New(Options{Renewal: 5 * time.Second})
+	tell(e, wide(), gpuNode("a", "A100", 4), gpuNode("b", "A100", 4), runs("r", "a", 4, time.Hour), job("1-large", 4, replicas(2)), job("2-short", 1, lasts(time.Hour)))
+	if diff := cmp.Diff(map[string]string{"1-large": gangWaiting(), "2-short": "b"}, outcome(e, e.Decide(start))); diff != "" {
+		t.Fatal(diff)
+	}
+	e.SetRunning(runs("2-short", "b", 1, 70*time.Minute, startedAt(10*time.Minute)))
+	now := start.Add(10 * time.Minute)
+	tell(e, job("3-in-time", 1, lasts(time.Hour)), job("4-not", 1, lasts(time.Hour+time.Second)))
+	if diff := cmp.Diff(map[string]string{"1-large": queued(), "3-in-time": "b", "4-not": queued()}, outcome(e, e.Decide(now))); diff != "" {
+		t.Error(diff)
 	}
 }
 

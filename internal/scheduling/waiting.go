@@ -22,6 +22,8 @@ type Waiting struct {
 	Request
 	// Span is how long the job runs at most, its grace to end included; 0 where that is not known.
 	Span time.Duration
+	// Until is when the job will have ended in any case, if it starts before; zero where there is no such time.
+	Until time.Time
 	// Preemptible jobs may be displaced where their quota says that those who say so may be.
 	Preemptible bool
 }
@@ -73,6 +75,7 @@ type shape struct {
 	within                 int
 	avoid                  string
 	span                   time.Duration
+	until                  time.Time
 	preemptible            bool
 }
 
@@ -80,7 +83,7 @@ func (w *Waiting) shape() shape {
 	return shape{
 		priority: w.Priority, overdue: w.Overdue, replica: w.Replica, replicas: w.Replicas, models: strings.Join(w.Models, ","),
 		cluster: w.Cluster, pools: strings.Join(w.Pools, ","), spot: w.Spot, within: w.Within, avoid: w.Avoid, span: w.Span,
-		preemptible: w.Preemptible,
+		until: w.Until.Round(0).UTC(), preemptible: w.Preemptible,
 	}
 }
 

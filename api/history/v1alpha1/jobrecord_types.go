@@ -137,7 +137,7 @@ type JobRecordStatus struct {
 	// +optional
 	Node string `json:"node,omitempty"`
 
-	// cost of the attempts that ended.
+	// cost of the attempts that ended, as far as it is in the currency of the newest.
 	// +optional
 	Cost *Cost `json:"cost,omitempty"`
 
