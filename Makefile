@@ -118,8 +118,8 @@ test-faults: build devcluster ## Kill the manager at every write, pause it, show
 	failed=0; for part in "$${parts[@]}"; do wait $$part || failed=1; done; exit $$failed
 
 .PHONY: test-mutations
-test-mutations: ## Break the scheduler on purpose in many ways; the tests have to notice each (3 minutes)
-	$(GO) run ./test/mutations
+test-mutations: devcluster ## Break the scheduler on purpose in many ways; the tests have to notice each (FOCUS='of a quota' for some of them)
+	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(ALIKE) $(GO) run ./test/mutations -focus '$(FOCUS)'
 
 # How long, for each of the tests, bytes are looked for that something does not stand.
 FUZZTIME ?= 2m
