@@ -134,8 +134,10 @@ func TestWhatIsLeftIsWhatIsAvailable(t *testing.T) {
 		life(t, Options{Reservations: -1}, func(e *Engine, m *model, d Decisions, now time.Time) {
 			m.check(t, d.Starts, now)
 			for name, q := range e.queues {
-				if got, want := q.left(dimGPUs), max(0, m.available(name)); got != want {
-					t.Fatalf("%d GPUs are left of %s, want %d", got, name, want)
+				for of, d := range map[string]dimension{ofGPUs: dimGPUs, ofCPU: dimCPU, ofMemory: dimMemory} {
+					if got, want := q.left(d), max(0, m.available(name, of)); got != want {
+						t.Fatalf("%d of %s are left of %s, want %d", got, of, name, want)
+					}
 				}
 			}
 		})
