@@ -125,7 +125,7 @@ test-mutations: devcluster ## Break the scheduler on purpose in many ways; the t
 FUZZTIME ?= 2m
 .PHONY: test-fuzz
 test-fuzz: ## Look for input that breaks a promise: of the scheduler, of the gateway, of addresses (FUZZTIME=10m for each, FUZZ=FuzzPath for one)
-	grep -rnoE --include='*_test.go' '^func $(or $(FUZZ),Fuzz[A-Za-z]*)\(' internal | sed -E 's|^(.*)/[^/]*:.*func (.*)\($$|\1 \2|' | while read -r folder test; do \
+	grep -rnoE --include='*_test.go' '^func $(or $(FUZZ),Fuzz[A-Za-z]*)\(' internal controllers | sed -E 's|^(.*)/[^/]*:.*func (.*)\($$|\1 \2|' | while read -r folder test; do \
 	  echo "$$folder $$test"; $(ALIKE) $(GO) test "./$$folder" -run '^$$' -fuzz "^$$test\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s </dev/null || exit 1; done
 
 .PHONY: test-e2e

@@ -2,6 +2,7 @@ package promises
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -27,24 +28,24 @@ func dimensions(model string) []dimension {
 	all := []dimension{
 		{
 			name: "millicores",
-			of:   func(replica v1alpha1.ReplicaResources, n int64) int64 { return n * replica.CPU.MilliValue() },
-			on:   func(list corev1.ResourceList) int64 { return list.Cpu().MilliValue() },
+			of:   func(replica v1alpha1.ReplicaResources, n int64) int64 { return times(n, milli(&replica.CPU)) },
+			on:   func(list corev1.ResourceList) int64 { return milli(list.Cpu()) },
 			read: func(a *v1alpha1.ResourceAmounts) *int64 {
 				if a.CPU == nil {
 					return nil
 				}
-				return new(a.CPU.MilliValue())
+				return new(milli(a.CPU))
 			},
 		},
 		{
 			name: "bytes",
-			of:   func(replica v1alpha1.ReplicaResources, n int64) int64 { return n * replica.Memory.Value() },
-			on:   func(list corev1.ResourceList) int64 { return list.Memory().Value() },
+			of:   func(replica v1alpha1.ReplicaResources, n int64) int64 { return times(n, whole(&replica.Memory)) },
+			on:   func(list corev1.ResourceList) int64 { return whole(list.Memory()) },
 			read: func(a *v1alpha1.ResourceAmounts) *int64 {
 				if a.Memory == nil {
 					return nil
 				}
-				return new(a.Memory.Value())
+				return new(whole(a.Memory))
 			},
 		},
 		{
@@ -75,6 +76,21 @@ func dimensions(model string) []dimension {
 			return nil
 		},
 	})
+}
+
+// milli and whole are quantities as integers, and unlimited where they are more than any machines have.
+func milli(q *resource.Quantity) int64 {
+	if q.CmpInt64(1<<50) > 0 {
+		return unlimited
+	}
+	return q.MilliValue()
+}
+
+func whole(q *resource.Quantity) int64 {
+	if q.CmpInt64(1<<50) > 0 {
+		return unlimited
+	}
+	return q.Value()
 }
 
 func number(n *int32) *int64 {

@@ -16,6 +16,13 @@ func plus(a, b int64) int64 {
 	return a + b
 }
 
+func times(n, amount int64) int64 {
+	if amount == unlimited {
+		return unlimited
+	}
+	return n * amount
+}
+
 // limits reports where a reservation that was just made takes more than the tree of quotas allows. It sums up everything
 // that is held under each quota, in the plainest way. What the job does not take cannot be too much.
 func (w *world) limits(e Event, quota *v1alpha1.Quota) {
@@ -71,7 +78,7 @@ func (w *world) room(e Event, name string) {
 			if held := job.Status.Reservation; held != nil {
 				for _, share := range held.Nodes {
 					if share.Node == name {
-						sum += r.of(held.Replica, int64(share.Replicas))
+						sum = plus(sum, r.of(held.Replica, int64(share.Replicas)))
 					}
 				}
 			}
@@ -90,11 +97,11 @@ func (w *world) held(quota string, r dimension, user string) int64 {
 	sum := int64(0)
 	for _, job := range w.jobs {
 		if held := job.Status.Reservation; held != nil && held.Quota == quota && (user == everybody || job.Spec.SubmittedBy == user) {
-			sum += r.held(held)
+			sum = plus(sum, r.held(held))
 		}
 	}
 	for _, child := range w.below(quota) {
-		sum += w.held(child.Name, r, user)
+		sum = plus(sum, w.held(child.Name, r, user))
 	}
 	return sum
 }
