@@ -118,14 +118,14 @@ test-faults: build devcluster ## Kill the manager at every write, pause it, show
 	failed=0; for part in "$${parts[@]}"; do wait $$part || failed=1; done; exit $$failed
 
 .PHONY: test-mutations
-test-mutations: ## Break the scheduler on purpose in many ways; the tests have to notice each (3 minutes)
-	$(GO) run ./test/mutations
+test-mutations: devcluster ## Break the scheduler on purpose in many ways; the tests have to notice each (FOCUS='of a quota' for some of them)
+	KUBEBUILDER_ASSETS=$(SOMA_DEV_DIR)/bin $(ALIKE) $(GO) run ./test/mutations -focus '$(FOCUS)'
 
 # How long, for each of the tests, bytes are looked for that something does not stand.
 FUZZTIME ?= 2m
 .PHONY: test-fuzz
 test-fuzz: ## Look for input that breaks a promise: of the scheduler, of the gateway, of addresses (FUZZTIME=10m for each, FUZZ=FuzzPath for one)
-	grep -rnoE --include='*_test.go' '^func $(or $(FUZZ),Fuzz[A-Za-z]*)\(' internal | sed -E 's|^(.*)/[^/]*:.*func (.*)\($$|\1 \2|' | while read -r folder test; do \
+	grep -rnoE --include='*_test.go' '^func $(or $(FUZZ),Fuzz[A-Za-z]*)\(' internal controllers | sed -E 's|^(.*)/[^/]*:.*func (.*)\($$|\1 \2|' | while read -r folder test; do \
 	  echo "$$folder $$test"; $(ALIKE) $(GO) test "./$$folder" -run '^$$' -fuzz "^$$test\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1s </dev/null || exit 1; done
 
 .PHONY: test-e2e

@@ -43,7 +43,7 @@ func presets(spec *v1alpha1.ClusterSpec, nodes []corev1.Node, pods []corev1.Pod)
 		room := v1alpha1.PresetRoom{Name: p.Name, Limit: v1alpha1.RoomNoSuchNode}
 		if asks, refused := workload.Resolve(&v1alpha1.JobSpec{Preset: p.Name}, spec); refused == nil {
 			room.Startable, room.Models, room.Limit = rooms.For(scheduling.Request{
-				Replica: scheduling.Amounts{MilliCPU: asks.Replica.CPU.MilliValue(), Memory: asks.Replica.Memory.Value(), GPUs: int64(asks.Replica.GPUs)},
+				Replica: scheduling.AmountsOf(asks.Replica.CPU, asks.Replica.Memory, int64(asks.Replica.GPUs)),
 				Models:  asks.Models, Pools: asks.Pools, Spot: asks.Spot,
 			})
 		}
@@ -53,5 +53,5 @@ func presets(spec *v1alpha1.ClusterSpec, nodes []corev1.Node, pods []corev1.Pod)
 }
 
 func amounts(sum accounting.Sum) scheduling.Amounts {
-	return scheduling.Amounts{MilliCPU: sum.CPU.MilliValue(), Memory: sum.Memory.Value(), GPUs: sum.GPUs}
+	return scheduling.AmountsOf(sum.CPU, sum.Memory, sum.GPUs)
 }

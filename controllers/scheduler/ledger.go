@@ -46,7 +46,7 @@ func (w *world) holding(job *platformv1.Job) scheduling.Running {
 }
 
 func amounts(replica platformv1.ReplicaResources) scheduling.Amounts {
-	return scheduling.Amounts{MilliCPU: replica.CPU.MilliValue(), Memory: replica.Memory.Value(), GPUs: int64(replica.GPUs)}
+	return scheduling.AmountsOf(replica.CPU, replica.Memory, int64(replica.GPUs))
 }
 
 // node is what a node is to the engine, with what the given pods hold on it. What the node's own pods hold, those of daemons,
@@ -92,5 +92,5 @@ func (w *world) tolerations() []corev1.Toleration {
 }
 
 func sumOf(sum accounting.Sum) scheduling.Amounts {
-	return scheduling.Amounts{MilliCPU: sum.CPU.MilliValue(), Memory: sum.Memory.Value(), GPUs: sum.GPUs}
+	return scheduling.AmountsOf(sum.CPU, sum.Memory, sum.GPUs)
 }

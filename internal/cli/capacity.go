@@ -151,7 +151,7 @@ func roomIn(project *v1alpha1.Project, cluster *v1alpha1.Cluster, preset string,
 	bound := "the project has no quota"
 	if project.Spec.Quota != "" {
 		job := scheduling.Request{
-			Replica:  scheduling.Amounts{MilliCPU: asks.Replica.CPU.MilliValue(), Memory: asks.Replica.Memory.Value(), GPUs: int64(asks.Replica.GPUs)},
+			Replica:  scheduling.AmountsOf(asks.Replica.CPU, asks.Replica.Memory, int64(asks.Replica.GPUs)),
 			Replicas: 1, Models: asks.Models,
 		}
 		nodes := byModel(&there, &job)

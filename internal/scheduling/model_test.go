@@ -53,21 +53,73 @@ func (m *model) start(s Start, now time.Time) {
 	m.running[s.Key] = r
 }
 
-func gpusOf(r Running) int64 {
-	n := int64(0)
-	for _, s := range r.Nodes {
-		n += s.Replicas * r.Replica.GPUs
+// What quotas count, by name; the GPUs of a model go by that of the model.
+const (
+	ofCPU    = "cpu"
+	ofMemory = "memory"
+	ofGPUs   = "gpus"
+	ofJobs   = "jobs"
+)
+
+func isModel(of string) bool { return !slices.Contains([]string{ofCPU, ofMemory, ofGPUs, ofJobs}, of) }
+
+// counts is what a job counts for.
+func counts(total Amounts, model string) map[string]int64 {
+	all := map[string]int64{ofCPU: total.MilliCPU, ofMemory: total.Memory, ofGPUs: total.GPUs, ofJobs: 1}
+	if total.GPUs > 0 {
+		all[model] = total.GPUs
 	}
-	return n
+	return all
 }
 
-// The bounds of the tree for GPUs, straight from their definition in the documentation of Kueue's cohorts: what a quota may
+func countedOf(r Running, of string) int64 {
+	total := Amounts{}
+	for _, s := range r.Nodes {
+		total = total.Plus(r.Replica.Times(s.Replicas))
+	}
+	return counts(total, r.Model)[of]
+}
+
+func says(l *Limits, of string) *int64 {
+	switch of {
+	case ofCPU:
+		return l.MilliCPU
+	case ofMemory:
+		return l.Memory
+	case ofGPUs:
+		return l.GPUs
+	case ofJobs:
+		return l.Jobs
+	}
+	if n, listed := l.Models[of]; listed {
+		return &n
+	}
+	return nil
+}
+
+// own is what a quota has without those below it: of a model that it does not name what those above it have, and nothing where it
+// names all that it has.
+func (m *model) own(name, of string) int64 {
+	q := m.quotas[name]
+	said := says(&q.Nominal, of)
+	switch {
+	case said != nil:
+		return *said
+	case of == ofGPUs && q.Nominal.OnlyModels:
+		return q.Nominal.allModels()
+	case isModel(of) && (q.Nominal.OnlyModels || q.Parent != ""):
+		return 0
+	}
+	return unlimited
+}
+
+// The bounds of the tree, straight from their definition in the documentation of Kueue's cohorts: what a quota may
 // use is what it has left of what it does not lend, and what its parent may use beyond that, within the borrowing limit.
-func (m *model) subtree(name string) int64 {
-	sum := *m.quotas[name].Nominal.GPUs
+func (m *model) subtree(name, of string) int64 {
+	sum := m.own(name, of)
 	for _, child := range m.quotas {
 		if child.Parent == name {
-			sum += min(m.subtree(child.Name), orUnlimited(child.Lending.GPUs))
+			sum += min(m.subtree(child.Name, of), orUnlimited(says(&child.Lending, of)))
 		}
 	}
 	return sum
@@ -80,42 +132,85 @@ func orUnlimited(n *int64) int64 {
 	return *n
 }
 
-func (m *model) local(name string) int64 {
+func (m *model) local(name, of string) int64 {
 	q := m.quotas[name]
 	if q.Parent == "" {
 		return 0
 	}
-	return max(0, m.subtree(name)-orUnlimited(q.Lending.GPUs))
+	return max(0, m.subtree(name, of)-orUnlimited(says(&q.Lending, of)))
 }
 
-func (m *model) used(name string) int64 {
+func (m *model) used(name, of string) int64 {
 	sum := int64(0)
 	for _, r := range m.running {
 		if r.Quota == name {
-			sum += gpusOf(r)
+			sum += countedOf(r, of)
 		}
 	}
 	for _, child := range m.quotas {
 		if child.Parent == name {
-			sum += max(0, m.used(child.Name)-m.local(child.Name))
+			sum += max(0, m.used(child.Name, of)-m.local(child.Name, of))
 		}
 	}
 	return sum
 }
 
-func (m *model) available(name string) int64 {
+func (m *model) available(name, of string) int64 {
 	q := m.quotas[name]
 	if q.Parent == "" {
-		return m.subtree(name) - m.used(name)
+		return m.subtree(name, of) - m.used(name, of)
 	}
-	local := max(0, m.local(name)-m.used(name))
-	fromParent := m.available(q.Parent)
-	if q.Borrowing.GPUs != nil {
-		stored := m.subtree(name) - m.local(name)
-		usedThere := max(0, m.used(name)-m.local(name))
-		fromParent = min(fromParent, stored-usedThere+*q.Borrowing.GPUs)
+	local := max(0, m.local(name, of)-m.used(name, of))
+	fromParent := m.available(q.Parent, of)
+	if borrows := says(&q.Borrowing, of); borrows != nil {
+		stored := m.subtree(name, of) - m.local(name, of)
+		usedThere := max(0, m.used(name, of)-m.local(name, of))
+		fromParent = min(fromParent, stored-usedThere+*borrows)
 	}
 	return local + max(0, fromParent)
+}
+
+// within reports whether a quota is another or below it.
+func (m *model) within(name, above string) bool {
+	for ; name != ""; name = m.quotas[name].Parent {
+		if name == above {
+			return true
+		}
+	}
+	return false
+}
+
+// heldUnder is what the jobs under a quota and below it hold: of all users, or of one.
+func (m *model) heldUnder(name, of, user string) int64 {
+	sum := int64(0)
+	for _, r := range m.running {
+		if m.within(r.Quota, name) && (user == "" || r.User == user) {
+			sum += countedOf(r, of)
+		}
+	}
+	return sum
+}
+
+// allows fails where a job that is about to start takes more than the quota and those above it let it have.
+func (m *model) allows(t failer, w Waiting, asks map[string]int64) {
+	for _, of := range sortedKeys(asks) {
+		n := asks[of]
+		if n == 0 {
+			continue
+		}
+		if of != ofJobs && n > m.available(w.Quota, of) {
+			t.Fatalf("%s takes %d of %s of %s, which may use %d", w.Key, n, of, w.Quota, m.available(w.Quota, of))
+		}
+		for name := w.Quota; name != ""; name = m.quotas[name].Parent {
+			q := m.quotas[name]
+			if held := m.heldUnder(name, ofJobs, ""); of == ofJobs && q.Nominal.Jobs != nil && held+n > *q.Nominal.Jobs {
+				t.Fatalf("%s starts beside %d jobs in %s, of %d", w.Key, held, name, *q.Nominal.Jobs)
+			}
+			if most, held := says(&q.PerUser, of), m.heldUnder(name, of, w.User); most != nil && held+n > *most {
+				t.Fatalf("%s takes %d of %s beside %d that %s holds in %s, of %d", w.Key, n, of, held, w.User, name, *most)
+			}
+		}
+	}
 }
 
 // failer is what checks fail with.
@@ -137,9 +232,10 @@ func (m *model) check(t failer, starts []Start, now time.Time) {
 		if placed != w.Replicas {
 			t.Fatalf("%s: %d of %d replicas placed", s.Key, placed, w.Replicas)
 		}
-		if asks := placed * w.Replica.GPUs; asks > 0 && asks > m.available(w.Quota) {
-			t.Fatalf("%s takes %d GPUs of %s, which may use %d", s.Key, asks, w.Quota, m.available(w.Quota))
+		if len(w.Models) > 0 && !slices.Contains(w.Models, s.Model) {
+			t.Fatalf("%s starts on %q, and takes %v", s.Key, s.Model, w.Models)
 		}
+		m.allows(t, w, counts(w.Replica.Times(placed), s.Model))
 		m.start(s, now)
 	}
 	free := map[string]Amounts{}
@@ -154,6 +250,9 @@ func (m *model) check(t failer, starts []Start, now time.Time) {
 	for _, s := range starts {
 		for _, share := range s.Nodes {
 			asked := m.running[s.Key].Replica
+			if is := m.nodes[share.Node].GPUModel; asked.GPUs > 0 && is != s.Model {
+				t.Fatalf("%s was given GPUs of %s on %s, which has %s", s.Key, s.Model, share.Node, is)
+			}
 			if left := free[share.Node]; asked.GPUs > 0 && left.GPUs < 0 || left.MilliCPU < 0 || left.Memory < 0 {
 				t.Fatalf("node %s was given away twice: %+v is left", share.Node, left)
 			}
@@ -178,11 +277,24 @@ func drawQuotas(t *rapid.T) []Quota {
 			if parent := rapid.IntRange(-1, i-1).Draw(t, "parent"); parent >= 0 {
 				q.Parent = fmt.Sprintf("q%d", parent)
 				q.Borrowing.GPUs, q.Lending.GPUs = optional("borrowing"), optional("lending")
+				q.Borrowing.Models, q.Lending.Models = drawModels(t, "borrowing", 4), drawModels(t, "lending", 4)
 			}
+		}
+		if q.Nominal.Models = drawModels(t, "nominal", 3); q.Nominal.Models != nil && rapid.Bool().Draw(t, "only models") {
+			q.Nominal.GPUs, q.Nominal.OnlyModels = nil, true
+		}
+		if rapid.IntRange(0, 3).Draw(t, "few cores") == 0 {
+			q.Nominal.MilliCPU = limit(rapid.Int64Range(0, 12).Draw(t, "cores") * 1000)
+		}
+		if rapid.IntRange(0, 3).Draw(t, "few jobs") == 0 {
+			q.Nominal.Jobs = limit(rapid.Int64Range(0, 6).Draw(t, "running jobs"))
 		}
 		q.Weight = rapid.Int64Range(1, 3).Draw(t, "weight")
 		if rapid.Bool().Draw(t, "per user") {
-			q.PerUser.GPUs = limit(rapid.Int64Range(1, 8).Draw(t, "per user GPUs"))
+			q.PerUser = Limits{GPUs: optional("GPUs per user"), Jobs: optional("jobs per user"), Models: drawModels(t, "per user", 4)}
+			if cores := optional("cores per user"); cores != nil {
+				q.PerUser.MilliCPU = limit(1000 * *cores)
+			}
 		}
 		if rapid.Bool().Draw(t, "preempts") {
 			q.Preemption = Preemption{
@@ -195,6 +307,20 @@ func drawQuotas(t *rapid.T) []Quota {
 	return quotas
 }
 
+// drawModels are bounds on the GPUs of models, once in so many times; nil for none.
+func drawModels(t *rapid.T, name string, times int) map[string]int64 {
+	var all map[string]int64
+	for _, model := range []string{"A100", "H100"} {
+		if rapid.IntRange(1, times).Draw(t, name+" of "+model) == 1 {
+			if all == nil {
+				all = map[string]int64{}
+			}
+			all[model] = rapid.Int64Range(0, 8).Draw(t, model)
+		}
+	}
+	return all
+}
+
 func drawNode(t *rapid.T, name string) Node {
 	model := rapid.SampledFrom([]string{"A100", "H100"}).Draw(t, "model")
 	return gpuNode(name, model, rapid.Int64Range(1, 8).Draw(t, "gpus"), rapid.SampledFrom([]string{"rack-1", "rack-2"}).Draw(t, "rack"))
@@ -202,6 +328,7 @@ func drawNode(t *rapid.T, name string) Node {
 
 func drawJob(t *rapid.T, key string, quotas []Quota, now time.Time) Waiting {
 	w := job(key, rapid.Int64Range(0, 4).Draw(t, "job gpus"), replicas(rapid.Int64Range(1, 3).Draw(t, "replicas")))
+	w.Replica.MilliCPU = rapid.SampledFrom([]int64{500, 1000, 4000}).Draw(t, "job cores")
 	w.Quota = rapid.SampledFrom(quotas).Draw(t, "quota").Name
 	w.User = rapid.SampledFrom([]string{"carol", "dave"}).Draw(t, "user")
 	w.Priority = rapid.IntRange(-1, 1).Draw(t, "priority")
@@ -439,7 +566,7 @@ func TestSlackIsWhatIsAvailable(t *testing.T) {
 		life(t, Options{Reservations: -1}, func(e *Engine, m *model, d Decisions, now time.Time) {
 			m.check(t, d.Starts, now)
 			for name, q := range e.queues {
-				available := m.available(name)
+				available := m.available(name, ofGPUs)
 				for n := max(1, available-2); n < available+3; n++ {
 					left, _ := q.slack("nobody", use{dimGPUs, n})
 					if q.users != nil && n > q.bounds[dimGPUs].user {

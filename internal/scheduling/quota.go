@@ -85,10 +85,10 @@ func ReadLimits(amounts *platformv1.ResourceAmounts) Limits {
 		return limits
 	}
 	if amounts.CPU != nil {
-		limits.MilliCPU = new(amounts.CPU.MilliValue())
+		limits.MilliCPU = new(milli(amounts.CPU))
 	}
 	if amounts.Memory != nil {
-		limits.Memory = new(amounts.Memory.Value())
+		limits.Memory = new(whole(amounts.Memory))
 	}
 	if amounts.GPUs != nil {
 		limits.GPUs = new(int64(*amounts.GPUs))

@@ -37,6 +37,29 @@ func ReadQuota(q *platformv1.Quota) Quota {
 	return quota
 }
 
+// countable is as much of anything as one replica may ask for: more than there is anywhere, and little enough that all replicas of a job
+// are still counted. A quantity may be more than an integer holds, and must not become little by that.
+const countable = unlimited >> 9
+
+// AmountsOf are amounts in the engine's units.
+func AmountsOf(cpu, memory resource.Quantity, gpus int64) Amounts {
+	return Amounts{MilliCPU: min(milli(&cpu), countable), Memory: min(whole(&memory), countable), GPUs: min(gpus, countable)}
+}
+
+func milli(q *resource.Quantity) int64 {
+	if q.CmpInt64(unlimited/1000) > 0 {
+		return unlimited
+	}
+	return q.MilliValue()
+}
+
+func whole(q *resource.Quantity) int64 {
+	if q.CmpInt64(unlimited) > 0 {
+		return unlimited
+	}
+	return q.Value()
+}
+
 // victims are the engine's words for the API's.
 var victims = map[platformv1.Victims]Victims{
 	platformv1.VictimsPreemptible: PreemptibleVictims,

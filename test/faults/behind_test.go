@@ -40,7 +40,7 @@ func TestJobsAndPodsOfDifferentAge(t *testing.T) {
 				err = errors.Join(err, m.Stop())
 			}
 			if err := errors.Join(err, there.clear(t.Context(), s)); err != nil {
-				t.Errorf("%v\nTo do it again: make test-faults RUN=%s", err, t.Name())
+				again(t, err)
 			}
 		})
 	}

@@ -56,17 +56,20 @@ func two(ctx context.Context, prepare func(p *process)) (*pair, string, error) {
 func TestLeaderIsKilled(t *testing.T) {
 	played := undisturbed(t)
 	random, seed := seed(t)
-	for range times(1, 12) {
-		fault := faultproxy.Fault{Kind: faultproxy.Kinds[random.IntN(len(faultproxy.Kinds))], At: played.writes[random.IntN(len(played.writes))].At()}
-		_, err := there.play(t.Context(), func() (cast, error) {
+	meet(t, times(1, 12), seed, func() error {
+		fault := lot(random, toServer(played.writes))
+		r, err := there.play(t.Context(), func() (cast, error) {
 			c, _, err := two(t.Context(), func(p *process) { p.proxy.Arm(fault, func() { p.signal(syscall.SIGKILL) }) })
 			return c, err
 		})
-		if err != nil {
-			t.Logf("killed: %s", fault)
-			again(t, seed, err)
+		switch {
+		case err != nil:
+			return fmt.Errorf("killed: %s: %w", fault, err)
+		case !r.met:
+			return errUnmet
 		}
-	}
+		return nil
+	})
 }
 
 // The process that leads stops in the middle of a write, which stays under way. The other one leads and works. Then the
@@ -74,15 +77,15 @@ func TestLeaderIsKilled(t *testing.T) {
 func TestLeaderIsPausedPastItsLease(t *testing.T) {
 	played := undisturbed(t)
 	random, seed := seed(t)
-	for range times(1, 12) {
-		at := played.writes[random.IntN(len(played.writes))].At()
-		var hold *faultproxy.Hold
-		took := make(chan error, 1)
+	meet(t, times(1, 12), seed, func() error {
+		at := lot(random, toServer(played.writes)).At
+		paused := error(nil)
 		_, err := there.play(t.Context(), func() (cast, error) {
+			var hold *faultproxy.Hold
+			var old *process
 			stopped := make(chan struct{})
-			var paused *process
 			c, leader, err := two(t.Context(), func(p *process) {
-				paused = p
+				old = p
 				hold = p.proxy.Hold(1, func(w faultproxy.Write) bool { return w.At() == at }, func() {
 					p.signal(syscall.SIGSTOP)
 					close(stopped)
@@ -91,33 +94,35 @@ func TestLeaderIsPausedPastItsLease(t *testing.T) {
 			if err != nil {
 				return nil, err
 			}
-			over := make(chan struct{})
+			over, took := make(chan struct{}), make(chan error, 1)
 			c.ended = func() {
 				close(over)
 				hold.Release()
-				if err := <-took; err != nil {
-					t.Error(err)
-				}
+				paused = <-took
 			}
-			go func() { took <- paused.superseded(t.Context(), c.all[1], leader, stopped, over, hold) }()
+			go func() { took <- old.superseded(t.Context(), c.all[1], leader, stopped, over, hold) }()
 			return c, nil
 		})
-		if err != nil {
-			t.Logf("paused at %s", at)
-			again(t, seed, err)
+		if err == nil || !errors.Is(paused, errUnmet) {
+			err = errors.Join(err, paused)
 		}
-	}
+		if err != nil {
+			err = fmt.Errorf("paused at %s: %w", at, err)
+		}
+		return err
+	})
 }
 
 // worked is how much the new leader does before the old one goes on.
 const worked = 5
 
-// superseded waits until the process has stopped and the other one leads and has written, and lets it go on then.
+// superseded waits until the process has stopped and the other one leads and has written, and lets it go on then. Where the history was
+// over before, that is errUnmet.
 func (p *process) superseded(ctx context.Context, next *process, leader string, stopped, over <-chan struct{}, hold *faultproxy.Hold) error {
 	select {
 	case <-stopped:
 	case <-over:
-		return nil // it never came to the write
+		return errUnmet
 	}
 	if _, err := there.led(ctx, leader); err != nil {
 		return err

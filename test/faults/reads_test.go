@@ -15,25 +15,6 @@ import (
 	"github.com/soma-platform/soma/internal/testing/faultproxy"
 )
 
-// again tells how a test that draws lots is done again.
-func again(t *testing.T, seed uint64, err error) {
-	t.Helper()
-	command := fmt.Sprintf("make test-faults RUN=%s SEED=%d", t.Name(), seed)
-	if which, of := part(); of > 1 {
-		command = fmt.Sprintf("SOMA_FAULT_PART=%d/%d %s", which, of, command)
-	}
-	t.Errorf("%v\nTo do it again: %s", err, command)
-}
-
-// times is how often something is tried.
-func times(sample, all int) int {
-	if whole() {
-		_, of := part()
-		return (all + of - 1) / of
-	}
-	return sample
-}
-
 // Where one write in five is lost on its way, or its answer is, or the API server refuses it for the moment, all ends as it
 // does without.
 func TestWritesGoWrong(t *testing.T) {
@@ -42,7 +23,11 @@ func TestWritesGoWrong(t *testing.T) {
 	for range times(1, 20) {
 		flaw := &faultproxy.Flaw{Chance: 0.2, Random: rand.New(rand.NewPCG(random.Uint64(), 0))}
 		if _, err := there.play(t.Context(), succession(t.Context(), func(proxy *faultproxy.Proxy, _ func()) { proxy.SetFlaw(flaw) })); err != nil {
-			again(t, seed, err)
+			again(t, err, seeded(seed))
+			continue
+		}
+		if flaw.Made() < 20 {
+			again(t, fmt.Errorf("only %d writes went wrong", flaw.Made()), seeded(seed))
 		}
 	}
 }
@@ -54,10 +39,11 @@ func TestWatchesAreCut(t *testing.T) {
 	for range times(1, 20) {
 		cuts := &faultproxy.Cuts{Most: 12, Random: rand.New(rand.NewPCG(random.Uint64(), 0))}
 		if _, err := there.play(t.Context(), succession(t.Context(), func(proxy *faultproxy.Proxy, _ func()) { proxy.CutWatches(cuts) })); err != nil {
-			again(t, seed, err)
+			again(t, err, seeded(seed))
+			continue
 		}
 		if cuts.Made() < 20 {
-			t.Errorf("only %d watches were cut", cuts.Made())
+			again(t, fmt.Errorf("only %d watches were cut", cuts.Made()), seeded(seed))
 		}
 	}
 }
@@ -67,9 +53,8 @@ func TestServedThePast(t *testing.T) {
 	played := undisturbed(t)
 	random, seed := seed(t)
 	revisions := follow(t)
-	for range times(1, 60) {
-		at := played.writes[random.IntN(len(played.writes))].At()
-		fault := faultproxy.Fault{Kind: faultproxy.Kinds[random.IntN(len(faultproxy.Kinds))], At: at}
+	meet(t, times(1, 60), seed, func() error {
+		fault := lot(random, played.writes)
 		ago := time.Duration(50+random.IntN(950)) * time.Millisecond
 		var past *faultproxy.Past
 		r, err := there.play(t.Context(), succession(t.Context(),
@@ -78,14 +63,16 @@ func TestServedThePast(t *testing.T) {
 				past = proxy.ServePast(revisions.before(time.Now().Add(-ago)))
 				time.AfterFunc(time.Second, past.CatchUp)
 			}))
-		if err != nil {
-			t.Logf("after %s, %s late", fault, ago)
-			again(t, seed, err)
+		switch {
+		case err != nil:
+			return fmt.Errorf("after %s, %s late: %w", fault, ago, err)
+		case !r.met || past == nil:
+			return errUnmet
+		case past.Lists() == 0:
+			return fmt.Errorf("after %s, %s late: nothing was served of the past", fault, ago)
 		}
-		if r.met && past != nil && past.Lists() == 0 {
-			t.Error("nothing was served of the past")
-		}
-	}
+		return nil
+	})
 }
 
 // revisions is at which revision the API server was when.

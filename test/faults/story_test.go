@@ -2,6 +2,7 @@ package faults
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -59,7 +60,10 @@ func (w *world) newStory() *story {
 	s.quotas = []client.Object{
 		quota(shared, "", "0", nil), quota(guest, shared, "2", nil),
 		quota(owner, shared, "2", func(q *v1alpha1.QuotaSpec) { q.Preemption = &v1alpha1.Preemption{Reclaim: v1alpha1.VictimsPreemptible} }),
-		quota(lab, "", "16", nil),
+		quota(lab, "", "16", func(q *v1alpha1.QuotaSpec) {
+			q.Nominal.GPUModels = []v1alpha1.GPUModelAmount{{Model: gpuModel, Count: 1}}
+			q.PerUser = &v1alpha1.ResourceAmounts{CPU: ptr.To(resource.MustParse("4"))}
+		}),
 	}
 	s.projects = []client.Object{project(lab), project(guest), project(owner)}
 	return s
@@ -91,7 +95,7 @@ func (s *story) tell(ctx context.Context, settled func(ctx context.Context) erro
 			return err
 		}
 	}
-	lives := []func(context.Context) error{s.plain, s.retried, s.gang, s.cancelled, s.suspended, s.passing, s.displaced}
+	lives := []func(context.Context) error{s.plain, s.retried, s.gang, s.cancelled, s.suspended, s.passing, s.displaced, s.bounded}
 	if err := together(ctx, lives); err != nil {
 		return err
 	}
@@ -210,6 +214,33 @@ func (s *story) displaced(ctx context.Context) error {
 		return err
 	}
 	return s.reaches(v1alpha1.JobRunning, 2)(ctx, borrower)
+}
+
+// bounded waits for what its user may hold, and another for a GPU of a model, until the job ends that has both.
+func (s *story) bounded(ctx context.Context) error {
+	of := func(user, cpu string, gpus int32) func(*v1alpha1.JobSpec) {
+		return func(j *v1alpha1.JobSpec) {
+			j.SubmittedBy, j.Resources.CPU = user, ptr.To(resource.MustParse(cpu))
+			if gpus > 0 {
+				j.Resources.GPU = &v1alpha1.GPUs{Count: gpus}
+			}
+		}
+	}
+	holder := s.job(lab, "holder", kubelet.RunUntilEnded(), of("carol", "1", 1))
+	if err := s.steps(ctx, holder, s.submit, s.reaches(v1alpha1.JobRunning, 1)); err != nil {
+		return err
+	}
+	same := s.job(lab, "same-user", kubelet.Exit(0), of("carol", "4", 0))
+	model := s.job(lab, "same-model", kubelet.Exit(0), of("dave", "1", 1))
+	if err := errors.Join(s.submit(ctx, same), s.submit(ctx, model), s.cancel(ctx, holder)); err != nil {
+		return err
+	}
+	for _, job := range []*v1alpha1.Job{same, model} {
+		if err := s.steps(ctx, job, s.reaches(v1alpha1.JobSucceeded, 1)); err != nil {
+			return err
+		}
+	}
+	return s.reaches(v1alpha1.JobCancelled, 1)(ctx, holder)
 }
 
 // step is what a person does to a job, or waits for.

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/utils/ptr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
@@ -17,16 +16,44 @@ import (
 	"github.com/soma-platform/soma/internal/testing/manager"
 )
 
-// A leader decides on a job and is cut off with the reservation under way. The next leader gives the same cores to another
-// job. When the reservation of the first one arrives at last, the quota must hold all the same.
+// A leader decides on a job and is cut off with the reservation under way. The next leader gives the same to another job. When the
+// reservation of the first one arrives at last, the quota must hold all the same.
 func TestReservationOfASupersededLeader(t *testing.T) {
+	eight, four := resource.MustParse("8"), resource.MustParse("4")
+	ample := func(above, first, second *v1alpha1.QuotaSpec) { first.Nominal.CPU, second.Nominal.CPU = &eight, &eight }
+	for name, tc := range map[string]struct {
+		// bound sets the quota above two others, which have two cores each, and those, so that only one of the jobs can have
+		// what it asks for.
+		bound func(above, first, second *v1alpha1.QuotaSpec)
+		asks  func(*v1alpha1.JobSpec)
+	}{
+		"cores": {func(_, _, _ *v1alpha1.QuotaSpec) {}, func(j *v1alpha1.JobSpec) { j.Resources.CPU = &four }},
+		"what a user may hold": {func(above, first, second *v1alpha1.QuotaSpec) {
+			ample(above, first, second)
+			above.PerUser = &v1alpha1.ResourceAmounts{CPU: &four}
+		}, func(j *v1alpha1.JobSpec) { j.SubmittedBy, j.Resources.CPU = "carol", &four }},
+		"GPUs of a model": {func(above, first, second *v1alpha1.QuotaSpec) {
+			ample(above, first, second)
+			above.Nominal.GPUModels = []v1alpha1.GPUModelAmount{{Model: gpuModel, Count: 1}}
+		}, func(j *v1alpha1.JobSpec) { j.Resources.GPU = &v1alpha1.GPUs{Count: 1} }},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := there.newStory()
+			s.quotas, s.projects = s.quotas[:3], s.projects[1:] // guest and owner share what there is
+			tc.bound(specOf(s.quotas[0]), specOf(s.quotas[1]), specOf(s.quotas[2]))
+			s.superseded(t, s.job(guest, "first", kubelet.RunUntilEnded(), tc.asks), s.job(owner, "second", kubelet.RunUntilEnded(), tc.asks))
+		})
+	}
+}
+
+func specOf(quota client.Object) *v1alpha1.QuotaSpec {
+	return &quota.(*v1alpha1.Quota).Spec //nolint:forcetypeassert // it is one
+}
+
+// superseded has one leader decide on the first job and the next one on the second.
+func (s *story) superseded(t *testing.T, first, second *v1alpha1.Job) {
 	ctx := t.Context()
 	start := len(there.happened.Events())
-	s := there.newStory()
-	s.quotas, s.projects = s.quotas[:3], s.projects[1:] // guest and owner share 4 cores
-	all := func(j *v1alpha1.JobSpec) { j.Resources.CPU = ptr.To(resource.MustParse("4")) }
-	first := s.job(guest, "first", kubelet.RunUntilEnded(), all)
-	second := s.job(owner, "second", kubelet.RunUntilEnded(), all)
 	second.Spec.Priority = v1alpha1.PriorityHigh
 
 	reserves := func(job *v1alpha1.Job, yes bool) func(faultproxy.Write) bool {
@@ -38,7 +65,7 @@ func TestReservationOfASupersededLeader(t *testing.T) {
 	var late, refusals *faultproxy.Hold
 	old, err := there.start(ctx, shortLease, func(proxy *faultproxy.Proxy, _ func()) { late = proxy.Hold(1, reserves(first, true), nil) })
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v\nTo do it again: %s", err, command(t))
 	}
 	var next *manager.Manager
 	err = func() error {
@@ -92,7 +119,7 @@ func TestReservationOfASupersededLeader(t *testing.T) {
 		err = errors.Join(err, next.Stop())
 	}
 	if err := errors.Join(err, there.clear(ctx, s)); err != nil {
-		t.Errorf("%v\nTo do it again: make test-faults RUN=%s", err, t.Name())
+		again(t, err)
 	}
 }
 

@@ -34,7 +34,7 @@ func TestPodsOfALeaderThatWasPaused(t *testing.T) {
 		before = p.proxy.Hold(1, func(w faultproxy.Write) bool { return w.What == "create services lab/gang" }, func() { p.signal(syscall.SIGSTOP) })
 	})
 	if err != nil {
-		t.Fatal(err)
+		t.Fatalf("%v\nTo do it again: %s", err, command(t))
 	}
 	err = func() error {
 		for _, o := range append(append([]client.Object{s.cluster}, s.quotas...), s.projects...) {
@@ -74,7 +74,7 @@ func TestPodsOfALeaderThatWasPaused(t *testing.T) {
 	}
 	err = errors.Join(err, managers.end(), there.check(start), there.clear(ctx, s))
 	if err != nil {
-		t.Errorf("%v\nTo do it again: make test-faults RUN=%s", err, t.Name())
+		again(t, err)
 	}
 }
 

@@ -45,6 +45,8 @@ const (
 	// patience is how long anything may take on a busy machine, and look how often it is looked whether it happened.
 	patience = 60 * time.Second
 	look     = 50 * time.Millisecond
+	// gpuModel is the model of the node's GPUs. There are more of them than any quota grants.
+	gpuModel = "TEST-GPU"
 )
 
 // world is what is there in every run: API server, history, nodes, and a log of all that ever happened.
@@ -142,13 +144,14 @@ func (w *world) prepare(ctx context.Context) (<-chan error, error) {
 
 // addNode makes the one node there is: with a choice of nodes no run would be like another.
 func (w *world) addNode(ctx context.Context) error {
-	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node", Labels: map[string]string{v1alpha1.LabelPool: "cpu"}}}
+	node := &corev1.Node{ObjectMeta: metav1.ObjectMeta{Name: "node", Labels: map[string]string{v1alpha1.LabelPool: "gpu", v1alpha1.LabelGPUModel: gpuModel}}}
 	if err := w.Create(ctx, node); err != nil {
 		return err
 	}
 	node.Status.Conditions = []corev1.NodeCondition{{Type: corev1.NodeReady, Status: corev1.ConditionTrue}}
 	node.Status.Allocatable = corev1.ResourceList{
 		corev1.ResourceCPU: resource.MustParse("64"), corev1.ResourceMemory: resource.MustParse("256Gi"), corev1.ResourcePods: resource.MustParse("110"),
+		v1alpha1.ResourceGPU: resource.MustParse("8"),
 	}
 	if err := w.Status().Update(ctx, node); err != nil {
 		return err

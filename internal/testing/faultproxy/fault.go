@@ -111,13 +111,28 @@ func (p *Proxy) Disarm() {
 type Flaw struct {
 	Chance float64
 	Random *rand.Rand
+
+	mutex sync.Mutex
+	made  int
 }
 
-// draw is called by one at a time.
+// Made is how many writes went wrong.
+func (f *Flaw) Made() int {
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	return f.made
+}
+
 func (f *Flaw) draw() Kind {
-	if f == nil || f.Random.Float64() >= f.Chance {
+	if f == nil {
 		return ""
 	}
+	f.mutex.Lock()
+	defer f.mutex.Unlock()
+	if f.Random.Float64() >= f.Chance {
+		return ""
+	}
+	f.made++
 	kinds := []Kind{lostBefore, lostAfter, refused500, refused429}
 	return kinds[f.Random.IntN(len(kinds))]
 }

@@ -3,53 +3,62 @@ package promises
 import (
 	"math"
 
-	"k8s.io/apimachinery/pkg/api/resource"
-	"k8s.io/utils/ptr"
-
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
 
-// amounts are millicores, bytes, GPUs and jobs. What is bounded by nothing is unlimited.
-type amounts [4]int64
+// unlimited is what is bounded by nothing.
+const unlimited = math.MaxInt64
 
-const (
-	unlimited = math.MaxInt64
-	jobs      = 3
-)
-
-func (a amounts) plus(b amounts) amounts {
-	for i := range a {
-		if a[i] == unlimited || b[i] == unlimited {
-			a[i] = unlimited
-		} else {
-			a[i] += b[i]
-		}
+func plus(a, b int64) int64 {
+	if a == unlimited || b == unlimited {
+		return unlimited
 	}
-	return a
+	return a + b
+}
+
+func times(n, amount int64) int64 {
+	if amount == unlimited {
+		return unlimited
+	}
+	return n * amount
 }
 
 // limits reports where a reservation that was just made takes more than the tree of quotas allows. It sums up everything
-// that is held under each quota, in the plainest way.
+// that is held under each quota, in the plainest way. What the job does not take cannot be too much.
 func (w *world) limits(e Event, quota *v1alpha1.Quota) {
-	for depth := 0; quota != nil && depth <= len(w.quotas); depth++ {
-		held, most := w.held(quota.Name), w.has(quota).plus(borrowed(quota))
-		if at := exceeds(held, most); at >= 0 {
-			w.report(e, "job %s exceeded quota %s: %v are held of %v", e.Job.Name, quota.Name, held, most)
+	reservation := e.Job.Status.Reservation
+	for _, r := range dimensions(reservation.Replica.GPUModel) {
+		if r.held(reservation) == 0 {
+			continue
 		}
-		for _, child := range w.below(quota.Name) {
-			lends := given(child.Spec.Lending, unlimited)
-			others, keeps := held, w.has(child)
-			for i, n := range w.held(child.Name) {
-				others[i] -= n
-			}
-			for i := range held {
-				if i != jobs && lends[i] != unlimited && most[i] != unlimited && others[i] > most[i]-max(0, keeps[i]-lends[i]) {
-					w.report(e, "job %s took what quota %s does not lend: others hold %v of %v, of which it keeps %v and lends %v",
-						e.Job.Name, child.Name, others, most, keeps, lends)
-				}
-			}
+		at := quota
+		for depth := 0; at != nil && depth <= len(w.quotas); depth++ {
+			w.limit(e, at, r)
+			at = w.quotas[at.Spec.Parent]
 		}
-		quota = w.quotas[quota.Spec.Parent]
+	}
+}
+
+func (w *world) limit(e Event, quota *v1alpha1.Quota, r dimension) {
+	held, most := w.held(quota.Name, r, everybody), plus(w.has(quota, r), borrows(quota, r))
+	if held > most {
+		w.report(e, "job %s exceeded quota %s: %d of %s are held of %d", e.Job.Name, quota.Name, held, r.name, most)
+	}
+	if user, bound := e.Job.Spec.SubmittedBy, r.given(quota.Spec.PerUser); user != "" && bound != nil {
+		if n := w.held(quota.Name, r, user); n > *bound {
+			w.report(e, "job %s exceeded what one user may hold of quota %s: %s holds %d of %s, of %d", e.Job.Name, quota.Name, user, n, r.name, *bound)
+		}
+	}
+	for _, child := range w.below(quota.Name) {
+		lends := r.given(child.Spec.Lending)
+		if r.alone || lends == nil || most == unlimited {
+			continue
+		}
+		keeps := w.has(child, r)
+		if others := held - w.held(child.Name, r, everybody); others > most-max(0, keeps-*lends) {
+			w.report(e, "job %s took what quota %s does not lend: others hold %d of %d of %s, of which it keeps %d and lends %d",
+				e.Job.Name, child.Name, others, most, r.name, keeps, *lends)
+		}
 	}
 }
 
@@ -60,97 +69,64 @@ func (w *world) room(e Event, name string) {
 	if node == nil {
 		return
 	}
-	sum, has := amounts{}, amounts{
-		node.Status.Allocatable.Cpu().MilliValue(), node.Status.Allocatable.Memory().Value(),
-		ptr.To(node.Status.Allocatable[v1alpha1.ResourceGPU]).Value(), unlimited,
-	}
-	for _, job := range w.jobs {
-		if r := job.Status.Reservation; r != nil {
-			for _, share := range r.Nodes {
-				if share.Node == name {
-					sum = sum.plus(replica(r, int64(share.Replicas)))
+	for _, r := range dimensions("") {
+		if r.alone {
+			continue
+		}
+		sum := int64(0)
+		for _, job := range w.jobs {
+			if held := job.Status.Reservation; held != nil {
+				for _, share := range held.Nodes {
+					if share.Node == name {
+						sum = plus(sum, r.of(held.Replica, int64(share.Replicas)))
+					}
 				}
 			}
 		}
-	}
-	if exceeds(sum, has) >= 0 {
-		w.report(e, "job %s took more of node %s than it has: %v are held of %v", e.Job.Name, name, sum, has)
-	}
-}
-
-// replica is what so many replicas hold.
-func replica(r *v1alpha1.Reservation, n int64) amounts {
-	return amounts{n * r.Replica.CPU.MilliValue(), n * r.Replica.Memory.Value(), n * int64(r.Replica.GPUs), 1}
-}
-
-func exceeds(held, most amounts) int {
-	for i := range held {
-		if held[i] > most[i] {
-			return i
+		if has := r.on(node.Status.Allocatable); sum > has {
+			w.report(e, "job %s took more of node %s than it has: %d of %s are held of %d", e.Job.Name, name, sum, r.name, has)
 		}
 	}
-	return -1
 }
 
-// held is what is held under a quota and those below it.
-func (w *world) held(quota string) amounts {
-	sum := amounts{}
+// everybody is no user.
+const everybody = ""
+
+// held is what a user, or everybody, holds of a dimension under a quota and those below it.
+func (w *world) held(quota string, r dimension, user string) int64 {
+	sum := int64(0)
 	for _, job := range w.jobs {
-		if r := job.Status.Reservation; r != nil && r.Quota == quota {
-			sum = sum.plus(replica(r, replicas(r)))
+		if held := job.Status.Reservation; held != nil && held.Quota == quota && (user == everybody || job.Spec.SubmittedBy == user) {
+			sum = plus(sum, r.held(held))
 		}
 	}
 	for _, child := range w.below(quota) {
-		sum = sum.plus(w.held(child.Name))
+		sum = plus(sum, w.held(child.Name, r, user))
 	}
 	return sum
 }
 
-// has is what a quota and those below it have together. The number of jobs is each quota's own.
-func (w *world) has(quota *v1alpha1.Quota) amounts {
-	nominal := quota.Spec.Nominal
-	own := given(&nominal, 0)
-	if nominal.GPUs == nil && len(nominal.GPUModels) > 0 {
-		own[2] = unlimited // by model, which is not looked at here
+// has is what a quota and those below it have together of a dimension. The number of jobs is each quota's own.
+func (w *world) has(quota *v1alpha1.Quota, r dimension) int64 {
+	own := r.nominal(quota)
+	if r.alone {
+		return own
 	}
-	sum := own
 	for _, child := range w.below(quota.Name) {
-		sum = sum.plus(w.has(child))
+		own = plus(own, w.has(child, r))
 	}
-	sum[jobs] = unlimited
-	if nominal.RunningJobs != nil {
-		sum[jobs] = int64(*nominal.RunningJobs)
-	}
-	return sum
+	return own
 }
 
-// borrowed is what a quota may hold beyond what it has.
-func borrowed(quota *v1alpha1.Quota) amounts {
-	if quota.Spec.Parent == "" {
-		return amounts{}
+// borrows is what a quota may hold beyond what it has.
+func borrows(quota *v1alpha1.Quota, r dimension) int64 {
+	if quota.Spec.Parent == "" || r.alone {
+		return 0
 	}
-	most := given(quota.Spec.Borrowing, unlimited)
-	most[jobs] = 0
-	return most
-}
-
-// given reads amounts, of which those that are not given are as many as said.
-func given(a *v1alpha1.ResourceAmounts, otherwise int64) amounts {
-	all := amounts{otherwise, otherwise, otherwise, otherwise}
-	if a == nil {
-		return all
+	if bound := r.given(quota.Spec.Borrowing); bound != nil {
+		return *bound
 	}
-	set := func(i int, q *resource.Quantity, value func(*resource.Quantity) int64) {
-		if q != nil {
-			all[i] = value(q)
-		}
-	}
-	set(0, a.CPU, (*resource.Quantity).MilliValue)
-	set(1, a.Memory, (*resource.Quantity).Value)
-	if a.GPUs != nil {
-		all[2] = int64(*a.GPUs)
-	}
-	return all
+	return unlimited
 }
 
 // below are the quotas right below one.
