@@ -18,12 +18,12 @@ const (
 	// placesWhileBusy is how many places of watched jobs are written each second while jobs start: every write that tells one
 	// job its place is one that starts no other, and each start changes them all.
 	placesWhileBusy = 4
-	// While jobs start, who was never told anything has a share of the writes of its own, the longest waiting first: so many in
-	// each tellPause, less what the starts in it cost, each as much as startCosts words, but no fewer than wordsWhileBusy. Of
-	// 10,000 jobs that come at once the last knows its place after a minute where 5 start in a second, and after two where 50
-	// do, many of them because they started; a start is never held up by more than one round of words.
+	// While jobs start, who was never told anything has a share of the writes of its own, the longest waiting first: in each tellPause
+	// a round of words, less what the starts in it cost, each as much as startCosts of them, but no fewer than wordsWhileBusy. Of
+	// 10,000 jobs that come at once the last knows its place after 70 s where 5 start in a second, and after two to three minutes
+	// where 50 do; where more do, words take no more than a tenth of what starts take, and who is not told starts soon.
 	wordsWhileBusy = 4
-	startCosts     = 3
+	startCosts     = 2
 	// comparedPerLook is of how many watched jobs it is looked up at once who holds what they wait for: each takes a look at all that
 	// run, which are 1.5 ms with 20,000 of them.
 	comparedPerLook = 4

@@ -115,7 +115,7 @@ func TestChoose(t *testing.T) {
 			news: numbers{0, 30, 0, 0}, lastPlaces: time.Second, want: numbers{0, 4, 0, 0}, wantLeft: time.Second,
 		},
 		"while few jobs start, words are many": {
-			news: numbers{0, 30, 100, 10}, lastWords: tellPause, starts: 1, want: numbers{0, 0, 29, 0}, wantLeft: tellPause,
+			news: numbers{0, 30, 100, 10}, lastWords: tellPause, starts: 1, want: numbers{0, 0, 30, 0}, wantLeft: tellPause,
 		},
 		"while many jobs start, words are few": {
 			news: numbers{0, 30, 100, 10}, lastWords: tellPause, starts: 100, want: numbers{0, 0, 4, 0}, wantLeft: tellPause,
