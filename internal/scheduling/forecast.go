@@ -28,7 +28,9 @@ type Future struct {
 	quotas  []Quota
 	nodes   []Node
 	running []Running
-	waiting []waiting
+	// lingering are the keys of those of them that should have been gone by now.
+	lingering []string
+	waiting   []waiting
 	// past is past use as it was at a time.
 	past   []Past
 	pastAt time.Time
@@ -52,6 +54,9 @@ func (e *Engine) Future() *Future {
 	}
 	for _, r := range e.running {
 		f.running = append(f.running, r.Running)
+		if r.lingers {
+			f.lingering = append(f.lingering, r.Key)
+		}
 	}
 	depth := min(max(forecastWaiting/max(len(e.queues), 1), forecastLeast), forecastDepth)
 	for name, q := range e.queues {
@@ -77,6 +82,9 @@ func (f *Future) engine() *Engine {
 	}
 	for _, r := range f.running {
 		e.SetRunning(r)
+	}
+	for _, key := range f.lingering {
+		e.despair(e.running[key])
 	}
 	for i := range f.waiting {
 		e.SetWaiting(f.waiting[i].told())
@@ -146,20 +154,23 @@ func (e *Engine) bound() []*waiting {
 	return all
 }
 
-// nextEnd is when the next job ends at the latest.
+// nextEnd is when the next job ends at the latest; zero where one is being ended.
 func (e *Engine) nextEnd() (time.Time, bool) {
 	if len(e.byEnd.items) == 0 {
 		return time.Time{}, false
 	}
 	first := e.byEnd.items[0]
-	return first.End, first.Ending || !first.End.IsZero()
+	if first.ends() {
+		return time.Time{}, true
+	}
+	return first.End, first.known()
 }
 
 // endedBy are the jobs that have ended by then.
 func (e *Engine) endedBy(at time.Time) []string {
 	var keys []string
 	for _, r := range e.byEnd.items {
-		if !r.Ending && (r.End.IsZero() || r.End.After(at)) {
+		if !r.ends() && (!r.known() || r.End.After(at)) {
 			break
 		}
 		keys = append(keys, r.Key)

@@ -138,3 +138,21 @@ func TestForecastOfJobsThatHaveToEndByATime(t *testing.T) {
 		t.Errorf("expected starts: %s, want %s", got, want)
 	}
 }
+
+// What is being ended is free in a moment, however long it might have run; of what should have gone long ago nobody knows when it will.
+func TestForecastOfJobsThatAreBeingEnded(t *testing.T) {
+	e := New(Options{})
+	e.SetQuota(wide())
+	e.SetNode(gpuNode("n", "A100", 8))
+	e.SetRunning(runs("ending", "n", 8, 10*time.Hour, func(r *Running) { r.Ending = true }))
+	e.SetWaiting(job("w", 8))
+	e.Decide(start)
+	if at := e.Future().Forecast(start, 10, 100*time.Hour)["w"]; at.Sub(start) > time.Minute || at.IsZero() {
+		t.Errorf("behind a job that is being ended it starts at %s", at)
+	}
+	late := start.Add(time.Hour)
+	e.Decide(late)
+	if at, known := e.Future().Forecast(late, 10, 100*time.Hour)["w"]; known {
+		t.Errorf("behind a job that is being ended for an hour it starts at %s", at)
+	}
+}

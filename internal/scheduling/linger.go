@@ -29,10 +29,15 @@ func (e *Engine) linger(now time.Time) (next time.Time) {
 		}
 	}
 	for _, r := range late {
-		e.byEnd.remove(r)
-		r.lingers = true
-		e.byEnd.insert(r)
+		e.despair(r)
 		e.outdate(r)
 	}
 	return next
+}
+
+// despair does not count on a job any more to be gone in a moment.
+func (e *Engine) despair(r *running) {
+	e.byEnd.remove(r)
+	r.lingers = true
+	e.byEnd.insert(r)
 }
