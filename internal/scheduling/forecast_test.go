@@ -79,7 +79,7 @@ func TestForecastOfManyQueues(t *testing.T) {
 
 // Who used much in the past comes later, in a forecast as well.
 func TestForecastKnowsThePast(t *testing.T) {
-	e := New(Options{})
+	e := New(Options{Patience: 1000 * time.Hour})
 	root := gpuQuota("all", 8)
 	root.HalfLife = time.Hour
 	e.SetQuota(root)

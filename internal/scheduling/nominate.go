@@ -83,10 +83,22 @@ func (e *Engine) inTurn(other *class) (first *class) {
 	return first
 }
 
+// mostRefused is how many of a tree are passed over in a round: where nothing can be kept for so many that are first in line, it hardly
+// can for those behind them, and each try goes through all jobs that run.
+const mostRefused = 8
+
 // refuse passes over a class in this round for which nothing can be kept beside what is kept for others.
 func (e *Engine) refuse(c *class) {
 	e.refused[c] = struct{}{}
-	e.hungry[c.lane.queue.root()] = struct{}{}
+	root, of := c.lane.queue.root(), 0
+	for other := range e.refused {
+		if other.lane.queue.root() == root {
+			of++
+		}
+	}
+	if of < mostRefused {
+		e.hungry[root] = struct{}{}
+	}
 }
 
 // patientUntil is until when the class's first job waits before others are held back for it.

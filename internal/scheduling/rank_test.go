@@ -264,3 +264,21 @@ func TestWhoeverIsDisplacedMakesRoom(t *testing.T) {
 		})
 	})
 }
+
+// What is kept for one is not kept for another at the same time: who comes first starts first.
+func TestReservationsDoNotOverlap(t *testing.T) {
+	for name, change := range map[string]option{"life spans": lasts(time.Hour), "no life spans": func(*Waiting) {}} {
+		t.Run(name, func(t *testing.T) {
+			e := New(Options{Patience: time.Minute, Renewal: time.Hour})
+			tell(e, gpuQuota("all", 8), gpuNode("a", "A100", 8), runs("r", "a", 8, 10*time.Hour, func(r *Running) { r.Quota = "all" }))
+			for _, name := range []string{"1", "2", "3", "4"} {
+				tell(e, child("q"+name, "all", 8), job(name, 8, under("q"+name), change))
+			}
+			e.Decide(start.Add(time.Minute))
+			e.RemoveRunning("r")
+			if got := keysOf(e.Decide(start.Add(10 * time.Hour))); !slices.Equal(got, []string{"1"}) {
+				t.Errorf("%v start; the first is 1", got)
+			}
+		})
+	}
+}

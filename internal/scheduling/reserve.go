@@ -142,7 +142,7 @@ func (r *reservation) on(shares []share) bool {
 // reserve finds the first time at which the class's job can start, from the ends of the jobs that run, and keeps what it
 // needs from then on.
 func (e *Engine) reserve(c *class, now time.Time) {
-	w := whatIf{engine: e, class: c, end: c.end(now)}
+	w := whatIf{engine: e, class: c, now: now}
 	defer w.undo()
 	if !w.releaseUntilItFits(e.relevant(c)) {
 		return
@@ -152,14 +152,8 @@ func (e *Engine) reserve(c *class, now time.Time) {
 		r.gone[other] = struct{}{}
 	}
 	if last := w.last(); last != nil {
-		switch {
-		case last.ends():
-			r.imminent = true
-		case !last.known():
-			r.at = never
-		case last.End.After(now):
-			r.at = last.End
-		}
+		r.imminent = last.ends()
+		r.at = w.at()
 	}
 	r.job = &running{Running: Running{User: c.lane.user, Replica: c.replica}, queue: c.lane.queue, uses: w.found.uses, on: w.found.shares}
 	e.hold(r.job)
@@ -202,11 +196,27 @@ func (e *Engine) relevant(c *class) []*running {
 
 // whatIf releases running jobs in the ledger, to see whether a waiting one would start then.
 type whatIf struct {
-	engine   *Engine
-	class    *class
-	end      time.Time
+	engine *Engine
+	class  *class
+	now    time.Time
+	// atOnce reports that those that are released end in a moment, and not when they have to.
+	atOnce   bool
 	released []*running
 	found    attempt
+}
+
+// at is when all have ended that are released.
+func (w *whatIf) at() time.Time {
+	last := w.last()
+	switch {
+	case last == nil || w.atOnce || last.ends():
+		return w.now
+	case !last.known():
+		return never
+	case last.End.After(w.now):
+		return last.End
+	}
+	return w.now
 }
 
 func (w *whatIf) release(r *running) {
@@ -236,16 +246,17 @@ func (w *whatIf) last() *running {
 // fits reports whether the job would start now, and remembers how.
 func (w *whatIf) fits() bool {
 	e, c := w.engine, w.class
+	end := c.end(w.at())
 	total := c.replica.Times(c.replicas)
 	for _, model := range e.modelsOf(c) {
 		all := uses(total, e.model(model))
 		if _, short := c.lane.queue.shortFor(c.lane.user, all); short {
 			continue
 		}
-		if _, held := e.heldByQuota(c, all, w.end); held {
+		if _, held := e.heldByQuota(c, all, end); held {
 			continue
 		}
-		if shares := e.place(c, model, w.end); shares != nil {
+		if shares := e.place(c, model, end); shares != nil {
 			w.found = attempt{model: model, uses: all, shares: shares}
 			return true
 		}
