@@ -16,7 +16,7 @@ const (
 	longestAside  = time.Minute
 	// triesInPlace is how often a write that fails for the moment is tried again before its job is put aside: who comes after it
 	// would take its place, and have to give way to it again.
-	triesInPlace = 2
+	triesInPlace = 5
 	// asideWords bounds what is told of the error.
 	asideWords = 1024
 )
@@ -81,8 +81,12 @@ func (a aside) apply(s *state, now time.Time) {
 	var waiting []*candidate
 	for _, c := range s.waiting {
 		put := a[c.key()]
-		if left := put.until.Sub(now); left > 0 {
+		left := put.until.Sub(now)
+		c.untellable = left > 0 && put.of == telling // it may start all the while
+		if left > 0 {
 			s.again = sooner(s.again, left)
+		}
+		if left > 0 && !c.untellable {
 			if put.refusal == nil {
 				delete(s.candidates, c.key())
 				continue

@@ -173,3 +173,20 @@ func TestARefusalThatIsWrittenEndsTheRow(t *testing.T) {
 		t.Errorf("after a success: %+v", r.aside)
 	}
 }
+
+// A job that cannot be told why it waits keeps its place all the while; one that cannot be started does not.
+func TestWhoCannotBeToldKeepsItsPlace(t *testing.T) {
+	for of, keeps := range map[failure]bool{telling: true, starting: false} {
+		a, job := aside{}, &platformv1.Job{}
+		job.UID = "a"
+		for range triesInPlace + 1 {
+			a.put("a", of, nil, night)
+		}
+		c := &candidate{job: job}
+		s := state{waiting: []*candidate{c}, candidates: map[string]*candidate{"a": c}}
+		a.apply(&s, night)
+		if _, asked := s.candidates["a"]; asked != keeps || (len(s.waiting) == 1) != keeps || c.untellable != keeps {
+			t.Errorf("%v: asked %t, waits %d, untellable %t", of, asked, len(s.waiting), c.untellable)
+		}
+	}
+}

@@ -207,6 +207,9 @@ func (r *Reconciler) waits(state state, starts []decision) []decision {
 		starting[starts[i].key] = true
 	}
 	for _, c := range state.waiting {
+		if c.untellable {
+			continue
+		}
 		d := decision{key: c.key(), since: since(c.job)}
 		if refusal := c.why(); refusal != nil {
 			d.reason, d.words = refusal.Reason, func() string { return refusal.Message }
