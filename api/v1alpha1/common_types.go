@@ -1,6 +1,9 @@
 package v1alpha1
 
 import (
+	"cmp"
+	"slices"
+
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
@@ -81,6 +84,20 @@ type GPUModelAmount struct {
 	// +kubebuilder:validation:Minimum=0
 	// +kubebuilder:validation:Maximum=1000000
 	Count int32 `json:"count"`
+}
+
+// MaxModels is the number of GPU models that an amount can tell apart.
+const MaxModels = 32
+
+// ForemostModels are the models in the order of their names: all of them, or of very many those with the most GPUs. It changes the list.
+func ForemostModels(models []GPUModelAmount) []GPUModelAmount {
+	byModel := func(a, b GPUModelAmount) int { return cmp.Compare(a.Model, b.Model) }
+	if len(models) > MaxModels {
+		slices.SortFunc(models, func(a, b GPUModelAmount) int { return cmp.Or(cmp.Compare(b.Count, a.Count), byModel(a, b)) })
+		models = models[:MaxModels]
+	}
+	slices.SortFunc(models, byModel)
+	return models
 }
 
 // Journal is an object's own record of what happened to it, until the history has it. The controllers append to it in the

@@ -64,6 +64,11 @@ func (a aside) put(uid string, of failure, why *scheduling.Refusal, now time.Tim
 	return lasts
 }
 
+// untellable reports that a job is not told why it waits for a while, as that could not be written.
+func (a aside) untellable(uid string, now time.Time) bool {
+	return a[uid].of == telling && a[uid].until.After(now)
+}
+
 // told ends the row of failures to tell a job why it waits. That it can be told says nothing of its start.
 func (a aside) told(uid string) {
 	if a[uid].of == telling {
@@ -81,12 +86,12 @@ func (a aside) apply(s *state, now time.Time) {
 	var waiting []*candidate
 	for _, c := range s.waiting {
 		put := a[c.key()]
-		left := put.until.Sub(now)
-		c.untellable = left > 0 && put.of == telling // it may start all the while
-		if left > 0 {
+		if left := put.until.Sub(now); left > 0 {
 			s.again = sooner(s.again, left)
-		}
-		if left > 0 && !c.untellable {
+			if put.of == telling { // it may start all the while
+				waiting = append(waiting, c)
+				continue
+			}
 			if put.refusal == nil {
 				delete(s.candidates, c.key())
 				continue

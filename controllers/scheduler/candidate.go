@@ -37,8 +37,6 @@ type candidate struct {
 	cluster *platformv1.Cluster
 	// schedule is the energy schedule that the job is bound to; nil for none.
 	schedule *platformv1.EnergySchedule
-	// untellable reports that it is not told why it waits for a while, as that could not be written.
-	untellable bool
 	// refusal is why the job cannot start whatever is free; nil where that is for the engine to say.
 	refusal *scheduling.Refusal
 	// hindered is why it is left alone in this round, though the engine could start it.

@@ -165,7 +165,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 		state.again = sooner(state.again, left)
 	} else {
 		r.told = start
-		decisions = append(decisions, r.waits(state, decisions)...)
+		decisions = append(decisions, r.waits(state, decisions, start)...)
 	}
 	again, err := r.commit(ctx, state, decisions, endings, start)
 	r.remember(ctx, start)
@@ -199,15 +199,15 @@ func started(decided scheduling.Decisions) []decision {
 	return all
 }
 
-// waits is what becomes of every waiting job that does not start.
-func (r *Reconciler) waits(state state, starts []decision) []decision {
+// waits is what becomes of every waiting job that does not start, and can be told.
+func (r *Reconciler) waits(state state, starts []decision, now time.Time) []decision {
 	all := make([]decision, 0, len(state.waiting))
 	starting := make(map[string]bool, len(starts))
 	for i := range starts {
 		starting[starts[i].key] = true
 	}
 	for _, c := range state.waiting {
-		if c.untellable {
+		if r.aside.untellable(c.key(), now) {
 			continue
 		}
 		d := decision{key: c.key(), since: since(c.job)}

@@ -3,7 +3,6 @@ package scheduler
 import (
 	"context"
 	"fmt"
-	"math/rand/v2"
 	"slices"
 	"testing"
 	"time"
@@ -16,6 +15,7 @@ import (
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/scheduling"
+	"github.com/soma-platform/soma/internal/testing/corpus"
 	"github.com/soma-platform/soma/internal/testing/promises"
 )
 
@@ -23,14 +23,7 @@ import (
 // read, decided on and reserved as the scheduler does. Nothing panics, nothing is given away twice, and what starts is what its
 // spec asks for. `make test-fuzz` looks for bytes for which that is not so; without it, the corpus alone is played.
 func FuzzSpec(f *testing.F) {
-	for seed := range uint64(100) {
-		random := rand.New(rand.NewPCG(seed, 0)) //nolint:gosec // the same corpus every time
-		world := make([]byte, 32<<10)
-		for i := range world {
-			world[i] = byte(random.UintN(256))
-		}
-		f.Add(world)
-	}
+	corpus.Add(f, 100, 32<<10)
 	f.Fuzz(rapid.MakeFuzz(func(t *rapid.T) {
 		s := newSpecs(t)
 		for range rapid.IntRange(4, 20).Draw(t, "steps") {

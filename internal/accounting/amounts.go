@@ -1,17 +1,12 @@
 package accounting
 
 import (
-	"cmp"
 	"fmt"
-	"slices"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
-
-// maxModels is the number of GPU models that an amount can tell apart in the API.
-const maxModels = 32
 
 // Sum is an amount of every resource. Its zero value is nothing, ready for use.
 type Sum struct {
@@ -75,14 +70,7 @@ func (s Sum) Resources() *v1alpha1.ResourceAmounts {
 	for model, count := range s.Models {
 		amounts.GPUModels = append(amounts.GPUModels, v1alpha1.GPUModelAmount{Model: model, Count: int32(count)}) //nolint:gosec // As above.
 	}
-	byModel := func(a, b v1alpha1.GPUModelAmount) int { return cmp.Compare(a.Model, b.Model) }
-	if len(amounts.GPUModels) > maxModels {
-		slices.SortFunc(amounts.GPUModels, func(a, b v1alpha1.GPUModelAmount) int {
-			return cmp.Or(cmp.Compare(b.Count, a.Count), byModel(a, b))
-		})
-		amounts.GPUModels = amounts.GPUModels[:maxModels]
-	}
-	slices.SortFunc(amounts.GPUModels, byModel)
+	amounts.GPUModels = v1alpha1.ForemostModels(amounts.GPUModels)
 	return amounts
 }
 

@@ -73,7 +73,7 @@ func TestSumMax(t *testing.T) {
 
 func TestResourcesTellsTheMostOfManyModels(t *testing.T) {
 	var s Sum
-	for i := range maxModels + 5 {
+	for i := range v1alpha1.MaxModels + 5 {
 		s.AddGPUs(fmt.Sprintf("model-%02d", i), int64(i+1))
 	}
 	s.AddGPUs("", 7)
@@ -82,8 +82,8 @@ func TestResourcesTellsTheMostOfManyModels(t *testing.T) {
 	if *got.GPUs != int32(s.GPUs) || got.RunningJobs != nil {
 		t.Errorf("want %d GPUs of all models and no jobs, got %d and %v", s.GPUs, *got.GPUs, got.RunningJobs)
 	}
-	if len(got.GPUModels) != maxModels || got.GPUModels[0].Model != "model-05" || got.GPUModels[maxModels-1].Model != "model-36" {
-		t.Errorf("want the %d models with the most GPUs by name, got %v", maxModels, got.GPUModels)
+	if len(got.GPUModels) != v1alpha1.MaxModels || got.GPUModels[0].Model != "model-05" || got.GPUModels[v1alpha1.MaxModels-1].Model != "model-36" {
+		t.Errorf("want the %d models with the most GPUs by name, got %v", v1alpha1.MaxModels, got.GPUModels)
 	}
 	if jobs := (Sum{Jobs: 3}).Amounts().RunningJobs; jobs == nil || *jobs != 3 {
 		t.Errorf("want 3 jobs, got %v", jobs)

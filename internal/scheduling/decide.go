@@ -20,8 +20,6 @@ type Decisions struct {
 	Starts []Start
 	// Displaced are running jobs that give way.
 	Displaced []Displacement
-	// Told are waiting jobs of which the engine has said for the first time why they wait, or for another reason than before.
-	Told []string
 	// Again is when there may be more to decide though nothing happens; zero for never.
 	Again time.Time
 }
@@ -87,7 +85,7 @@ func (e *Engine) step(c *class, now time.Time, d *Decisions) {
 		d.Starts = append(d.Starts, Start{w.Key, found.placement()})
 		return
 	}
-	e.park(c, found, d)
+	e.park(c, found)
 	if found.busy && old != nil && e.keeps(old, now) {
 		e.keep(c, old)
 		return
@@ -413,7 +411,7 @@ func better(a, b verdict) verdict {
 }
 
 // park sets a class aside until there is more of what it waits for.
-func (e *Engine) park(c *class, found attempt, d *Decisions) {
+func (e *Engine) park(c *class, found attempt) {
 	c.setAside()
 	q := c.lane.queue
 	q.blocked[c] = struct{}{}
@@ -427,14 +425,6 @@ func (e *Engine) park(c *class, found attempt, d *Decisions) {
 	for _, held := range found.behind {
 		c.parkAt(e.parkBehind(held.head, held.bound), held.need)
 	}
-	if c.verdict.reason != found.verdict.reason {
-		for _, w := range c.jobs.items {
-			d.Told = append(d.Told, w.Key)
-		}
-	} else {
-		d.Told = append(d.Told, c.untold...)
-	}
-	c.untold = nil
 	c.verdict = found.verdict
 	c.busy = found.busy
 }

@@ -370,13 +370,9 @@ func (e *Engine) enqueue(w *waiting) {
 		w.Waiting = c.first().Waiting
 	}
 	c.jobs.insert(w)
-	switch {
-	case len(c.jobs.items) == 1:
+	if len(c.jobs.items) == 1 {
 		e.makeReady(c)
-	case c.ready == nil:
-		c.untold = append(c.untold, w.Key) // it waits for what those before it wait for
-		fallthrough
-	default:
+	} else {
 		c.reorder()
 	}
 }

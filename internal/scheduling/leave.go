@@ -112,8 +112,8 @@ func (r *reservation) leavesRoom(of bind, n need) bool {
 func (e *Engine) takenFrom(r *running) {
 	for _, head := range e.heads {
 		kept := head.reservation
-		if head.lane.queue.displaces() { // it may be somebody who gives way, or make others such
-			kept.outdated = true
+		if r.queue != nil && r.queue.root() == head.lane.queue.root() && head.lane.queue.displaces() {
+			kept.outdated = true // it may be somebody who gives way, or make others such
 		}
 		if !r.until().After(kept.at) {
 			kept.gone[r] = struct{}{}

@@ -1,15 +1,10 @@
 package scheduling
 
 import (
-	"cmp"
 	"slices"
-	"strings"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
-
-// maxModels is the number of GPU models that an amount can tell apart in the API.
-const maxModels = 32
 
 // PoolOf is what a quota and those below it have together, and what is in use of it where the jobs of each quota itself hold so
 // much. It is nil where the quotas above go in a circle. Quotas that are being deleted do not count, as in the engine.
@@ -60,13 +55,6 @@ func (q *queue) kept(d dimension) int64 {
 // short leaves out the models of which there is nothing, and of very many those of which there is least.
 func short(a platformv1.ResourceAmounts) platformv1.ResourceAmounts {
 	a.GPUModels = slices.DeleteFunc(a.GPUModels, func(m platformv1.GPUModelAmount) bool { return m.Count == 0 })
-	byModel := func(a, b platformv1.GPUModelAmount) int { return strings.Compare(a.Model, b.Model) }
-	if len(a.GPUModels) > maxModels {
-		slices.SortFunc(a.GPUModels, func(a, b platformv1.GPUModelAmount) int {
-			return cmp.Or(cmp.Compare(b.Count, a.Count), byModel(a, b))
-		})
-		a.GPUModels = a.GPUModels[:maxModels]
-	}
-	slices.SortFunc(a.GPUModels, byModel)
+	a.GPUModels = platformv1.ForemostModels(a.GPUModels)
 	return a
 }

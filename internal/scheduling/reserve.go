@@ -78,7 +78,7 @@ func (e *Engine) outdate(r *running) {
 	}
 }
 
-// outdateOn marks the reservations that more room on a node can bring nearer.
+// outdateOn marks the reservations that a change of the room on a node may concern: they may come nearer, or not be held.
 func (e *Engine) outdateOn(n *node) {
 	for _, head := range e.heads {
 		if slices.ContainsFunc(e.modelsOf(head), func(model string) bool { return n.group.takes(head, model) }) {
@@ -147,13 +147,12 @@ func (e *Engine) reserve(c *class, now time.Time) {
 	if !w.releaseUntilItFits(e.relevant(c)) {
 		return
 	}
-	r := &reservation{at: now, made: now, gone: make(map[*running]struct{}, len(w.released)), since: map[*running][]int64{}}
+	last := w.last()
+	r := &reservation{
+		at: w.at(), imminent: last != nil && last.ends(), made: now, gone: make(map[*running]struct{}, len(w.released)), since: map[*running][]int64{},
+	}
 	for _, other := range w.released {
 		r.gone[other] = struct{}{}
-	}
-	if last := w.last(); last != nil {
-		r.imminent = last.ends()
-		r.at = w.at()
 	}
 	r.job = &running{Running: Running{User: c.lane.user, Replica: c.replica}, queue: c.lane.queue, uses: w.found.uses, on: w.found.shares}
 	e.hold(r.job)
@@ -243,7 +242,7 @@ func (w *whatIf) last() *running {
 	return w.released[len(w.released)-1]
 }
 
-// fits reports whether the job would start now, and remembers how.
+// fits reports whether the job would start then, and remembers how.
 func (w *whatIf) fits() bool {
 	e, c := w.engine, w.class
 	end := c.end(w.at())
@@ -264,8 +263,9 @@ func (w *whatIf) fits() bool {
 	return false
 }
 
-// releaseUntilItFits releases as few of the jobs as will do, from the first on. More room never hurts, so the number is
-// found by doubling and halving.
+// releaseUntilItFits releases few enough of the jobs, from the first on. The number is found by doubling and halving: more room never
+// hurts, but then it is later, and others may be kept the place from some time on. So it may be more than the fewest, or none where
+// some number would do, and is never one that does not.
 func (w *whatIf) releaseUntilItFits(jobs []*running) bool {
 	fails, n := -1, 0
 	for !w.with(jobs, n) {

@@ -36,7 +36,7 @@ func (r *Rooms) For(asks Request) (jobs int64, models []platformv1.ModelRoom, li
 			}
 		}
 		jobs += there
-		if model != "" && nodes > 0 && len(models) < maxModels {
+		if model != "" && nodes > 0 && len(models) < platformv1.MaxModels {
 			models = append(models, platformv1.ModelRoom{Model: model, Startable: there})
 		}
 	}

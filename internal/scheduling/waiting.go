@@ -124,8 +124,6 @@ type class struct {
 	// verdict is why it waits, busy whether for others to end.
 	verdict verdict
 	busy    bool
-	// untold are jobs that came while it waited.
-	untold []string
 	// reservation is what others are held back for; nil for most.
 	reservation *reservation
 	// patient reports that it waits before others are held back for it.

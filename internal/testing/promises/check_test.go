@@ -182,13 +182,7 @@ func TestCheck(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := Check(tc.story.events)
-			if tc.want == "" && err != nil {
-				t.Error(err)
-			}
-			if tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
-				t.Errorf("got %v, want %q", err, tc.want)
-			}
+			expects(t, tc.story, tc.want)
 		})
 	}
 }
@@ -204,5 +198,17 @@ func TestTransitionsAreThoseOfAllRevisions(t *testing.T) {
 	}
 	if want := "Pending Running Succeeded"; strings.Join(got, " ") != want {
 		t.Errorf("got %v, want %s", got, want)
+	}
+}
+
+// expects checks a story, and fails unless what is told of it says what is wanted; nothing where that is empty.
+func expects(t *testing.T, s *story, want string) {
+	t.Helper()
+	err := Check(s.events)
+	if want == "" && err != nil {
+		t.Error(err)
+	}
+	if want != "" && (err == nil || !strings.Contains(err.Error(), want)) {
+		t.Errorf("got %v, want %q", err, want)
 	}
 }

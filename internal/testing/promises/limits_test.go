@@ -1,7 +1,6 @@
 package promises
 
 import (
-	"strings"
 	"testing"
 
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -89,13 +88,7 @@ func TestLimits(t *testing.T) {
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
-			err := Check(tc.story.events)
-			if tc.want == "" && err != nil {
-				t.Error(err)
-			}
-			if tc.want != "" && (err == nil || !strings.Contains(err.Error(), tc.want)) {
-				t.Errorf("got %v, want %q", err, tc.want)
-			}
+			expects(t, tc.story, tc.want)
 		})
 	}
 }

@@ -3,7 +3,6 @@
 package gangs
 
 import (
-	"context"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -14,10 +13,7 @@ import (
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/client-go/rest"
 	"k8s.io/utils/ptr"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/testing/apiserver"
@@ -27,6 +23,7 @@ import (
 	"github.com/soma-platform/soma/internal/testing/postgres"
 	"github.com/soma-platform/soma/internal/testing/promises"
 	"github.com/soma-platform/soma/test/integration/harness"
+	suite "github.com/soma-platform/soma/test/integration/running"
 )
 
 const projectName = "vision"
@@ -53,7 +50,7 @@ var _ = BeforeSuite(func() {
 	DeferCleanup(func() { Expect(database.Close()).To(Succeed()) })
 	historyURL, err = database.Database(harness.Ctx, "history")
 	Expect(err).NotTo(HaveOccurred())
-	startKubelet()
+	suite.Kubelet()
 	happened, err = promises.Begin(harness.Ctx, harness.K8s)
 	Expect(err).NotTo(HaveOccurred())
 	// Each has room for one replica of a gang here.
@@ -76,39 +73,14 @@ var _ = AfterEach(func() {
 	Expect(promises.Check(happened.Events())).To(Succeed())
 })
 
-// launch starts a manager, with the rights of Soma's manager and no others, and waits until it serves admission.
+// launch starts a manager, with the rights of Soma's manager and no others.
 func launch(prepare func(proxy *faultproxy.Proxy, kill func())) *manager.Manager {
 	GinkgoHelper()
-	serving := harness.Server.Admission
 	api := rest.CopyConfig(harness.Server.Config)
 	api.Impersonate = rest.ImpersonationConfig{
 		UserName: "system:serviceaccount:" + harness.SystemNamespace + ":soma-manager", Groups: []string{"system:serviceaccounts", "system:authenticated"},
 	}
-	m, err := manager.Start(harness.Ctx, manager.Options{
-		API: api, Scheme: harness.Server.Scheme(), HistoryURL: historyURL, Namespace: harness.SystemNamespace,
-		Admission: &webhook.Options{Host: serving.LocalServingHost, Port: serving.LocalServingPort, CertDir: serving.LocalServingCertDir},
-	}, prepare)
-	Expect(err).NotTo(HaveOccurred())
-	Eventually(m.Ready).Should(Succeed())
-	return m
-}
-
-// startKubelet starts what plays the nodes.
-func startKubelet() {
-	nodes, err := ctrl.NewManager(harness.Server.Config, ctrl.Options{
-		Scheme:  harness.Server.Scheme(),
-		Metrics: metricsserver.Options{BindAddress: "0"},
-		Client:  client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
-	})
-	Expect(err).NotTo(HaveOccurred())
-	Expect(kubelet.SetupWithManager(nodes)).To(Succeed())
-	ctx, stop := context.WithCancel(harness.Ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- nodes.Start(ctx) }()
-	DeferCleanup(func() {
-		stop()
-		Eventually(ended).Should(Receive(BeNil()))
-	})
+	return suite.Manager(api, historyURL, prepare)
 }
 
 // newJob is a job of so many replicas, no two of which have room on one node.

@@ -5,7 +5,6 @@
 package manager
 
 import (
-	"context"
 	"testing"
 
 	. "github.com/onsi/ginkgo/v2"
@@ -13,20 +12,16 @@ import (
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/utils/clock"
-	"k8s.io/utils/ptr"
-	ctrl "sigs.k8s.io/controller-runtime"
 	"sigs.k8s.io/controller-runtime/pkg/client"
-	metricsserver "sigs.k8s.io/controller-runtime/pkg/metrics/server"
-	"sigs.k8s.io/controller-runtime/pkg/webhook"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/history"
 	"github.com/soma-platform/soma/internal/testing/apiserver"
-	"github.com/soma-platform/soma/internal/testing/kubelet"
 	"github.com/soma-platform/soma/internal/testing/manager"
 	"github.com/soma-platform/soma/internal/testing/postgres"
 	"github.com/soma-platform/soma/internal/testing/promises"
 	"github.com/soma-platform/soma/test/integration/harness"
+	suite "github.com/soma-platform/soma/test/integration/running"
 )
 
 // What every spec finds: two nodes of 8 cores, a quota that grants more than all of them, a project and a cluster.
@@ -57,7 +52,7 @@ func TestManager(t *testing.T) {
 var _ = BeforeSuite(func() {
 	harness.Start(apiserver.Options{Admission: true})
 	startHistory()
-	startKubelet()
+	suite.Kubelet()
 	var err error
 	happened, err = promises.Begin(harness.Ctx, harness.K8s)
 	Expect(err).NotTo(HaveOccurred())
@@ -92,35 +87,10 @@ func startHistory() {
 	DeferCleanup(past.Close)
 }
 
-// launch starts the manager under test, and waits until it serves admission.
+// launch starts the manager under test.
 func launch() *manager.Manager {
 	GinkgoHelper()
-	serving := harness.Server.Admission
-	m, err := manager.Start(harness.Ctx, manager.Options{
-		API: harness.Server.Config, Scheme: harness.Server.Scheme(), HistoryURL: historyURL, Namespace: harness.SystemNamespace,
-		Admission: &webhook.Options{Host: serving.LocalServingHost, Port: serving.LocalServingPort, CertDir: serving.LocalServingCertDir},
-	}, nil)
-	Expect(err).NotTo(HaveOccurred())
-	Eventually(m.Ready).Should(Succeed())
-	return m
-}
-
-// startKubelet starts what plays the nodes. It does not end with the manager under test.
-func startKubelet() {
-	nodes, err := ctrl.NewManager(harness.Server.Config, ctrl.Options{
-		Scheme:  harness.Server.Scheme(),
-		Metrics: metricsserver.Options{BindAddress: "0"},
-		Client:  client.Options{Cache: &client.CacheOptions{EnableReadYourWritesConsistency: ptr.To(true)}},
-	})
-	Expect(err).NotTo(HaveOccurred())
-	Expect(kubelet.SetupWithManager(nodes)).To(Succeed())
-	ctx, stop := context.WithCancel(harness.Ctx)
-	ended := make(chan error, 1)
-	go func() { ended <- nodes.Start(ctx) }()
-	DeferCleanup(func() {
-		stop()
-		Eventually(ended).Should(Receive(BeNil()))
-	})
+	return suite.Manager(harness.Server.Config, historyURL, nil)
 }
 
 var _ = AfterEach(func() {
