@@ -117,9 +117,17 @@ func (r *Reconciler) setUpPlatform(mgr ctrl.Manager) error {
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("access-platform").
 		WatchesRawSource(&r.platform).
+		WatchesRawSource(source.Func(beginWithPlatform)).
 		Watches(&rbacv1.ClusterRole{}, handler.EnqueueRequestsFromMapFunc(ofPlatform), builder.WithPredicates(ours)).
 		Watches(&rbacv1.ClusterRoleBinding{}, handler.EnqueueRequestsFromMapFunc(ofPlatform), builder.WithPredicates(ours)).
 		Complete(reconcile.Func(r.reconcilePlatform))
+}
+
+// beginWithPlatform has what lies in no project looked at when the controller begins. Who leads only when everything has been told
+// would not hear of it otherwise, where there is no object of Soma's yet that leads there.
+func beginWithPlatform(_ context.Context, queue workqueue.TypedRateLimitingInterface[reconcile.Request]) error {
+	queue.Add(watching.Request(platformRequest))
+	return nil
 }
 
 // feed is a source of what a controller has to look at, by name. While the controller does not run nothing is kept: it

@@ -6,6 +6,10 @@ import (
 	"fmt"
 	"time"
 
+	rbacv1 "k8s.io/api/rbac/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/testing/faultproxy"
 	"github.com/soma-platform/soma/internal/testing/promises"
 )
@@ -38,6 +42,9 @@ func (w *world) play(ctx context.Context, begin func() (cast, error)) (*run, err
 	ctx, stop := context.WithTimeout(ctx, 4*patience)
 	defer stop()
 	r, began, start := &run{}, time.Now(), len(w.happened.Events())
+	if err := w.unbind(ctx); err != nil {
+		return r, err
+	}
 	managers, err := begin()
 	if err != nil {
 		return r, err
@@ -60,6 +67,12 @@ func (w *world) play(ctx context.Context, begin func() (cast, error)) (*run, err
 		err = errors.Join(err, r.differs(w.played))
 	}
 	return r, err
+}
+
+// unbind removes what managers before made for everybody, which no project takes along.
+func (w *world) unbind(ctx context.Context) error {
+	made := client.MatchingLabels{v1alpha1.LabelAccess: v1alpha1.AccessPlatform}
+	return errors.Join(w.DeleteAllOf(ctx, &rbacv1.ClusterRoleBinding{}, made), w.DeleteAllOf(ctx, &rbacv1.ClusterRole{}, made))
 }
 
 // clear makes room for another run where one failed.

@@ -15,6 +15,7 @@ import (
 	"github.com/google/uuid"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -65,11 +66,13 @@ func (r *run) settle(ctx context.Context, w *world) error {
 // state is everything that there is, without what differs from one run to another.
 func (w *world) state(ctx context.Context) (map[string]string, error) {
 	state := map[string]string{}
-	for _, list := range []client.ObjectList{
-		&v1alpha1.JobList{}, &v1alpha1.ProjectList{}, &v1alpha1.QuotaList{}, &v1alpha1.ClusterList{},
-		&corev1.PodList{}, &corev1.ServiceList{}, &networkingv1.NetworkPolicyList{}, &corev1.NamespaceList{},
+	ours := client.HasLabels{v1alpha1.LabelAccess} // Kubernetes has roles of its own
+	for list, options := range map[client.ObjectList][]client.ListOption{
+		&v1alpha1.JobList{}: nil, &v1alpha1.ProjectList{}: nil, &v1alpha1.QuotaList{}: nil, &v1alpha1.ClusterList{}: nil,
+		&corev1.PodList{}: nil, &corev1.ServiceList{}: nil, &networkingv1.NetworkPolicyList{}: nil, &corev1.NamespaceList{}: nil,
+		&rbacv1.ClusterRoleList{}: {ours}, &rbacv1.ClusterRoleBindingList{}: {ours},
 	} {
-		if err := w.List(ctx, list); err != nil {
+		if err := w.List(ctx, list, options...); err != nil {
 			return nil, err
 		}
 		err := meta.EachListItem(list, func(o runtime.Object) error {

@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 	corev1 "k8s.io/api/core/v1"
+	rbacv1 "k8s.io/api/rbac/v1"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
@@ -95,6 +96,9 @@ func (s *story) tell(ctx context.Context, settled func(ctx context.Context) erro
 			return err
 		}
 	}
+	if err := s.bound(ctx); err != nil {
+		return err
+	}
 	lives := []func(context.Context) error{s.plain, s.retried, s.gang, s.cancelled, s.suspended, s.passing, s.displaced, s.bounded}
 	if err := together(ctx, lives); err != nil {
 		return err
@@ -117,6 +121,13 @@ func (s *story) ready(ctx context.Context, o client.Object) error {
 			return fmt.Errorf("it has the conditions %v", project.Status.Conditions)
 		}
 		return nil
+	})
+}
+
+// bound waits until everybody has what everybody may do, though nothing ever happens that leads there but that a manager begins.
+func (s *story) bound(ctx context.Context) error {
+	return until(ctx, "everybody is bound", func(ctx context.Context) error {
+		return s.Get(ctx, client.ObjectKey{Name: "soma:everyone"}, &rbacv1.ClusterRoleBinding{})
 	})
 }
 
