@@ -100,6 +100,24 @@ func (e foreignError) Error() string {
 	return fmt.Sprintf("a %s named %q exists and does not belong to this job; remove it or submit the job under another name", e.kind, e.name)
 }
 
+// remainsError says that a name which the job needs is taken by what a job of its own name left, which is on its way out.
+type remainsError struct{ kind, name string }
+
+func (e remainsError) Error() string {
+	return fmt.Sprintf("the %s %q of an earlier job of this name is not gone yet", e.kind, e.name)
+}
+
+// taken is who has a name that the job needs: somebody else, or a job of its own name that is gone and whose objects Kubernetes has
+// not yet removed.
+func taken(by metav1.Object, kind string, job *platformv1.Job) error {
+	owner := metav1.GetControllerOf(by)
+	gone := owner != nil && owner.Kind == "Job" && owner.APIVersion == platformv1.GroupVersion.String() && owner.Name == job.Name
+	if gone || by.GetDeletionTimestamp() != nil {
+		return remainsError{kind, by.GetName()}
+	}
+	return foreignError{kind, by.GetName()}
+}
+
 // create makes an object of the job. One that exists already is success if it is the job's own.
 func (r *Reconciler) create(ctx context.Context, job *platformv1.Job, object client.Object, options ...client.CreateOption) error {
 	err := r.Client.Create(ctx, object, options...)
@@ -111,7 +129,7 @@ func (r *Reconciler) create(ctx context.Context, job *platformv1.Job, object cli
 		return err
 	}
 	if !metav1.IsControlledBy(object, job) {
-		return foreignError{kind, object.GetName()}
+		return taken(object, kind, job)
 	}
 	return nil
 }

@@ -21,6 +21,7 @@ func TestWhichRefusalsAreFinal(t *testing.T) {
 		"not valid":              {apierrors.NewInvalid(schema.GroupKind{Kind: "Pod"}, "a", nil), true},
 		"too large":              {apierrors.NewInternalError(errors.New("etcdserver: request is too large")), true},
 		"the name is taken":      {foreignError{"Service", "a"}, true},
+		"it is still taken":      {remainsError{"Service", "a"}, false},
 		"the namespace is going": {terminating, false},
 		"nobody answers":         {errors.New("connection refused"), false},
 		"a webhook is away":      {apierrors.NewInternalError(errors.New("failed calling webhook")), false},

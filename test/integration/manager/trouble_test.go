@@ -107,6 +107,27 @@ var _ = Describe("What happens to a job from outside", func() {
 		Expect(job.Status.Message).To(ContainSubstring("remove it or submit the job under another name"))
 	})
 
+	It("waits until what an earlier job of its name left is gone", func() {
+		job := newJob(kubelet.Exit(0), func(j *v1alpha1.Job) { j.Spec.HTTP = &v1alpha1.HTTPPort{Port: 8080} })
+		earlier := job.DeepCopy()
+		earlier.UID = "11111111-2222-3333-4444-555555555555"
+		left := &corev1.Service{
+			ObjectMeta: metav1.ObjectMeta{
+				Namespace: job.Namespace, Name: job.Name, Finalizers: []string{"test.soma.dev/stays"},
+				OwnerReferences: []metav1.OwnerReference{*metav1.NewControllerRef(earlier, v1alpha1.GroupVersion.WithKind("Job"))},
+			},
+			Spec: corev1.ServiceSpec{ClusterIP: corev1.ClusterIPNone},
+		}
+		put(left)
+		submit(job)
+		harness.Reaches(job, func(g Gomega, job *v1alpha1.Job) {
+			g.Expect(job.Status.Message).To(ContainSubstring("is not gone yet"))
+		})
+		change(left, func(s *corev1.Service) { s.Finalizers = nil })
+		Expect(client.IgnoreNotFound(harness.K8s.Delete(harness.Ctx, left))).To(Succeed())
+		ends(job)
+	})
+
 	It("ends it with its project, and its history is kept", func() {
 		name := harness.Unique("short")
 		project := &v1alpha1.Project{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.ProjectSpec{Quota: quotaName}}
