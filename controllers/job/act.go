@@ -26,7 +26,8 @@ func (r *Reconciler) act(ctx context.Context, job *platformv1.Job, plan plan) er
 		if pod.DeletionTimestamp != nil {
 			continue
 		}
-		err := r.Client.Delete(ctx, pod.DeepCopy(), client.Preconditions{UID: &pod.UID})
+		// As it was seen: one that has ended since is kept for its log.
+		err := r.Client.Delete(ctx, pod.DeepCopy(), client.Preconditions{UID: &pod.UID, ResourceVersion: &pod.ResourceVersion})
 		if client.IgnoreNotFound(err) != nil {
 			return fmt.Errorf("end pod %s/%s: %w", pod.Namespace, pod.Name, err)
 		}

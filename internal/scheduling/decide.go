@@ -57,6 +57,8 @@ func (e *Engine) Decide(now time.Time) Decisions {
 		e.nominate(now)
 	}
 	e.closeParks()
+	clear(e.undone)
+	e.returned = e.returned[:0]
 	d.Again = earlier(d.Again, e.renew(now))
 	if len(e.patient.items) > 0 {
 		d.Again = earlier(d.Again, e.patient.items[0].until)
@@ -200,6 +202,9 @@ func (e *Engine) end(key string) {
 func (e *Engine) start(w *waiting, found attempt, now time.Time) {
 	c := w.class
 	c.verdict, c.paid = verdict{}, false
+	if at := slices.Index(e.returned, c); at >= 0 { // as many of the class as returned, and no others
+		e.returned = slices.Delete(e.returned, at, at+1)
+	}
 	r := Running{
 		Key: w.Key, Quota: w.Quota, User: w.User, Priority: w.Priority, Preemptible: w.Preemptible,
 		Replica: c.replica, Model: found.model, Nodes: found.placement().Nodes, Start: now, End: c.end(now),

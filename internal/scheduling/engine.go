@@ -55,12 +55,17 @@ type Engine struct {
 	nominees map[*queue][]*class
 	refused  map[*class]struct{}
 	patient  sortedBy[patience]
-	// ready are the classes that are looked at, opened the parks of those who could use what became free, looked the classes
-	// that were looked at and did not start.
-	ready  *race
-	opened []*park
-	looked []*class
-	parks  int
+	// undone are the jobs that the last decisions started and that were taken out since, by key, returned the classes of those of them
+	// that wait again.
+	undone   map[string]struct{}
+	returned []*class
+	// ready are the classes that are looked at, opened the parks of those who could use what became free, contests the races in which
+	// the next is found, looked the classes that were looked at and did not start.
+	ready    *race
+	opened   []*park
+	contests []*race
+	looked   []*class
+	parks    int
 	// decided is how many times decisions were asked for.
 	decided int
 	classes int
@@ -78,7 +83,8 @@ func New(options Options) *Engine {
 		options: options, quotas: map[string]Quota{}, queues: map[string]*queue{}, nodes: map[string]*node{},
 		running: map[string]*running{}, byEnd: sortedBy[*running]{compare: compareEnds}, waiting: map[string]*waiting{},
 		hungry: map[*queue]struct{}{}, nominees: map[*queue][]*class{}, refused: map[*class]struct{}{}, patient: sortedBy[patience]{compare: comparePatience},
-		ready: newRace(need{}), stale: true,
+		undone: map[string]struct{}{},
+		ready:  newRace(need{}), stale: true,
 	}
 }
 
@@ -247,10 +253,14 @@ func (e *Engine) change(old *running, r *Running) bool {
 		old.Priority, old.Preemptible = r.Priority, r.Preemptible
 		return true
 	}
+	goesOn := old.Ending && !r.Ending
 	e.byEnd.remove(old)
 	old.Priority, old.Preemptible, old.Start, old.Starting, old.End, old.Ending = r.Priority, r.Preemptible, r.Start, r.Starting, r.End, r.Ending
 	if !old.Ending {
 		old.endingSince, old.lingers = time.Time{}, false
+	}
+	if goesOn {
+		e.countedOn()
 	}
 	e.byEnd.insert(old)
 	for _, s := range old.on {
@@ -290,6 +300,9 @@ func (e *Engine) RemoveRunning(key string) {
 		return
 	}
 	delete(e.running, key)
+	if r.decided > 0 && r.decided == e.decided {
+		e.undone[key] = struct{}{}
+	}
 	e.byEnd.remove(r)
 	e.release(r)
 	if r.queue != nil {
@@ -370,6 +383,9 @@ func (e *Engine) enqueue(w *waiting) {
 		w.Waiting = c.first().Waiting
 	}
 	c.jobs.insert(w)
+	if _, is := e.undone[w.Key]; is {
+		e.returned = append(e.returned, c)
+	}
 	if len(c.jobs.items) == 1 {
 		e.makeReady(c)
 	} else {

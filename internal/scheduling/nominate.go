@@ -64,20 +64,32 @@ func (e *Engine) longestWaiting(q *queue, now time.Time) *class {
 // isNominee reports whether it is the class's turn to get a reservation.
 func (e *Engine) isNominee(c *class) bool { return slices.Contains(e.nominees[c.lane.queue.root()], c) }
 
-// inTurn is the first, of the same rank as another class, of those that have a reservation or are to get one and may start now: what is
-// free is theirs to take, or to have kept, before others fill it. nil where there is none.
+// inTurn is whose turn it is before another class that is the first otherwise: those whose start was not carried out, whatever their
+// rank, as others may have given way to them; then those of the other's rank that have a reservation or are to get one. What is free is
+// theirs to take, or to have kept, before others fill it. nil where nobody of these may start now.
 func (e *Engine) inTurn(other *class) (first *class) {
 	consider := func(c *class) {
-		if (c.ready != nil || c.couldUse()) && c.priority == other.priority && c.overdue == other.overdue && (first == nil || inOrder(c.first(), first.first()) < 0) {
+		if (c.ready != nil || c.couldUse()) && (first == nil || inOrder(c.first(), first.first()) < 0) {
 			first = c
 		}
 	}
-	for _, c := range e.heads {
+	for _, c := range e.returned {
 		consider(c)
+	}
+	if first != nil {
+		return first
+	}
+	ofRank := func(c *class) {
+		if c.priority == other.priority && c.overdue == other.overdue {
+			consider(c)
+		}
+	}
+	for _, c := range e.heads {
+		ofRank(c)
 	}
 	for _, nominees := range e.nominees {
 		for _, c := range nominees {
-			consider(c)
+			ofRank(c)
 		}
 	}
 	return first

@@ -153,20 +153,18 @@ func (e *Engine) freed(q *queue, user string) {
 // next is the class that is looked at next: whose turn it is, then the first of those that are ready and of those who could use what
 // became free.
 func (e *Engine) next() *class {
-	best := e.ready.best()
+	races := append(e.contests[:0], e.ready)
 	for _, p := range e.opened {
 		for _, r := range p.races {
-			if !p.meets(r.need) {
-				if p.bound.queue != nil {
-					break
-				}
-				continue
-			}
-			if c := r.best(); best == nil || c != best && goesBefore(c, best) {
-				best = c
+			if p.meets(r.need) {
+				races = append(races, r)
+			} else if p.bound.queue != nil {
+				break
 			}
 		}
 	}
+	e.contests = races
+	best := firstOfRaces(races)
 	if best == nil {
 		return nil
 	}

@@ -188,21 +188,62 @@ func goesBefore(a, b *class) bool {
 	if a.lane == b.lane {
 		return inOrder(a.first(), b.first()) < 0
 	}
-	x, y := a.lane.line(), b.lane.line()
-	i, j := len(x)-1, len(y)-1
-	for i > 0 && j > 0 && x[i] == y[j] {
-		i, j = i-1, j-1
+	x, y := &a.lane.contender, &b.lane.contender
+	i, j := x.depth(), y.depth()
+	for ; i > j; i-- {
+		x = x.above()
 	}
-	return precedes(x[i], a, y[j], b) < 0
+	for ; j > i; j-- {
+		y = y.above()
+	}
+	for x.up != y.up {
+		x, y = x.above(), y.above()
+	}
+	return precedes(x, a, y, b) < 0
 }
 
-// line is the contender and all above it.
-func (c *contender) line() []*contender {
-	line := []*contender{c}
-	for at := c; at.up != nil; at = &at.up.contender {
-		line = append(line, &at.up.contender)
+// above is the queue that the contender is below; nil at the top.
+func (c *contender) above() *contender {
+	if c.up == nil {
+		return nil
 	}
-	return line
+	return &c.up.contender
+}
+
+// depth is how many are above the contender.
+func (c *contender) depth() (n int) {
+	for at := c.above(); at != nil; at = at.above() {
+		n++
+	}
+	return n
+}
+
+// firstOfRaces is the first class of all that take part in some races; nil where there is none. The first of a race is not the first of
+// each queue in it: who goes before it in a queue may be in another race, behind a class of elsewhere. So it is looked for from the top
+// down, and the nearer relation counts.
+func firstOfRaces(races []*race) (first *class) {
+	for _, r := range races {
+		if c := r.best(); c != nil && (first == nil || goesBefore(c, first)) {
+			first = c
+		}
+	}
+	if first == nil || len(races) == 1 {
+		return first
+	}
+	for depth := 1; ; depth++ {
+		at := &first.lane.contender
+		for n := at.depth(); n > depth; n-- {
+			at = at.above()
+		}
+		for _, r := range races {
+			if e := r.entries[at]; e != nil && e.best != first && goesBefore(e.best, first) {
+				first = e.best
+			}
+		}
+		if at.lane != nil {
+			return first
+		}
+	}
 }
 
 // entries is a heap of those beside each other.

@@ -87,6 +87,15 @@ func (e *Engine) outdateOn(n *node) {
 	}
 }
 
+// countedOn has those looked at again that count on others being ended, as one of these goes on.
+func (e *Engine) countedOn() {
+	for _, head := range e.heads {
+		if head.reservation.imminent {
+			e.makeReady(head)
+		}
+	}
+}
+
 // renew looks again at outdated reservations, and at those for which somebody may have to give way now, at each only so often: that
 // goes through all jobs that run. It tells when the next is due; zero for none.
 func (e *Engine) renew(now time.Time) (next time.Time) {

@@ -15,7 +15,7 @@ func (e *Engine) rebuild() {
 	e.stale = false
 	previous := e.queues
 	e.queues, e.heads, e.hungry, e.patient.items = map[string]*queue{}, nil, map[*queue]struct{}{}, nil
-	e.nominees = map[*queue][]*class{}
+	e.nominees, e.returned = map[*queue][]*class{}, nil
 	e.top, e.ready, e.opened, e.looked = e.queue(Quota{}), newRace(need{}), nil, nil
 	for name, quota := range e.quotas {
 		q := e.queue(quota)

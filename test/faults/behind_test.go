@@ -23,15 +23,23 @@ import (
 const watchTime = 2 * time.Second
 
 // A manager that follows one which was killed sees the pod of a job that runs and not yet its reservation, or the reservation
-// and not yet the pod. Neither ends what runs.
+// and not yet the pod. Neither ends what runs. Nor is the pod removed, and its log with it, of a job that is seen to have ended before its
+// pod is.
 func TestJobsAndPodsOfDifferentAge(t *testing.T) {
-	for name, behind := range map[string]string{"jobs are behind": "jobs", "pods are behind": "pods"} {
+	for name, tc := range map[string]struct {
+		behind string
+		ends   bool
+	}{
+		"jobs are behind":                     {"jobs", false},
+		"pods are behind":                     {"pods", false},
+		"pods of a job that ended are behind": {"pods", true},
+	} {
 		t.Run(name, func(t *testing.T) {
 			start := len(there.happened.Events())
 			s := there.newStory()
 			s.quotas, s.projects = s.quotas[3:], s.projects[:1] // lab alone
 			managers := make([]*manager.Manager, 0, 2)
-			err := s.survives(t.Context(), behind, &managers)
+			err := s.survives(t.Context(), tc.behind, tc.ends, &managers)
 			if err == nil {
 				err = until(t.Context(), "the log is complete", there.happened.Complete)
 			}
@@ -46,8 +54,8 @@ func TestJobsAndPodsOfDifferentAge(t *testing.T) {
 	}
 }
 
-// survives has a job run, the manager killed, and another follow that is behind with some resources.
-func (s *story) survives(ctx context.Context, behind string, managers *[]*manager.Manager) error {
+// survives has a job run, or end, the manager killed, and another follow that is behind with some resources.
+func (s *story) survives(ctx context.Context, behind string, ends bool, managers *[]*manager.Manager) error {
 	first, err := there.start(ctx, 0, nil)
 	if err != nil {
 		return err
@@ -58,7 +66,11 @@ func (s *story) survives(ctx context.Context, behind string, managers *[]*manage
 			return err
 		}
 	}
-	job := s.job(lab, "runs", kubelet.RunUntilEnded(), nil)
+	command, phase := kubelet.RunUntilEnded(), v1alpha1.JobRunning
+	if ends {
+		command, phase = kubelet.Exit(0), v1alpha1.JobSucceeded
+	}
+	job := s.job(lab, "runs", command, nil)
 	if err := errors.Join(s.ready(ctx, s.projects[0]), s.submit(ctx, job)); err != nil {
 		return err
 	}
@@ -66,8 +78,11 @@ func (s *story) survives(ctx context.Context, behind string, managers *[]*manage
 	if err != nil {
 		return err
 	}
-	if err := s.reaches(v1alpha1.JobRunning, 1)(ctx, job); err != nil {
+	if err := s.reaches(phase, 1)(ctx, job); err != nil {
 		return err
+	}
+	if ends {
+		before = there.revisionOfPod(job)
 	}
 	pod, err := s.podOf(ctx, job)
 	if err != nil {
@@ -96,7 +111,7 @@ func (s *story) survives(ctx context.Context, behind string, managers *[]*manage
 		if err == nil && now != pod {
 			err = fmt.Errorf("its pod is %q, and was %q", now, pod)
 		}
-		return errors.Join(err, s.is(ctx, job, v1alpha1.JobRunning, 1))
+		return errors.Join(err, s.is(ctx, job, phase, 1))
 	}
 	if err := lasts(ctx, untouched); err != nil {
 		return fmt.Errorf("while the manager is behind: %w", err)
@@ -105,17 +120,30 @@ func (s *story) survives(ctx context.Context, behind string, managers *[]*manage
 	if err := lasts(ctx, untouched); err != nil {
 		return fmt.Errorf("when the manager has caught up: %w", err)
 	}
+	if ends {
+		return nil
+	}
 	return s.steps(ctx, job, s.cancel, s.reaches(v1alpha1.JobCancelled, 1))
 }
 
-// podOf is the one pod of a job, by its UID, if it lives.
+// revisionOfPod is that of the API server when the pod of a job had been made.
+func (w *world) revisionOfPod(job *v1alpha1.Job) int64 {
+	for _, e := range w.happened.Events() {
+		if e.Pod != nil && e.Pod.Labels[v1alpha1.LabelJobUID] == string(job.UID) {
+			return e.Revision
+		}
+	}
+	return 0
+}
+
+// podOf is the one pod of a job, by its UID, unless it is being removed.
 func (s *story) podOf(ctx context.Context, job *v1alpha1.Job) (types.UID, error) {
 	pods := &corev1.PodList{}
 	if err := s.List(ctx, pods, client.InNamespace(job.Namespace), client.MatchingLabels{v1alpha1.LabelJobUID: string(job.UID)}); err != nil {
 		return "", err
 	}
-	if len(pods.Items) != 1 || pods.Items[0].DeletionTimestamp != nil || pods.Items[0].Status.Phase != corev1.PodRunning {
-		return "", fmt.Errorf("there are %d pods, or the one does not run", len(pods.Items))
+	if len(pods.Items) != 1 || pods.Items[0].DeletionTimestamp != nil {
+		return "", fmt.Errorf("there are %d pods, or the one is being removed", len(pods.Items))
 	}
 	return pods.Items[0].UID, nil
 }

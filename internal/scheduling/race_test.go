@@ -1,0 +1,89 @@
+package scheduling
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
+)
+
+// Who gave way does not take its place again before the one that it gave way to, whatever else waits: that one is the first in their
+// common quota, though a job of another tree goes before it, and they before that.
+func TestWhoGaveWayComesAfterwards(t *testing.T) {
+	e := New(Options{Patience: 5 * time.Minute, Urgency: time.Second, Renewal: 5 * time.Second})
+	reclaims := policy(Preemption{Reclaim: AnyVictims})
+	tell(e, gpuNode("a", "A100", 8), gpuQuota("all", 0), child("borrows", "all", 2), child("owns", "all", 2, reclaims), gpuQuota("other", 1))
+	first := job("first", 3, under("borrows"))
+	tell(e, runs("first", "a", 3, 0, of("borrows", 0)))
+	e.Decide(start)
+	second := job("second", 2, under("owns"), after(2*time.Second))
+	tell(e, second)
+	if d := e.Decide(start.Add(3 * time.Second)); len(d.Displaced) != 1 {
+		t.Fatalf("nobody gives way: %v", d)
+	}
+	tell(e, first)
+	if d := e.Decide(start.Add(4 * time.Second)); len(d.Starts) != 1 || d.Starts[0].Key != "second" {
+		t.Fatalf("starts %v", d.Starts)
+	}
+	// That could not be written.
+	tell(e, second, job("third", 1, under("other"), after(time.Second)))
+	want := map[string]string{"second": "a", "third": "a", "first": exceeded()}
+	if diff := cmp.Diff(want, outcome(e, e.Decide(start.Add(5*time.Second)))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// Of those that take part in several races, who is looked at goes before all others of its own user, and before the first of every other
+// user of its queue.
+func TestSeveralRacesAreAsOne(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		quotas := drawQuotas(t)
+		e := New(Options{})
+		for _, q := range quotas {
+			e.SetQuota(q)
+		}
+		e.SetNode(drawNode(t, "n"))
+		for i := range rapid.IntRange(0, 4).Draw(t, "running") {
+			w := drawJob(t, fmt.Sprintf("r%d", i), quotas, start)
+			e.SetRunning(Running{Key: w.Key, Quota: w.Quota, User: w.User, Replica: w.Replica, Start: start})
+		}
+		for i := range rapid.IntRange(2, 10).Draw(t, "jobs") {
+			e.SetWaiting(drawJob(t, fmt.Sprintf("w%d", i), quotas, start.Add(time.Duration(rapid.IntRange(0, 5).Draw(t, "since"))*time.Second)))
+		}
+		e.rebuild()
+		races := []*race{newRace(need{n: 1}), newRace(need{n: 2}), newRace(need{n: 3})}
+		firsts := map[*lane]*class{}
+		for _, w := range slices.SortedFunc(maps.Values(e.waiting), inOrder) {
+			if c := w.class; c.first() == w {
+				races[rapid.IntRange(0, 2).Draw(t, "race")].enter(c)
+				if firsts[c.lane] == nil {
+					firsts[c.lane] = c
+				}
+			}
+		}
+		first := firstOfRaces(races)
+		for l, c := range firsts {
+			if l.queue == first.lane.queue && c != first && goesBefore(c, first) {
+				t.Errorf("%s is looked at before %s", first.first().Key, c.first().Key)
+			}
+		}
+	})
+}
+
+// Of a class of which one was to start, one goes first, and the others when it is theirs.
+func TestOnlyWhoReturnedGoesFirst(t *testing.T) {
+	e := New(Defaults())
+	tell(e, wide(), gpuNode("a", "A100", 1), job("1", 1, by("alice")), job("2", 1, by("alice")), job("3", 1, by("bob"), after(time.Second)))
+	if d := e.Decide(start.Add(time.Second)); len(d.Starts) != 1 || d.Starts[0].Key != "1" {
+		t.Fatalf("starts %v", d.Starts)
+	}
+	tell(e, job("1", 1, by("alice")), gpuNode("a", "A100", 2))
+	want := map[string]string{"1": "a", "2": queued(), "3": "a"}
+	if diff := cmp.Diff(want, outcome(e, e.Decide(start.Add(2*time.Second)))); diff != "" {
+		t.Error(diff)
+	}
+}
