@@ -16,8 +16,8 @@ import (
 	"github.com/soma-platform/soma/internal/workload"
 )
 
-// freshReservation is how old a reservation may be whose pods are made without reading it again. In so short a time no other
-// manager can have taken over, and this one sees its own writes.
+// freshReservation is how old a reservation may be whose pods are made without reading it again, if it was given since this manager
+// leads. In so short a time no other can have taken over, and this one sees its own writes.
 const freshReservation = 2 * time.Second
 
 // act does what the plan asks for besides the status.
@@ -48,10 +48,17 @@ func (r *Reconciler) act(ctx context.Context, job *platformv1.Job, plan plan) er
 	return nil
 }
 
+// fresh reports whether a cache that shows a reservation is no older than it: it was given a moment ago, and by this manager. That of a
+// predecessor may have been released before this one began, though it is as new.
+func (r *Reconciler) fresh(reservation *platformv1.Reservation) bool {
+	age := r.Clock.Since(reservation.Time.Time)
+	return age >= 0 && age <= freshReservation && reservation.Time.After(r.began())
+}
+
 // createPods makes the pods of the reservation. Unless it is fresh, it is read from the API server itself just before: a
-// cache may show one that was released. What shows a fresh one is no older than that.
+// cache may show one that was released.
 func (r *Reconciler) createPods(ctx context.Context, job *platformv1.Job) error {
-	if age := r.Clock.Since(job.Status.Reservation.Time.Time); age < 0 || age > freshReservation {
+	if !r.fresh(job.Status.Reservation) {
 		cached := job
 		job = &platformv1.Job{}
 		if err := r.Live.Get(ctx, client.ObjectKeyFromObject(cached), job); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -46,6 +47,8 @@ type Reconciler struct {
 
 	events *podEvents
 	groups *podGroups
+	// began is when this manager first looked at a job: it leads since before.
+	began func() time.Time
 }
 
 // +kubebuilder:rbac:groups=platform.soma.dev,resources=jobs,verbs=get;list;watch;update;patch;delete
@@ -65,6 +68,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	}
 	r.events = newPodEvents(r.Live, r.Clock)
 	r.groups = &podGroups{kinds: r.Kinds, clock: r.Clock}
+	r.began = sync.OnceValue(r.Clock.Now)
 	return ctrl.NewControllerManagedBy(mgr).
 		Named("job").
 		For(&platformv1.Job{}).
@@ -104,6 +108,7 @@ func (r *Reconciler) jobsOfEndingProject(ctx context.Context, o client.Object) [
 
 // Reconcile makes one job true: facts, decision, status, then the acts that follow from it.
 func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.Result, error) {
+	r.began()
 	job := &platformv1.Job{}
 	if err := r.Client.Get(ctx, request.NamespacedName, job); err != nil {
 		return ctrl.Result{}, client.IgnoreNotFound(err)
@@ -123,7 +128,10 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		job = changed
 	}
 	if err := r.act(ctx, job, plan); err != nil {
-		return ctrl.Result{}, ignoreConflict(err)
+		if apierrors.IsConflict(err) { // with a pod that is newer than was seen, of which no event may tell
+			return ctrl.Result{RequeueAfter: catchUp}, nil
+		}
+		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	return ctrl.Result{RequeueAfter: plan.again}, nil
 }

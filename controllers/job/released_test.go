@@ -34,7 +34,7 @@ func (beginning) Get(context.Context, client.ObjectKey, client.Object, ...client
 	return errBegan
 }
 
-// TestPodsAreMadeOfAReservationThatIsThere: what the cache shows may have been released, unless it is fresh.
+// TestPodsAreMadeOfAReservationThatIsThere: what the cache shows may have been released, unless it is fresh and given by this manager.
 func TestPodsAreMadeOfAReservationThatIsThere(t *testing.T) {
 	now := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	attempt := func(n int32, ending platformv1.JobReason) *platformv1.Reservation {
@@ -42,17 +42,19 @@ func TestPodsAreMadeOfAReservationThatIsThere(t *testing.T) {
 	}
 	for name, tc := range map[string]struct {
 		age   time.Duration
+		leads time.Duration
 		uid   types.UID
 		live  *platformv1.Reservation
 		makes bool
 	}{
-		"it is the same":           {time.Minute, "a", attempt(1, ""), true},
-		"it was released":          {time.Minute, "a", nil, false},
-		"it is of a later try":     {time.Minute, "a", attempt(2, ""), false},
-		"it is being ended":        {time.Minute, "a", attempt(1, platformv1.JobReasonUserRequested), false},
-		"it is fresh":              {time.Second, "a", nil, true},
-		"the clock was set back":   {-time.Second, "a", nil, false},
-		"another job has its name": {time.Minute, "b", attempt(1, ""), false},
+		"it is the same":           {time.Minute, time.Hour, "a", attempt(1, ""), true},
+		"it was released":          {time.Minute, time.Hour, "a", nil, false},
+		"it is of a later try":     {time.Minute, time.Hour, "a", attempt(2, ""), false},
+		"it is being ended":        {time.Minute, time.Hour, "a", attempt(1, platformv1.JobReasonUserRequested), false},
+		"it is fresh":              {time.Second, time.Hour, "a", nil, true},
+		"it is of a predecessor":   {time.Second, time.Millisecond, "a", nil, false},
+		"the clock was set back":   {-time.Second, time.Hour, "a", nil, false},
+		"another job has its name": {time.Minute, time.Hour, "b", attempt(1, ""), false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cached := &platformv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "vision", Name: "train", UID: "a"}}
@@ -60,6 +62,7 @@ func TestPodsAreMadeOfAReservationThatIsThere(t *testing.T) {
 			cached.Status.Reservation, live.Status.Reservation, live.UID = attempt(1, ""), tc.live, tc.uid
 			cached.Status.Reservation.Time = metav1.NewMicroTime(now.Add(-tc.age))
 			r := &Reconciler{Client: beginning{}, Live: liveJob{job: live}, Clock: clocktesting.NewFakePassiveClock(now)}
+			r.began = func() time.Time { return now.Add(-tc.leads) }
 			if err := r.createPods(t.Context(), cached); (err != nil) != tc.makes {
 				t.Errorf("makes pods: %t, want %t: %v", err != nil, tc.makes, err)
 			}
