@@ -11,28 +11,43 @@ import (
 	"pgregory.net/rapid"
 )
 
-// Who gave way does not take its place again before the one that it gave way to, whatever else waits: that one is the first in their
-// common quota, though a job of another tree goes before it, and they before that.
+// Who gave way does not take its place again before the one that it gave way to, though that one's start could not be written and is of
+// lower priority.
 func TestWhoGaveWayComesAfterwards(t *testing.T) {
-	e := New(Options{Patience: 5 * time.Minute, Urgency: time.Second, Renewal: 5 * time.Second})
-	reclaims := policy(Preemption{Reclaim: AnyVictims})
-	tell(e, gpuNode("a", "A100", 8), gpuQuota("all", 0), child("borrows", "all", 2), child("owns", "all", 2, reclaims), gpuQuota("other", 1))
-	first := job("first", 3, under("borrows"))
-	tell(e, runs("first", "a", 3, 0, of("borrows", 0)))
+	for _, rank := range []int{0, -1} {
+		e := New(Options{Patience: 5 * time.Minute, Urgency: time.Second, Renewal: 5 * time.Second})
+		reclaims := policy(Preemption{Reclaim: AnyVictims})
+		tell(e, gpuNode("a", "A100", 8), gpuQuota("all", 0), child("borrows", "all", 2), child("owns", "all", 2, reclaims), gpuQuota("other", 1))
+		first := job("first", 3, under("borrows"))
+		tell(e, runs("first", "a", 3, 0, of("borrows", 0)))
+		e.Decide(start)
+		second := job("second", 2, under("owns"), after(2*time.Second), priority(rank))
+		tell(e, second)
+		if d := e.Decide(start.Add(3 * time.Second)); len(d.Displaced) != 1 {
+			t.Fatalf("nobody gives way: %v", d)
+		}
+		tell(e, first)
+		if d := e.Decide(start.Add(4 * time.Second)); len(d.Starts) != 1 || d.Starts[0].Key != "second" {
+			t.Fatalf("starts %v", d.Starts)
+		}
+		tell(e, second, job("third", 1, under("other"), after(time.Second)))
+		want := map[string]string{"second": "a", "third": "a", "first": exceeded()}
+		if diff := cmp.Diff(want, outcome(e, e.Decide(start.Add(5*time.Second)))); diff != "" {
+			t.Errorf("priority %d: %s", rank, diff)
+		}
+	}
+}
+
+// Who waits since before a job of another tree does not go before whom that one goes before, where this one is the first in their quota.
+func TestTheNearerRelationCounts(t *testing.T) {
+	e := New(Defaults())
+	tell(e, gpuNode("a", "A100", 8), gpuQuota("all", 0), child("borrows", "all", 2), child("owns", "all", 2), gpuQuota("other", 1))
+	tell(e, runs("runs", "a", 2, 0, of("owns", 0)), job("first", 3, under("borrows")))
 	e.Decide(start)
-	second := job("second", 2, under("owns"), after(2*time.Second))
-	tell(e, second)
-	if d := e.Decide(start.Add(3 * time.Second)); len(d.Displaced) != 1 {
-		t.Fatalf("nobody gives way: %v", d)
-	}
-	tell(e, first)
-	if d := e.Decide(start.Add(4 * time.Second)); len(d.Starts) != 1 || d.Starts[0].Key != "second" {
-		t.Fatalf("starts %v", d.Starts)
-	}
-	// That could not be written.
-	tell(e, second, job("third", 1, under("other"), after(time.Second)))
+	e.RemoveRunning("runs")
+	tell(e, job("second", 2, under("owns"), after(2*time.Second)), job("third", 1, under("other"), after(time.Second)))
 	want := map[string]string{"second": "a", "third": "a", "first": exceeded()}
-	if diff := cmp.Diff(want, outcome(e, e.Decide(start.Add(5*time.Second)))); diff != "" {
+	if diff := cmp.Diff(want, outcome(e, e.Decide(start.Add(3*time.Second)))); diff != "" {
 		t.Error(diff)
 	}
 }
