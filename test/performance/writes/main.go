@@ -89,6 +89,7 @@ func (b *bench) measure(ctx context.Context, e encoding) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.Stop()) }()
 	gates.cbor.Store(e.cbor)
+	defer gates.cbor.Store(false) // what installs the kinds of the next one speaks JSON
 	heard, config := &answers{}, rest.CopyConfig(s.Config)
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper {
 		heard.RoundTripper = next
