@@ -253,14 +253,13 @@ func (e *Engine) change(old *running, r *Running) bool {
 		old.Priority, old.Preemptible = r.Priority, r.Preemptible
 		return true
 	}
-	goesOn := old.Ending && !r.Ending
+	if old.Ending && !r.Ending {
+		e.countedOn()
+	}
 	e.byEnd.remove(old)
 	old.Priority, old.Preemptible, old.Start, old.Starting, old.End, old.Ending = r.Priority, r.Preemptible, r.Start, r.Starting, r.End, r.Ending
 	if !old.Ending {
 		old.endingSince, old.lingers = time.Time{}, false
-	}
-	if goesOn {
-		e.countedOn()
 	}
 	e.byEnd.insert(old)
 	for _, s := range old.on {

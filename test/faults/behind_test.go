@@ -66,9 +66,9 @@ func (s *story) survives(ctx context.Context, behind string, ends bool, managers
 			return err
 		}
 	}
-	command, phase := kubelet.RunUntilEnded(), v1alpha1.JobRunning
+	command, phase, podPhase := kubelet.RunUntilEnded(), v1alpha1.JobRunning, corev1.PodRunning
 	if ends {
-		command, phase = kubelet.Exit(0), v1alpha1.JobSucceeded
+		command, phase, podPhase = kubelet.Exit(0), v1alpha1.JobSucceeded, corev1.PodSucceeded
 	}
 	job := s.job(lab, "runs", command, nil)
 	if err := errors.Join(s.ready(ctx, s.projects[0]), s.submit(ctx, job)); err != nil {
@@ -84,7 +84,7 @@ func (s *story) survives(ctx context.Context, behind string, ends bool, managers
 	if ends {
 		before = there.revisionOfPod(job)
 	}
-	pod, err := s.podOf(ctx, job)
+	pod, err := s.podOf(ctx, job, podPhase)
 	if err != nil {
 		return err
 	}
@@ -107,7 +107,7 @@ func (s *story) survives(ctx context.Context, behind string, ends bool, managers
 		return err
 	}
 	untouched := func(ctx context.Context) error {
-		now, err := s.podOf(ctx, job)
+		now, err := s.podOf(ctx, job, podPhase)
 		if err == nil && now != pod {
 			err = fmt.Errorf("its pod is %q, and was %q", now, pod)
 		}
@@ -136,14 +136,14 @@ func (w *world) revisionOfPod(job *v1alpha1.Job) int64 {
 	return 0
 }
 
-// podOf is the one pod of a job, by its UID, unless it is being removed.
-func (s *story) podOf(ctx context.Context, job *v1alpha1.Job) (types.UID, error) {
+// podOf is the one pod of a job, by its UID, if it is in a phase and not being removed.
+func (s *story) podOf(ctx context.Context, job *v1alpha1.Job, phase corev1.PodPhase) (types.UID, error) {
 	pods := &corev1.PodList{}
 	if err := s.List(ctx, pods, client.InNamespace(job.Namespace), client.MatchingLabels{v1alpha1.LabelJobUID: string(job.UID)}); err != nil {
 		return "", err
 	}
-	if len(pods.Items) != 1 || pods.Items[0].DeletionTimestamp != nil {
-		return "", fmt.Errorf("there are %d pods, or the one is being removed", len(pods.Items))
+	if len(pods.Items) != 1 || pods.Items[0].DeletionTimestamp != nil || pods.Items[0].Status.Phase != phase {
+		return "", fmt.Errorf("there are %d pods, or the one is not %s, or is being removed", len(pods.Items), phase)
 	}
 	return pods.Items[0].UID, nil
 }

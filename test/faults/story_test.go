@@ -96,7 +96,7 @@ func (s *story) tell(ctx context.Context, settled func(ctx context.Context) erro
 			return err
 		}
 	}
-	if err := s.bound(ctx); err != nil {
+	if err := s.everybodyBound(ctx); err != nil {
 		return err
 	}
 	lives := []func(context.Context) error{s.plain, s.retried, s.gang, s.cancelled, s.suspended, s.passing, s.displaced, s.bounded}
@@ -124,8 +124,8 @@ func (s *story) ready(ctx context.Context, o client.Object) error {
 	})
 }
 
-// bound waits until everybody has what everybody may do, though nothing ever happens that leads there but that a manager begins.
-func (s *story) bound(ctx context.Context) error {
+// everybodyBound waits until everybody has what everybody may do, though nothing ever happens that leads there but that a manager begins.
+func (s *story) everybodyBound(ctx context.Context) error {
 	return until(ctx, "everybody is bound", func(ctx context.Context) error {
 		return s.Get(ctx, client.ObjectKey{Name: "soma:everyone"}, &rbacv1.ClusterRoleBinding{})
 	})
