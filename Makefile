@@ -147,7 +147,7 @@ test-e2e-kind: ## Run the end-to-end suite in a new kind cluster (needs Docker a
 
 .PHONY: bench
 bench: ## Measure, side by side with bare pods and batch/v1 Jobs (up to 40 minutes; docs/performance.md; BENCH='-starts 5' for other settings)
-	hack/with-cluster $(GO) run ./test/performance -budgets test/performance/budgets.yaml $(BENCH)
+	$(ALIKE) hack/with-cluster $(GO) run ./test/performance -budgets test/performance/budgets.yaml $(BENCH)
 
 .PHONY: bench-writes
 bench-writes: devcluster ## Measure what one write of a status costs the API server, in JSON and in CBOR (10 minutes)
@@ -161,8 +161,8 @@ bench-kueue: devcluster ## Measure the scheduler side by side with Kueue's, on A
 	  -budgets test/performance/scheduler/budgets.yaml $(BENCH)
 
 .PHONY: bench-trace
-bench-trace: ## Play a made trace of a GPU cluster to FIFO, Kueue's order, EASY backfill and Soma's engine, in simulated time (4 minutes)
-	$(GO) run ./test/performance/trace -plot docs/performance-trace.svg -budgets test/performance/trace/budgets.yaml
+bench-trace: ## Play a made trace of a GPU cluster to FIFO, Kueue's order, EASY backfill and Soma's engine, in simulated time (4 minutes; BENCH='-traces 20' for more)
+	$(ALIKE) $(GO) run ./test/performance/trace -plot docs/performance-trace.svg -budgets test/performance/trace/budgets.yaml $(BENCH)
 
 .PHONY: bench-engine
 bench-engine: ## Measure the decisions of Soma's engine, without an API server (a minute)
@@ -180,7 +180,7 @@ bench-gateway: build devcluster ## Measure the gateway, side by side with oauth2
 
 .PHONY: bench-history
 bench-history: ## Measure pages out of 10 million records, in a PostgreSQL of its own (10 minutes and more, 20 GB of disk)
-	$(GO) run ./test/performance/history
+	$(ALIKE) $(GO) run ./test/performance/history
 
 ##@ Help
 
