@@ -78,6 +78,8 @@ func earlier(a, b time.Time) time.Time {
 func (e *Engine) step(c *class, now time.Time, d *Decisions) {
 	w := c.first()
 	old := e.dropReservation(c)
+	c.inLine = old != nil || e.isNominee(c)
+	defer func() { c.inLine = c.reservation != nil }()
 	found := e.try(c, now)
 	if found.shares != nil {
 		if old != nil || e.isNominee(c) {
@@ -130,8 +132,14 @@ func (e *Engine) claim(c *class, had bool, now time.Time, d *Decisions) {
 	}
 	if yields != nil {
 		e.dropReservation(yields)
+		yields.inLine = false
 		e.released(yields)
 	}
+	defer func() {
+		if c.reservation != nil {
+			e.pushAside(c)
+		}
+	}()
 	e.reserve(c, now)
 	if c.reservation == nil {
 		e.refuse(c)

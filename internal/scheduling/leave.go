@@ -107,7 +107,7 @@ func (r *reservation) leavesRoom(of bind, n need) bool {
 }
 
 // takenFrom takes what a job that is about to be counted in will still hold at their time from what the reservations leave. In quotas
-// that is no less than what counts then, when others have ended. One of which it takes what was kept, as it outranks it, is worked out
+// that is no less than what counts then, when others have ended. One of which it takes what was kept, as it passes it, is worked out
 // anew.
 func (e *Engine) takenFrom(r *running) {
 	for _, head := range e.heads {
@@ -119,14 +119,34 @@ func (e *Engine) takenFrom(r *running) {
 			kept.gone[r] = struct{}{}
 			continue
 		}
-		took := make([]int64, len(kept.bounds))
-		kept.counts(r.queue, r.User, r.uses, func(i int, n int64) { took[i] = n })
+		took := kept.takes(r)
 		kept.since[r] = took
-		if kept.leave(r, took, -1) {
+		if kept.lacks(r, took) {
 			kept.broken = true
 			e.makeReady(head)
 		}
+		kept.leave(r, took, -1)
 	}
+}
+
+// pushAside has those worked out anew that come after the class in line, and for whom there is no place beside what is kept for it now.
+func (e *Engine) pushAside(c *class) {
+	ours := c.reservation
+	for _, head := range e.heads {
+		theirs := head.reservation
+		together := c.end(ours.at).After(theirs.at) && head.end(theirs.at).After(ours.at)
+		if head != c && c.passes(head) && together && theirs.lacks(ours.job, theirs.takes(ours.job)) {
+			theirs.broken = true
+			e.makeReady(head)
+		}
+	}
+}
+
+// takes is what a job would count at each of the bounds of the reservation.
+func (r *reservation) takes(of *running) []int64 {
+	took := make([]int64, len(r.bounds))
+	r.counts(of.queue, of.User, of.uses, func(i int, n int64) { took[i] = n })
+	return took
 }
 
 // givenBack adds what a job held that has ended to what the reservations leave.
@@ -154,23 +174,32 @@ func (e *Engine) givenBack(r *running) {
 	}
 }
 
-// leave leaves more to others, or less, by what a job holds on nodes and by amounts of the bounds. It reports whether there was less
-// than is taken.
-func (r *reservation) leave(of *running, amounts []int64, sign int64) (short bool) {
+// leave leaves more to others, or less, by what a job holds on nodes and by amounts of the bounds.
+func (r *reservation) leave(of *running, amounts []int64, sign int64) {
 	for i, n := range amounts {
-		short = short || sign < 0 && n > r.bounds[i].left
 		r.bounds[i].left += sign * n
 	}
+	r.sharedWith(of, func(h *hold, holds Amounts) { h.left = h.left.Plus(holds.Times(sign)) })
+}
+
+// lacks reports whether the reservation leaves less than a job holds on nodes, or than its amounts of the bounds.
+func (r *reservation) lacks(of *running, amounts []int64) (lacks bool) {
+	for i, n := range amounts {
+		lacks = lacks || n > r.bounds[i].left
+	}
+	r.sharedWith(of, func(h *hold, holds Amounts) { lacks = lacks || !holds.Fits(h.left) })
+	return lacks
+}
+
+// sharedWith visits the nodes of the reservation on which a job is as well, with what it holds there.
+func (r *reservation) sharedWith(of *running, visit func(h *hold, holds Amounts)) {
 	for _, h := range r.holds {
 		for _, s := range of.on {
 			if s.node == h.on {
-				holds := of.Replica.Times(s.replicas)
-				short = short || sign < 0 && !holds.Fits(h.left)
-				h.left = h.left.Plus(holds.Times(sign))
+				visit(h, of.Replica.Times(s.replicas))
 			}
 		}
 	}
-	return short
 }
 
 // least is how much a job that ran before the reservation was made counts at its bounds at the least.

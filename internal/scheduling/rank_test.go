@@ -282,3 +282,58 @@ func TestReservationsDoNotOverlap(t *testing.T) {
 		})
 	}
 }
+
+// What is kept for those behind does not count for who comes first in line: neither for when it could start, nor where it can at once.
+func TestReservationsYieldToWhoComesFirst(t *testing.T) {
+	world := func() *Engine {
+		e := New(Options{Patience: time.Minute, Renewal: 5 * time.Second})
+		tell(e, gpuQuota("all", 12), child("first", "all", 12), child("second", "all", 12),
+			gpuNode("a", "A100", 4), gpuNode("b", "A100", 4), gpuNode("c", "A100", 4))
+		for node, until := range map[string]time.Duration{"a": 10 * time.Hour, "b": 2 * time.Hour, "c": 9 * time.Hour} {
+			tell(e, runs("on-"+node, node, 4, until, func(r *Running) { r.Quota = "all" }))
+		}
+		tell(e, job("1-large", 4, replicas(2), under("first"), lasts(20*time.Hour)), job("2-small", 4, under("second"), lasts(20*time.Hour)))
+		e.Decide(start.Add(time.Minute)) // b and c are kept for the first in 9 hours, a for the second in 10
+		e.RemoveRunning("on-a")
+		return e
+	}
+	t.Run("later", func(t *testing.T) {
+		e := world()
+		if diff := cmp.Diff(map[string]string{"1-large": gangWaiting(), "2-small": queued()}, outcome(e, e.Decide(start.Add(time.Hour)))); diff != "" {
+			t.Fatal(diff)
+		}
+		e.RemoveRunning("on-b")
+		if diff := cmp.Diff(map[string]string{"1-large": "a b", "2-small": queued()}, outcome(e, e.Decide(start.Add(2*time.Hour)))); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("at once", func(t *testing.T) {
+		e := world()
+		e.RemoveRunning("on-b")
+		if diff := cmp.Diff(map[string]string{"1-large": "a b", "2-small": queued()}, outcome(e, e.Decide(start.Add(62*time.Second)))); diff != "" {
+			t.Error(diff)
+		}
+	})
+	t.Run("others wait for both", func(t *testing.T) {
+		e := world()
+		tell(e, job("3-long", 4, under("second"), lasts(20*time.Hour), after(time.Second)), job("4-short", 4, under("all"), lasts(30*time.Minute), after(time.Second)))
+		want := map[string]string{"1-large": gangWaiting(), "2-small": queued(), "3-long": queued(), "4-short": "a"}
+		if diff := cmp.Diff(want, outcome(e, e.Decide(start.Add(time.Hour)))); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// Who comes back to the queue before one that is kept something is kept the place in its stead, also where there may be another reservation.
+func TestTheLastYieldsItsPlace(t *testing.T) {
+	for _, most := range []int{1, 2} {
+		e := New(Options{Reservations: most, Patience: time.Minute, Renewal: time.Hour})
+		tell(e, gpuQuota("all", 8), child("wide", "all", 8), child("other", "all", 8), gpuNode("a", "A100", 8), runs("r", "a", 8, time.Hour), job("newer", 8, after(time.Second)))
+		e.Decide(start.Add(2 * time.Minute))
+		tell(e, job("older", 8, under("other")))
+		e.Decide(start.Add(3 * time.Minute))
+		if diff := cmp.Diff([]string{"older"}, headsOf(e)); diff != "" {
+			t.Errorf("of at most %d reservations: %s", most, diff)
+		}
+	}
+}

@@ -35,7 +35,7 @@ type heldBound struct {
 }
 
 // mayReserve reports whether the class may have a reservation: the tree has room for one more, and its queue has none, or one of a
-// class that it outranks yields to it.
+// class that comes after it yields to it.
 func (e *Engine) mayReserve(c *class) (yields *class, may bool) {
 	q := c.lane.queue
 	switch {
@@ -46,7 +46,7 @@ func (e *Engine) mayReserve(c *class) (yields *class, may bool) {
 	default:
 		yields = e.lastOf(q.root())
 	}
-	return yields, yields != nil && c.passes(yields)
+	return yields, yields != nil && c.precedes(yields)
 }
 
 // reservations is how many there are in a tree.

@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"time"
 
@@ -178,16 +179,39 @@ type simulation struct {
 	*Engine
 	t       *rapid.T
 	now     time.Time
+	again   time.Time
 	ends    map[string]time.Time
 	started map[string]time.Time
+	// runs is how long jobs run that end before they have to.
+	runs map[string]time.Duration
 }
 
 // decide carries decisions out; displaced jobs go back to the queue at once.
 func (s *simulation) decide(jobs map[string]Waiting) {
-	for _, start := range s.Decide(s.now).Starts {
+	d := s.Decide(s.now)
+	s.again = d.Again
+	for _, start := range d.Starts {
 		s.started[start.Key] = s.now
-		if span := jobs[start.Key].Span; span > 0 {
+		span := jobs[start.Key].Span
+		if runs, early := s.runs[start.Key]; early {
+			span = min(span, runs)
+		}
+		if span > 0 {
 			s.ends[start.Key] = s.now.Add(span)
+		}
+	}
+}
+
+// wait lets time pass until the next job ends, or until a time before, where that is not zero; jobs end that do by then.
+func (s *simulation) wait(until time.Time) {
+	for _, end := range s.ends {
+		until = earlier(until, end)
+	}
+	s.now = until
+	for key, end := range s.ends {
+		if !end.After(s.now) {
+			s.RemoveRunning(key)
+			delete(s.ends, key)
 		}
 	}
 }
@@ -231,19 +255,7 @@ func TestNobodyStarves(t *testing.T) {
 				}
 				return
 			}
-			next := time.Time{}
-			for _, end := range s.ends {
-				if next.IsZero() || end.Before(next) {
-					next = end
-				}
-			}
-			s.now = next
-			for key, end := range s.ends {
-				if !end.After(s.now) {
-					s.RemoveRunning(key)
-					delete(s.ends, key)
-				}
-			}
+			s.wait(time.Time{})
 		}
 		t.Fatalf("it did not start by %s", s.now)
 	})
@@ -323,5 +335,76 @@ func TestAReservationLeavesWhatIsGuaranteed(t *testing.T) {
 	want := map[string]string{"1-large": exceeded(), "2-own": "b", "3-own": queued()}
 	if diff := cmp.Diff(want, outcome(e, e.Decide(start.Add(2*time.Minute)))); diff != "" {
 		t.Error(diff)
+	}
+}
+
+// Where all jobs say how long they run, nobody waits for longer than the patience of the engine, the longest life span for each job that
+// waited in the tree when it came, and one more: whoever comes later, in whatever queue, and however little others have used.
+func TestTheBoundOnWaits(t *testing.T) {
+	const longest, patience = time.Hour, 5 * time.Minute
+	rapid.Check(t, func(t *rapid.T) {
+		o := Defaults()
+		o.Reservations, o.Renewal = rapid.IntRange(1, 5).Draw(t, "reservations"), drawOptions(t).Renewal
+		s := &simulation{t: t, Engine: New(o), now: start, ends: map[string]time.Time{}, started: map[string]time.Time{}}
+		nodes := rapid.Int64Range(1, 4).Draw(t, "nodes")
+		for i := range nodes {
+			s.SetNode(gpuNode(fmt.Sprintf("n%d", i), "A100", 4))
+		}
+		s.SetQuota(gpuQuota("all", 4*nodes))
+		queues := rapid.IntRange(1, 5).Draw(t, "queues")
+		for i := range queues {
+			s.SetQuota(child(fmt.Sprintf("q%d", i+1), "all", rapid.Int64Range(0, 4).Draw(t, "nominal")))
+		}
+		jobs, before := map[string]Waiting{}, map[string]int{}
+		s.runs = map[string]time.Duration{}
+		minutes := func(from, to int, what string) time.Duration {
+			return time.Duration(rapid.IntRange(from, to).Draw(t, what)) * time.Minute
+		}
+		submission := start
+		for len(jobs) < 60 || len(s.waiting) > 0 {
+			for len(jobs) < 60 && !submission.After(s.now) {
+				key := fmt.Sprintf("j%02d", len(jobs))
+				parts, quota := rapid.Int64Range(1, nodes).Draw(t, "replicas"), rapid.IntRange(1, queues).Draw(t, "queue")
+				w := job(key, rapid.Int64Range(1, 4).Draw(t, "gpus"), replicas(parts), under(fmt.Sprintf("q%d", quota)),
+					after(s.now.Sub(start)), lasts(minutes(1, 60, "life span")))
+				jobs[key], before[key], s.runs[key] = w, len(s.waiting), minutes(1, 60, "runs")
+				s.SetWaiting(w)
+				submission = submission.Add(minutes(0, 30, "pause"))
+			}
+			s.decide(jobs)
+			if o.Renewal == 0 {
+				expectFirstIsNotHindered(t, s.Engine, s.now)
+			}
+			next := s.again
+			if len(jobs) < 60 {
+				next = earlier(next, submission)
+			}
+			s.wait(next)
+		}
+		for key, at := range s.started {
+			if wait, most := at.Sub(jobs[key].Since), patience+time.Duration(before[key]+1)*longest; wait > most {
+				t.Fatalf("%s waited for %s, with %d before it", key, wait, before[key])
+			}
+		}
+	})
+}
+
+// expectFirstIsNotHindered looks whether who is first in line is kept a place as soon as if nobody else were kept one.
+func expectFirstIsNotHindered(t failer, e *Engine, now time.Time) {
+	heads := slices.SortedFunc(slices.Values(e.heads), func(a, b *class) int { return inOrder(a.first(), b.first()) })
+	if len(heads) < 2 {
+		return
+	}
+	first, kept := heads[0], map[*class]*reservation{}
+	for _, head := range heads {
+		kept[head] = e.dropReservation(head)
+	}
+	e.reserve(first, now)
+	alone := e.dropReservation(first)
+	for _, head := range heads {
+		e.keep(head, kept[head])
+	}
+	if alone != nil && alone.at.Before(kept[first].at) {
+		t.Fatalf("%s is kept a place at %s, and at %s if nobody else were kept one", first.first().Key, kept[first].at, alone.at)
 	}
 }

@@ -97,9 +97,13 @@ func (c *class) outranks(other *class) bool {
 	return c.priority > other.priority || c.priority == other.priority && c.overdue && !other.overdue
 }
 
-// passes reports whether jobs of the class need not wait for what is kept for another one that they outrank. They do where others gave
-// way to it: they did so for it alone.
-func (c *class) passes(head *class) bool { return c.outranks(head) && !head.paid }
+// precedes reports whether a reservation of the class goes before that of another: by priority and submission, not by fair share. To
+// one that others gave way to all yield: they did so for it alone.
+func (c *class) precedes(head *class) bool { return !head.paid && inOrder(c.first(), head.first()) < 0 }
+
+// passes reports whether jobs of the class need not wait for what is kept for another one: as they outrank it, or as they are first in
+// line themselves and come before it.
+func (c *class) passes(head *class) bool { return (c.inLine || c.outranks(head)) && c.precedes(head) }
 
 func compareBool(a, b bool) int {
 	switch {
@@ -128,6 +132,8 @@ type class struct {
 	reservation *reservation
 	// patient reports that it waits before others are held back for it.
 	patient bool
+	// inLine reports that it has a reservation, or is to get one.
+	inLine bool
 	// paid reports that others are giving way to it.
 	paid bool
 	// heldBack are the classes that wait for this one's reservation to leave more: of a bound, or of nodes where that is none.

@@ -32,6 +32,9 @@ type contestant struct {
 	soma bool
 }
 
+// withDefaults is Soma's engine with the options of the manager.
+const withDefaults = "Soma"
+
 func contestants() []contestant {
 	single := scheduling.Defaults()
 	single.Reservations = 1
@@ -39,7 +42,7 @@ func contestants() []contestant {
 		{"FIFO", func(c shape) scheduler { return newFIFO(c) }, false},
 		{"Kueue's order", func(c shape) scheduler { return newKueue(c) }, false},
 		{"EASY backfill", func(c shape) scheduler { return newEASY(c) }, false},
-		{"Soma", func(c shape) scheduler { return newSoma(c, scheduling.Defaults()) }, true},
+		{withDefaults, func(c shape) scheduler { return newSoma(c, scheduling.Defaults()) }, true},
 		{"Soma, one reservation", func(c shape) scheduler { return newSoma(c, single) }, true},
 	}
 }
@@ -70,6 +73,7 @@ func run(jobs, traces int, load float64, plotFile, budgetsFile string) error {
 		fmt.Fprintf(os.Stderr, "%d of %d traces played\n", seed+1, traces)
 	}
 	printTable(os.Stdout, results)
+	printDifference(os.Stdout, results)
 	if plotFile != "" {
 		if err := os.WriteFile(plotFile, []byte(draw(first, c)), 0o644); err != nil { //nolint:gosec // a picture for everybody
 			return fmt.Errorf("write the plot: %w", err)

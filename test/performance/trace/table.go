@@ -42,13 +42,10 @@ func printTable(w io.Writer, results map[string][]measures) {
 	for _, r := range rows {
 		fmt.Fprintf(w, "| %s |", r.title)
 		for _, one := range all {
-			var values []float64
-			for _, m := range results[one.name] {
-				values = append(values, r.of(m))
-			}
-			fmt.Fprintf(w, " "+r.format, mean(values))
-			if len(values) > 1 {
-				fmt.Fprintf(w, " (%s–%s)", bare(r.format, slices.Min(values)), bare(r.format, slices.Max(values)))
+			played := values(results[one.name], r.of)
+			fmt.Fprintf(w, " "+r.format, mean(played))
+			if len(played) > 1 {
+				fmt.Fprintf(w, " (%s–%s)", bare(r.format, slices.Min(played)), bare(r.format, slices.Max(played)))
 			}
 			fmt.Fprint(w, " |")
 		}
