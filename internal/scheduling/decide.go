@@ -82,7 +82,7 @@ func (e *Engine) step(c *class, now time.Time, d *Decisions) {
 	defer func() { c.inLine = c.reservation != nil }()
 	found := e.try(c, now)
 	if found.shares != nil {
-		if old != nil || e.isNominee(c) {
+		if c.inLine {
 			e.released(c)
 		}
 		e.start(w, found, now)
@@ -96,8 +96,9 @@ func (e *Engine) step(c *class, now time.Time, d *Decisions) {
 	}
 	switch {
 	case found.busy:
-		e.claim(c, old != nil, now, d)
-	case e.isNominee(c):
+		e.claim(c, now, d)
+		e.pushAside(c)
+	case c.inLine:
 		e.hungry[c.lane.queue.root()] = struct{}{}
 	}
 	switch {
@@ -117,7 +118,7 @@ func (e *Engine) released(c *class) {
 
 // claim keeps what the class's job needs from the time on at which it can start, and makes room for it where it may. It does so only
 // for who is next in line, or had a reservation before.
-func (e *Engine) claim(c *class, had bool, now time.Time, d *Decisions) {
+func (e *Engine) claim(c *class, now time.Time, d *Decisions) {
 	if until := e.patientUntil(c); now.Before(until) {
 		e.bePatient(c, until)
 		return
@@ -126,7 +127,7 @@ func (e *Engine) claim(c *class, had bool, now time.Time, d *Decisions) {
 	if !may {
 		return
 	}
-	if !had && !e.isNominee(c) {
+	if !c.inLine {
 		e.hungry[c.lane.queue.root()] = struct{}{}
 		return
 	}
@@ -135,11 +136,6 @@ func (e *Engine) claim(c *class, had bool, now time.Time, d *Decisions) {
 		yields.inLine = false
 		e.released(yields)
 	}
-	defer func() {
-		if c.reservation != nil {
-			e.pushAside(c)
-		}
-	}()
 	e.reserve(c, now)
 	if c.reservation == nil {
 		e.refuse(c)

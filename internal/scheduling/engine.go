@@ -206,8 +206,7 @@ func (e *Engine) RemoveNode(name string) {
 	}
 	for _, head := range e.heads {
 		if head.reservation.on([]share{{node: old}}) {
-			head.reservation.broken = true
-			e.makeReady(head)
+			e.replan(head)
 		}
 	}
 	for _, r := range e.running {

@@ -122,22 +122,30 @@ func (e *Engine) takenFrom(r *running) {
 		took := kept.takes(r)
 		kept.since[r] = took
 		if kept.lacks(r, took) {
-			kept.broken = true
-			e.makeReady(head)
+			e.replan(head)
 		}
 		kept.leave(r, took, -1)
 	}
 }
 
-// pushAside has those worked out anew that come after the class in line, and for whom there is no place beside what is kept for it now.
+// replan has a reservation worked out anew that cannot be kept.
+func (e *Engine) replan(head *class) {
+	head.reservation.broken = true
+	e.makeReady(head)
+}
+
+// pushAside has those worked out anew that come after the class in line, and for whom there is no place beside what is kept for it now, if
+// anything is.
 func (e *Engine) pushAside(c *class) {
 	ours := c.reservation
+	if ours == nil {
+		return
+	}
 	for _, head := range e.heads {
 		theirs := head.reservation
 		together := c.end(ours.at).After(theirs.at) && head.end(theirs.at).After(ours.at)
-		if head != c && c.passes(head) && together && theirs.lacks(ours.job, theirs.takes(ours.job)) {
-			theirs.broken = true
-			e.makeReady(head)
+		if c.precedes(head) && together && theirs.lacks(ours.job, theirs.takes(ours.job)) {
+			e.replan(head)
 		}
 	}
 }
