@@ -107,8 +107,12 @@ func (r *Reconciler) start(ctx context.Context, state state, starts []decision, 
 	})
 	for i, o := range outcomes {
 		r.settle(state.candidates[starts[i].key].job, o)
-		if o.err == nil {
+		switch {
+		case o.version != "":
 			started++
+			continue
+		case o.err == nil:
+			*again = sooner(*again, pause) // it changed meanwhile
 			continue
 		}
 		*again = sooner(*again, r.aside.put(starts[i].key, starting, unwritable(o.err), now))

@@ -102,6 +102,7 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 	options := scheduling.Defaults()
 	options.Urgency = cmp.Or(r.Urgency, options.Urgency)
 	r.engine = scheduling.New(options)
+	r.engine.TakeOver() // it may not be the first
 	kept := func(ctx context.Context) (toolscache.Store, error) {
 		return cached.Store(ctx, mgr.GetCache(), &platformv1.Job{})
 	}
@@ -126,10 +127,13 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 
 // Reconcile is one round: look, decide, write.
 func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result, error) {
-	if left := pause - r.Clock.Since(r.last); left > 0 {
-		return ctrl.Result{RequeueAfter: left}, nil
-	}
 	start := r.Clock.Now().Truncate(time.Microsecond) // as reservations have it
+	switch passed := start.Sub(r.last); {
+	case passed < 0:
+		r.clockWasSetBack()
+	case passed < pause:
+		return ctrl.Result{RequeueAfter: pause - passed}, nil
+	}
 	r.last = start
 	if ready, err := r.fence.Ready(ctx); err != nil || !ready {
 		return ctrl.Result{RequeueAfter: pause}, err
@@ -170,6 +174,12 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	again, err := r.commit(ctx, state, decisions, endings, start)
 	r.remember(ctx, start)
 	return ctrl.Result{RequeueAfter: sooner(sooner(again, state.again), wholeLook)}, err
+}
+
+// clockWasSetBack forgets what was done when: all that is done again after a while would not be done until that time has come once more.
+func (r *Reconciler) clockWasSetBack() {
+	r.refusals, r.aside = newRefusals(), aside{}
+	r.told, r.view.whole, r.foresight.begun, r.past.written = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 }
 
 // decision is what becomes of a waiting job: a placement, or a refusal and the place in the queue.

@@ -3,6 +3,7 @@ package scheduler
 import (
 	"context"
 	"fmt"
+	"strings"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
@@ -185,11 +186,11 @@ func (v *view) byName(ctx context.Context, jobs toolscache.Store, key client.Obj
 	if job == nil {
 		return nil
 	}
-	return v.job(ctx, job, b)
+	return v.job(ctx, jobs, job, b)
 }
 
 // job tells the engine of a job that changed.
-func (v *view) job(ctx context.Context, job *platformv1.Job, b batch) error {
+func (v *view) job(ctx context.Context, jobs toolscache.Store, job *platformv1.Job, b batch) error {
 	uid, holds, wants := string(job.UID), job.Status.Reservation != nil, waits(job)
 	s := v.jobs[uid]
 	if s == nil {
@@ -197,8 +198,9 @@ func (v *view) job(ctx context.Context, job *platformv1.Job, b batch) error {
 		v.jobs[uid], v.names[client.ObjectKeyFromObject(job)] = s, s
 	}
 	b.addNodes(s.strays)
+	had := len(s.strays) > 0
 	s.strays = nil
-	if !holds && (wants || s.holds) {
+	if !holds && (wants || s.holds || had) {
 		if err := v.strays(ctx, job, s); err != nil {
 			return err
 		}
@@ -216,7 +218,9 @@ func (v *view) job(ctx context.Context, job *platformv1.Job, b batch) error {
 	switch {
 	case holds:
 		v.running[uid] = job
-		v.engine.SetRunning(v.world.holding(job))
+		holding := v.world.holding(job)
+		holding.For = givesWayTo(jobs, job.Status.Reservation)
+		v.engine.SetRunning(holding)
 		delete(v.waiting, uid)
 	case !wants:
 		v.engine.RemoveRunning(uid)
@@ -233,6 +237,16 @@ func (v *view) job(ctx context.Context, job *platformv1.Job, b batch) error {
 	}
 	s.holds = holds
 	return nil
+}
+
+// givesWayTo is the UID of the job to which the holder of a reservation gives way; empty for none.
+func givesWayTo(jobs toolscache.Store, held *platformv1.Reservation) string {
+	namespace, name, _ := strings.Cut(held.DisplacedFor, "/")
+	other, err := cached.Get[*platformv1.Job](jobs, client.ObjectKey{Namespace: namespace, Name: name})
+	if err != nil || other == nil {
+		return ""
+	}
+	return string(other.UID)
 }
 
 func (b batch) addNodes(names []string) {
@@ -263,6 +277,11 @@ func (v *view) forget(s *seen, b batch) {
 	v.engine.RemoveRunning(uid)
 	v.engine.RemoveWaiting(uid)
 	b.addNodes(s.strays)
+	if held := s.job.Status.Reservation; held != nil { // what lives there belongs to nobody now
+		for _, share := range held.Nodes {
+			b.nodes[share.Node] = struct{}{}
+		}
+	}
 	delete(v.names, client.ObjectKeyFromObject(s.job))
 	delete(v.jobs, uid)
 	delete(v.waiting, uid)
@@ -342,9 +361,12 @@ func (v *view) node(ctx context.Context, name string) error {
 	}
 	others := pods.Items[:0]
 	for i := range pods.Items {
-		if s := v.jobs[pods.Items[i].Labels[platformv1.LabelJobUID]]; s == nil || !s.holds {
-			others = append(others, pods.Items[i])
+		if owner := jobOf(&pods.Items[i]); owner != nil {
+			if s := v.jobs[string(owner.UID)]; s != nil && s.holds {
+				continue
+			}
 		}
+		others = append(others, pods.Items[i])
 	}
 	v.nodes[name] = true
 	v.engine.SetNode(v.world.node(node, others))

@@ -76,6 +76,19 @@ func TestAViewFollowsWhatTheCacheHas(t *testing.T) {
 	}
 }
 
+// TestTheEngineKnowsWhoGivesWayToWhom: whoever was in a job's way is gone for it, whichever manager decided that.
+func TestTheEngineKnowsWhoGivesWayToWhom(t *testing.T) {
+	jobs := toolscache.NewStore(toolscache.MetaNamespaceKeyFunc)
+	if err := jobs.Add(&platformv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "vision", Name: "train", UID: "a"}}); err != nil {
+		t.Fatal(err)
+	}
+	for displacedFor, want := range map[string]string{"": "", "vision/train": "a", "vision/gone": "", "train": ""} {
+		if got := givesWayTo(jobs, &platformv1.Reservation{DisplacedFor: displacedFor}); got != want {
+			t.Errorf("displaced for %q: gives way to %q, want %q", displacedFor, got, want)
+		}
+	}
+}
+
 // TestTheEngineIsToldAgainOfWhoGoesAhead: a job that gave way, and has waited for longer than it should by now.
 func TestTheEngineIsToldAgainOfWhoGoesAhead(t *testing.T) {
 	displaced := metav1.NewTime(night.Add(-defaultLongestWait))

@@ -43,6 +43,12 @@ type Displacement struct {
 // what it decides: the caller carries it out, or says what became of the job instead.
 func (e *Engine) Decide(now time.Time) Decisions {
 	e.rebuild()
+	if e.takesOver {
+		e.takesOver = false
+		for _, q := range e.queues {
+			e.hungry[q.root()] = struct{}{}
+		}
+	}
 	e.decided++
 	e.age(now)
 	var d Decisions
@@ -82,8 +88,11 @@ func (e *Engine) step(c *class, now time.Time, d *Decisions) {
 	defer func() { c.inLine = c.reservation != nil }()
 	found := e.try(c, now)
 	if found.shares != nil {
-		if c.inLine {
+		switch {
+		case old != nil:
 			e.released(c)
+		case c.inLine:
+			e.tookItsTurn(c, now)
 		}
 		e.start(w, found, now)
 		d.Starts = append(d.Starts, Start{w.Key, found.placement()})
@@ -151,7 +160,7 @@ func (e *Engine) claim(c *class, now time.Time, d *Decisions) {
 	for _, v := range victims {
 		v.For = c.first().Key
 		d.Displaced = append(d.Displaced, v)
-		e.end(v.Key)
+		e.end(v)
 	}
 	e.reserve(c, now)
 	if c.reservation != nil {
@@ -195,10 +204,10 @@ func (e *Engine) bePatient(c *class, until time.Time) {
 }
 
 // end marks a running job as one that is being ended.
-func (e *Engine) end(key string) {
-	r := e.running[key]
+func (e *Engine) end(d Displacement) {
+	r := e.running[d.Key]
 	e.byEnd.remove(r)
-	r.Ending = true
+	r.Ending, r.For = true, d.For
 	e.byEnd.insert(r)
 }
 
@@ -211,7 +220,7 @@ func (e *Engine) start(w *waiting, found attempt, now time.Time) {
 	}
 	r := Running{
 		Key: w.Key, Quota: w.Quota, User: w.User, Priority: w.Priority, Preemptible: w.Preemptible,
-		Replica: c.replica, Model: found.model, Nodes: found.placement().Nodes, Start: now, End: c.end(now),
+		Replica: c.replica, Model: found.model, Nodes: found.placement().Nodes, Start: now, End: c.end(now), Since: w.Since,
 	}
 	if r.End.Equal(unknown) {
 		r.End = time.Time{}

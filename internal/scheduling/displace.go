@@ -191,13 +191,3 @@ func lawful(c *class, plan []*victim, all []use) bool {
 	}
 	return true
 }
-
-// arrives is how much of a use by a queue below counts in this one.
-func (q *queue) arrives(from *queue, u use) (n int64) {
-	from.binds("", u, func(b bind, counted int64) {
-		if b.queue == q && b.user == "" {
-			n = counted
-		}
-	})
-	return n
-}

@@ -55,6 +55,10 @@ type Engine struct {
 	nominees map[*queue][]*class
 	refused  map[*class]struct{}
 	patient  sortedBy[patience]
+	// kept are the keys of those that had a reservation in the engine before this one, and whether others gave way to them; takesOver
+	// reports that there was one of which that is not known.
+	kept      map[string]bool
+	takesOver bool
 	// undone are the jobs that the last decisions started and that were taken out since, by key, returned the classes of those of them
 	// that wait again.
 	undone   map[string]struct{}
@@ -108,6 +112,10 @@ type Running struct {
 	End time.Time
 	// Ending jobs are being ended: what they hold is free in a moment.
 	Ending bool
+	// For is the key of the waiting job that it gives way to; empty where it does not.
+	For string
+	// Since is when it began to wait, before it was let in.
+	Since time.Time
 }
 
 // running is a job in the ledger.
@@ -249,14 +257,15 @@ func (e *Engine) change(old *running, r *Running) bool {
 		return false
 	}
 	if old.Start.Equal(r.Start) && old.Starting == r.Starting && old.End.Equal(r.End) && old.Ending == r.Ending {
-		old.Priority, old.Preemptible = r.Priority, r.Preemptible
+		old.Priority, old.Preemptible, old.For, old.Since = r.Priority, r.Preemptible, r.For, r.Since
 		return true
 	}
 	if old.Ending && !r.Ending {
 		e.countedOn()
 	}
 	e.byEnd.remove(old)
-	old.Priority, old.Preemptible, old.Start, old.Starting, old.End, old.Ending = r.Priority, r.Preemptible, r.Start, r.Starting, r.End, r.Ending
+	old.Priority, old.Preemptible, old.For, old.Since = r.Priority, r.Preemptible, r.For, r.Since
+	old.Start, old.Starting, old.End, old.Ending = r.Start, r.Starting, r.End, r.Ending
 	if !old.Ending {
 		old.endingSince, old.lingers = time.Time{}, false
 	}

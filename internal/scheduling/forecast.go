@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -31,6 +32,8 @@ type Future struct {
 	// lingering are the keys of those of them that should have been gone by now.
 	lingering []string
 	waiting   []waiting
+	// kept are the keys of the waiting jobs for which others are held back, and whether others give way to them.
+	kept map[string]bool
 	// past is past use as it was at a time.
 	past   []Past
 	pastAt time.Time
@@ -43,7 +46,7 @@ func (e *Engine) Future() *Future {
 	e.rebuild()
 	f := &Future{
 		options: e.options, quotas: make([]Quota, 0, len(e.quotas)), nodes: make([]Node, 0, len(e.nodes)), running: make([]Running, 0, len(e.running)),
-		past: e.Past(), pastAt: e.aged, left: map[string]int{},
+		kept: e.resumes(), past: e.Past(), pastAt: e.aged, left: map[string]int{},
 	}
 	f.options.Renewal = max(f.options.Renewal, forecastRenewal)
 	for _, q := range e.quotas {
@@ -74,6 +77,7 @@ func (e *Engine) Future() *Future {
 // engine is another engine that knows the same.
 func (f *Future) engine() *Engine {
 	e := New(f.options)
+	e.kept = maps.Clone(f.kept)
 	for _, q := range f.quotas {
 		e.SetQuota(q)
 	}
@@ -110,15 +114,20 @@ func (f *Future) Forecast(now time.Time, starts int, ahead time.Duration) map[st
 		}
 		d := future.Decide(at)
 		for _, s := range d.Starts {
+			q, told := quota[s.Key]
+			if !told {
+				continue // it ran, and gave way
+			}
 			expected[s.Key] = at
-			if q := quota[s.Key]; f.left[q] > 0 {
+			if f.left[q] > 0 {
 				if f.left[q]--; f.left[q] == 0 {
 					return expected // whoever is not looked at may be the next to start
 				}
 			}
 		}
 		for _, v := range d.Displaced {
-			future.RemoveRunning(v.Key)
+			ends++
+			future.requeue(v.Key)
 		}
 		if len(d.Displaced) > 0 {
 			continue
@@ -140,6 +149,27 @@ func (f *Future) Forecast(now time.Time, starts int, ahead time.Duration) map[st
 		}
 	}
 	return expected
+}
+
+// requeue takes out a job that gives way, and lets it wait again in its old place, for nodes like those that it had.
+func (e *Engine) requeue(key string) {
+	r := e.running[key]
+	w := Waiting{
+		Key: key, User: r.User, Quota: r.Quota, Priority: r.Priority, Since: r.Since, Preemptible: r.Preemptible, Request: Request{Replica: r.Replica},
+	}
+	for _, s := range r.Nodes {
+		w.Replicas += s.Replicas
+	}
+	if r.Model != "" {
+		w.Models = []string{r.Model}
+	}
+	if !r.End.IsZero() {
+		w.Span = r.End.Sub(r.Start)
+	}
+	for _, s := range r.on {
+		w.Spot = w.Spot || s.node.Spot
+	}
+	e.SetWaiting(w)
 }
 
 // bound are the waiting jobs that have to end by a time, those first whose time is first.

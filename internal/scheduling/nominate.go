@@ -1,6 +1,7 @@
 package scheduling
 
 import (
+	"cmp"
 	"slices"
 	"time"
 )
@@ -31,7 +32,7 @@ func (e *Engine) firstInLine(root *queue, now time.Time) []*class {
 			}
 		}
 	}
-	slices.SortFunc(first, func(a, b *class) int { return inOrder(a.first(), b.first()) })
+	slices.SortFunc(first, inLine)
 	free := max(e.options.Reservations-e.reservations(root), 0)
 	return slices.DeleteFunc(first, func(c *class) bool {
 		yields, may := e.mayReserve(c)
@@ -48,17 +49,41 @@ func (e *Engine) longestWaiting(q *queue, now time.Time) *class {
 	var first *class
 	for _, l := range q.lanes {
 		for _, c := range l.classes {
-			_, refused := e.refused[c]
-			_, parked := q.blocked[c]
-			if refused || c.reservation != nil || parked && !c.busy || now.Before(e.patientUntil(c)) {
-				continue
-			}
-			if first == nil || inOrder(c.first(), first.first()) < 0 {
+			if _, parked := q.blocked[c]; (c.busy || !parked) && e.mayWant(c, now) && (first == nil || inLine(c, first) < 0) {
 				first = c
 			}
 		}
 	}
 	return first
+}
+
+// mayWant reports whether others may be held back for the class that are not yet.
+func (e *Engine) mayWant(c *class, now time.Time) bool {
+	_, refused := e.refused[c]
+	return !refused && c.reservation == nil && !now.Before(e.patientUntil(c))
+}
+
+// tookItsTurn follows up on a class whose turn it was and that starts without a reservation: it is the turn of another, if one was
+// looked at meanwhile that wants one.
+func (e *Engine) tookItsTurn(c *class, now time.Time) {
+	root := c.lane.queue.root()
+	e.nominees[root] = slices.DeleteFunc(e.nominees[root], func(other *class) bool { return other == c })
+	for _, q := range e.queues {
+		if q.root() != root {
+			continue
+		}
+		for other := range q.blocked {
+			if other.busy && e.mayWant(other, now) {
+				e.hungry[root] = struct{}{}
+				return
+			}
+		}
+	}
+}
+
+// inLine compares classes by who is to get a reservation first: to whom others give way, then by priority and submission.
+func inLine(a, b *class) int {
+	return cmp.Or(compareBool(b.paid, a.paid), inOrder(a.first(), b.first()))
 }
 
 // isNominee reports whether it is the class's turn to get a reservation.

@@ -34,7 +34,9 @@ type queue struct {
 type bounds struct {
 	// own is what the queue and all below it have together, less what they do not lend.
 	own int64
-	// guaranteed is the part of it that the queue does not lend.
+	// all is the same with what they do not lend.
+	all int64
+	// guaranteed is the part of own that the queue does not lend.
 	guaranteed int64
 	// most is what the queue may use at all: its own and what it may borrow.
 	most int64
@@ -54,12 +56,15 @@ func (q *queue) measure(dimensions int, models *modelIndex) {
 	for i := range q.bounds {
 		d := dimension(i)
 		own := q.nominal(d, models)
+		all := own
 		for _, child := range q.children {
 			if d != dimJobs { // a bound on how many run together is neither lent nor borrowed
 				own = min(own+child.bounds[d].own-child.bounds[d].guaranteed, unlimited)
+				all = min(all+child.bounds[d].all, unlimited)
 			}
 		}
 		q.bounds[d] = q.bound(d, own, models)
+		q.bounds[d].all = all
 	}
 }
 
@@ -140,10 +145,24 @@ func (q *queue) binds(user string, u use, visit func(at bind, n int64)) {
 		if n > 0 {
 			visit(bind{queue: node, of: u.of}, n)
 		}
-		if u.of != dimJobs { // what is left of the guaranteed part does not count above
-			n = max(0, node.used.at(u.of)+n-node.bounds[u.of].guaranteed) - node.beyond(u.of)
-		}
+		n = node.above(use{u.of, n})
 	}
+}
+
+// above is how much of a use that counts in the queue counts in its parent: not what is left of the guaranteed part.
+func (q *queue) above(u use) int64 {
+	if u.of == dimJobs {
+		return u.n
+	}
+	return max(0, q.used.at(u.of)+u.n-q.bounds[u.of].guaranteed) - q.beyond(u.of)
+}
+
+// arrives is how much of a use by a queue below, or by itself, counts in this one.
+func (q *queue) arrives(from *queue, u use) int64 {
+	for at := from; at != q; at = at.parent {
+		u.n = at.above(u)
+	}
+	return u.n
 }
 
 // slack is what would be left at the tightest bound after the use; negative where it does not fit.

@@ -133,7 +133,7 @@ func (c *contender) weigh() {
 	if c.lane != nil {
 		c.share = shareOf(&c.lane.usage, func(dimension) int64 { return 0 }, c.lane.queue.root(), 1)
 	} else if q := c.queue; q.bounds != nil {
-		c.share = shareOf(&q.usage, func(d dimension) int64 { return q.bounds[d].own }, q.root(), q.Weight)
+		c.share = shareOf(&q.usage, func(d dimension) int64 { return q.bounds[d].all }, q.root(), q.Weight)
 	}
 }
 
@@ -167,8 +167,12 @@ func (c *contender) wouldBorrow(first *class) bool {
 		return false
 	}
 	total := first.replica.Times(first.replicas)
-	return total.MilliCPU > 0 && q.borrows(dimCPU, total.MilliCPU) || total.Memory > 0 && q.borrows(dimMemory, total.Memory) ||
-		total.GPUs > 0 && q.borrows(dimGPUs, total.GPUs)
+	for _, u := range [...]use{{dimCPU, total.MilliCPU}, {dimMemory, total.Memory}, {dimGPUs, total.GPUs}} {
+		if n := q.arrives(first.lane.queue, u); n > 0 && q.borrows(u.of, n) {
+			return true
+		}
+	}
+	return false
 }
 
 // precedes compares contenders of the same queue by a class of each: priority, overdue, who does not borrow, who has less of

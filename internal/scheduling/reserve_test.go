@@ -339,7 +339,8 @@ func TestAReservationLeavesWhatIsGuaranteed(t *testing.T) {
 }
 
 // Where all jobs say how long they run, nobody waits for longer than the patience of the engine, the longest life span for each job that
-// waited in the tree when it came, and one more: whoever comes later, in whatever queue, and however little others have used.
+// waited in the tree when it came, and one more: whoever comes later, in whatever queue, however little others have used, and though the
+// tree of quotas changes or another manager takes over.
 func TestTheBoundOnWaits(t *testing.T) {
 	const longest, patience = time.Hour, 5 * time.Minute
 	rapid.Check(t, func(t *rapid.T) {
@@ -370,6 +371,12 @@ func TestTheBoundOnWaits(t *testing.T) {
 				jobs[key], before[key], s.runs[key] = w, len(s.waiting), minutes(1, 60, "runs")
 				s.SetWaiting(w)
 				submission = submission.Add(minutes(0, 30, "pause"))
+			}
+			switch rapid.IntRange(0, 9).Draw(t, "begins anew") {
+			case 0:
+				s.SetQuota(gpuQuota("another", rapid.Int64Range(0, 100).Draw(t, "of another")))
+			case 1:
+				s.Engine = takenOver(s.Engine)
 			}
 			s.decide(jobs)
 			if o.Renewal == 0 {

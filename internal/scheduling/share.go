@@ -43,7 +43,7 @@ func shareOf(u *usage, own func(dimension) int64, root *queue, weight int64) flo
 		if counted == 0 {
 			continue
 		}
-		mine, total := float64(own(d)), float64(root.bounds[d].own)
+		mine, total := float64(own(d)), float64(root.bounds[d].all)
 		switch {
 		case counted <= mine:
 			share = max(share, counted/mine)

@@ -13,7 +13,7 @@ func (e *Engine) rebuild() {
 		return
 	}
 	e.stale = false
-	previous := e.queues
+	resumed, previous := e.resumes(), e.queues
 	e.queues, e.heads, e.hungry, e.patient.items = map[string]*queue{}, nil, map[*queue]struct{}{}, nil
 	e.nominees, e.returned = map[*queue][]*class{}, nil
 	e.top, e.ready, e.opened, e.looked = e.queue(Quota{}), newRace(need{}), nil, nil
@@ -52,6 +52,7 @@ func (e *Engine) rebuild() {
 		w.class = nil
 		e.enqueue(w)
 	}
+	e.resume(resumed)
 	for _, q := range e.queues {
 		if old := previous[q.Name]; old != nil {
 			for user, l := range old.lanes {

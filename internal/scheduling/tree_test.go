@@ -26,6 +26,11 @@ func holds(key, quota string, gpus int64) Running {
 	return Running{Key: key, Quota: quota, User: "somebody", Replica: Amounts{GPUs: gpus}, Model: "A100", Nodes: []Share{{"elsewhere", 1}}, Start: start}
 }
 
+func withUser(r Running, user string) Running {
+	r.User = user
+	return r
+}
+
 // What a quota may use follows the rules of cohorts that Kueue documents (concepts/cluster_queue and concepts/cohort). The
 // numbers are those of its examples, with GPUs for cores.
 func TestBorrowingAndLending(t *testing.T) {
@@ -132,6 +137,16 @@ func TestFairShare(t *testing.T) {
 		"what is their own before what is borrowed": {
 			more: []any{child("a", "all", 0), child("b", "all", 2), jobs("a", "b")},
 			want: []string{"b0", "b1", "a0", "b2", "a1", "a2"},
+		},
+		"where nothing is lent, who holds less of a quota goes first": {
+			more: []any{gpuQuota("all", 0), child("a", "all", 12, lending(0)), withUser(holds("1", "a", 6), "carol"), withUser(holds("2", "a", 1), "dave"),
+				job("c", 1, under("a"), by("carol")), job("d", 1, under("a"), by("dave"), after(time.Minute))},
+			want: []string{"d", "c"},
+		},
+		"who lends nothing does not borrow by that": {
+			more: []any{gpuQuota("all", 0), child("left", "all", 0), child("a", "left", 8, lending(0)), child("right", "all", 8), holds("1", "right", 2),
+				job("l", 2, under("a")), job("r", 2, under("right"), after(time.Minute))},
+			want: []string{"l", "r"},
 		},
 		"priority before fairness": {
 			more: []any{child("a", "all", 0), child("b", "all", 0), jobs("a"), job("urgent", 1, under("a"), priority(1), after(time.Hour)), jobs("b")},
