@@ -1,6 +1,7 @@
 package scheduling
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -62,7 +63,12 @@ func TestReservationsOutliveTheTree(t *testing.T) {
 
 // Neither are others given what somebody gave way for.
 func TestWhatOthersGaveWayForIsKeptAnew(t *testing.T) {
-	for name, begin := range anew {
+	ways := maps.Clone(anew)
+	ways["it is edited"] = func(e *Engine) *Engine {
+		tell(e, job("high", 4, priority(1), lasts(time.Hour)))
+		return e
+	}
+	for name, begin := range ways {
 		t.Run(name, func(t *testing.T) {
 			e := New(Options{Renewal: time.Hour})
 			low := runs("low", "a", 4, 0, of("wide", -1))

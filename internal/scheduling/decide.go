@@ -105,7 +105,7 @@ func (e *Engine) step(c *class, now time.Time, d *Decisions) {
 	}
 	switch {
 	case found.busy:
-		e.claim(c, now, d)
+		e.claim(c, old, now, d)
 		e.pushAside(c)
 	case c.inLine:
 		e.hungry[c.lane.queue.root()] = struct{}{}
@@ -126,8 +126,8 @@ func (e *Engine) released(c *class) {
 }
 
 // claim keeps what the class's job needs from the time on at which it can start, and makes room for it where it may. It does so only
-// for who is next in line, or had a reservation before.
-func (e *Engine) claim(c *class, now time.Time, d *Decisions) {
+// for who is next in line, or had a reservation before, which is given.
+func (e *Engine) claim(c *class, old *reservation, now time.Time, d *Decisions) {
 	if until := e.patientUntil(c); now.Before(until) {
 		e.bePatient(c, until)
 		return
@@ -140,15 +140,22 @@ func (e *Engine) claim(c *class, now time.Time, d *Decisions) {
 		e.hungry[c.lane.queue.root()] = struct{}{}
 		return
 	}
+	var theirs *reservation
 	if yields != nil {
-		e.dropReservation(yields)
-		yields.inLine = false
-		e.released(yields)
+		theirs = e.dropReservation(yields)
 	}
-	e.reserve(c, now)
-	if c.reservation == nil {
+	e.reserveNoLater(c, old, now)
+	switch {
+	case c.reservation == nil && theirs != nil:
+		e.keep(yields, theirs)
 		e.refuse(c)
 		return
+	case c.reservation == nil:
+		e.refuse(c)
+		return
+	case theirs != nil:
+		yields.inLine = false
+		e.released(yields)
 	}
 	if c.reservation.imminent || !c.lane.queue.displaces() {
 		c.paid = c.paid && c.reservation.imminent
@@ -162,7 +169,7 @@ func (e *Engine) claim(c *class, now time.Time, d *Decisions) {
 		d.Displaced = append(d.Displaced, v)
 		e.end(v)
 	}
-	e.reserve(c, now)
+	e.reserveNoLater(c, old, now)
 	if c.reservation != nil {
 		c.reservation.later = later
 	}
@@ -182,8 +189,7 @@ func comparePatience(a, b patience) int {
 func (e *Engine) losePatience(now time.Time) {
 	for len(e.patient.items) > 0 && !e.patient.items[0].until.After(now) {
 		c := e.patient.items[0].class
-		e.patient.remove(e.patient.items[0])
-		c.patient = false
+		e.losesPatience(c)
 		if _, waits := c.lane.queue.blocked[c]; !waits || c.reservation != nil {
 			continue
 		}
@@ -195,12 +201,21 @@ func (e *Engine) losePatience(now time.Time) {
 	}
 }
 
+func (e *Engine) losesPatience(c *class) {
+	if !c.patient.IsZero() {
+		e.patient.remove(patience{c.patient, c})
+		c.patient = time.Time{}
+	}
+}
+
 // bePatient has a class looked at when others may be held back for it.
 func (e *Engine) bePatient(c *class, until time.Time) {
-	if !c.patient {
-		c.patient = true
-		e.patient.insert(patience{until, c})
+	if c.patient.Equal(until) {
+		return
 	}
+	e.losesPatience(c)
+	c.patient = until
+	e.patient.insert(patience{until, c})
 }
 
 // end marks a running job as one that is being ended.
@@ -321,7 +336,7 @@ func (e *Engine) try(c *class, now time.Time) attempt {
 
 // busyReason is why a job waits for which the nodes have no room now: for a place, or for more of the places that it needs together.
 func busyReason(groups []*group, c *class, end time.Time) platformv1.JobReason {
-	if c.replicas > 1 && bestFit(groups, c, c.replica, end) != nil {
+	if c.replicas > 1 && bestFit(groups, c, c.replica, end, "") != nil {
 		return platformv1.JobReasonGangWaiting
 	}
 	return platformv1.JobReasonQueued
@@ -445,6 +460,23 @@ func (e *Engine) park(c *class, found attempt) {
 	}
 	c.verdict = found.verdict
 	c.busy = found.busy
+}
+
+// doubt looks again at jobs that wait for nodes of a group to become free, if there are too few on which they could ever run.
+func (e *Engine) doubt(g *group) {
+	for _, q := range e.queues {
+		for c := range q.blocked {
+			if !c.busy {
+				continue
+			}
+			for _, model := range e.modelsOf(c) {
+				if g.takes(c, model) && !everFits(e.groupsFor(c, model), c) {
+					e.makeReady(c)
+					break
+				}
+			}
+		}
+	}
 }
 
 // reconsider looks again at jobs that could never start as the nodes were, and at those that would run on nodes of a kind

@@ -87,8 +87,8 @@ func New(options Options) *Engine {
 		options: options, quotas: map[string]Quota{}, queues: map[string]*queue{}, nodes: map[string]*node{},
 		running: map[string]*running{}, byEnd: sortedBy[*running]{compare: compareEnds}, waiting: map[string]*waiting{},
 		hungry: map[*queue]struct{}{}, nominees: map[*queue][]*class{}, refused: map[*class]struct{}{}, patient: sortedBy[patience]{compare: comparePatience},
-		undone: map[string]struct{}{},
-		ready:  newRace(need{}), stale: true,
+		kept: map[string]bool{}, undone: map[string]struct{}{},
+		ready: newRace(need{}), stale: true,
 	}
 }
 
@@ -211,6 +211,7 @@ func (e *Engine) RemoveNode(name string) {
 	old.group.nodes = slices.Delete(old.group.nodes, at, at+1)
 	if old.group.sizes[old.Allocatable]--; old.group.sizes[old.Allocatable] == 0 {
 		delete(old.group.sizes, old.Allocatable)
+		defer e.doubt(old.group)
 	}
 	for _, head := range e.heads {
 		if head.reservation.on([]share{{node: old}}) {
@@ -257,6 +258,9 @@ func (e *Engine) change(old *running, r *Running) bool {
 		return false
 	}
 	if old.Start.Equal(r.Start) && old.Starting == r.Starting && old.End.Equal(r.End) && old.Ending == r.Ending {
+		if old.Priority != r.Priority || old.Preemptible != r.Preemptible {
+			e.outdate(old) // others may displace it now, or not any more
+		}
 		old.Priority, old.Preemptible, old.For, old.Since = r.Priority, r.Preemptible, r.For, r.Since
 		return true
 	}
@@ -356,17 +360,23 @@ func (e *Engine) model(name string) dimension {
 // SetWaiting adds a job that wants to start, or changes it.
 func (e *Engine) SetWaiting(w Waiting) {
 	w.Replica.Pods = 1
+	paid := false
 	if old := e.waiting[w.Key]; old != nil {
 		if old.User == w.User && old.Quota == w.Quota && old.Since.Equal(w.Since) && old.shape() == w.shape() {
 			return
 		}
+		paid = old.class != nil && old.class.paid && old.class.first() == old
 		e.RemoveWaiting(w.Key)
 	}
 	e.RemoveRunning(w.Key)
 	added := &waiting{Waiting: &w, Key: w.Key, Since: w.Since}
 	e.waiting[w.Key] = added
-	if !e.stale {
+	switch {
+	case !e.stale:
 		e.enqueue(added)
+		e.owe(added, paid)
+	case paid:
+		e.kept[w.Key] = true
 	}
 }
 
@@ -393,11 +403,10 @@ func (e *Engine) enqueue(w *waiting) {
 	if _, is := e.undone[w.Key]; is {
 		e.returned = append(e.returned, c)
 	}
-	if len(c.jobs.items) == 1 {
+	if c.first() == w {
 		e.makeReady(c)
-	} else {
-		c.reorder()
 	}
+	c.reorder()
 }
 
 // RemoveWaiting takes out a job that does not want to start any more.
@@ -416,8 +425,16 @@ func (e *Engine) dequeue(w *waiting) {
 	c := w.class
 	c.lane.queue.order.remove(w)
 	if len(c.jobs.items) > 1 {
+		first := c.first() == w
 		c.jobs.remove(w)
 		c.reorder()
+		if first {
+			c.paid = false
+			if e.dropReservation(c) != nil { // it was for that job: of the others, another class's may come first
+				e.released(c)
+				e.makeReady(c)
+			}
+		}
 		return
 	}
 	c.setAside()

@@ -77,7 +77,7 @@ func (e *Engine) Future() *Future {
 // engine is another engine that knows the same.
 func (f *Future) engine() *Engine {
 	e := New(f.options)
-	e.kept = maps.Clone(f.kept)
+	maps.Copy(e.kept, f.kept)
 	for _, q := range f.quotas {
 		e.SetQuota(q)
 	}

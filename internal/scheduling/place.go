@@ -69,22 +69,23 @@ func placeIn(groups []*group, c *class, end time.Time) []share {
 	return nil
 }
 
-// placeOn places the job on one node where it can, and otherwise on as few as it can, as near to each other as it can.
+// placeOn places the job on one node where it can, and otherwise on as few as it can, as near to each other as it can; on the node to
+// avoid where it cannot without.
 func placeOn(groups []*group, c *class, end time.Time) []share {
-	if c.within == 0 || c.replicas == 1 {
-		if n := bestFit(groups, c, c.replica.Times(c.replicas), end); n != nil {
-			return []share{{n, c.replicas}}
+	for _, avoid := range slices.Compact([]string{c.avoid, ""}) {
+		if c.within == 0 || c.replicas == 1 {
+			if n := bestFit(groups, c, c.replica.Times(c.replicas), end, avoid); n != nil {
+				return []share{{n, c.replicas}}
+			}
 		}
-	}
-	if c.replicas == 1 {
-		return nil
-	}
-	if c.avoid != "" {
-		if shares := spread(groups, c, end, c.avoid); shares != nil {
+		if c.replicas == 1 {
+			continue
+		}
+		if shares := spread(groups, c, end, avoid); shares != nil {
 			return shares
 		}
 	}
-	return spread(groups, c, end, "")
+	return nil
 }
 
 // spread places the job on as few nodes as it can, as near to each other as it can, and none on the one to avoid.
@@ -114,16 +115,11 @@ func spread(groups []*group, c *class, end time.Time, avoid string) []share {
 	return fewest(slots, c.replicas)
 }
 
-// bestFit is the best node of all groups for what a job of the class needs. The node to avoid is taken where no other will do.
-func bestFit(groups []*group, c *class, need Amounts, end time.Time) (best *node) {
-	for _, avoid := range slices.Compact([]string{c.avoid, ""}) {
-		for _, g := range groups {
-			if n := g.bestFit(c, need, end, avoid); n != nil && (best == nil || byFit(n, best, end) < 0) {
-				best = n
-			}
-		}
-		if best != nil {
-			break
+// bestFit is the best node of all groups, other than the one to avoid, for what a job of the class needs.
+func bestFit(groups []*group, c *class, need Amounts, end time.Time, avoid string) (best *node) {
+	for _, g := range groups {
+		if n := g.bestFit(c, need, end, avoid); n != nil && (best == nil || byFit(n, best, end) < 0) {
+			best = n
 		}
 	}
 	return best

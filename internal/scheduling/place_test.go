@@ -75,3 +75,22 @@ func otherPool(name string) Node {
 	n.Pool = "other"
 	return n
 }
+
+// A gang keeps off the node to avoid, though it would be on one node there.
+func TestGangsAvoidANode(t *testing.T) {
+	for name, tc := range map[string]struct {
+		world []any
+		want  string
+	}{
+		"where others have room":    {[]any{gpuNode("b", "A100", 4), gpuNode("c", "A100", 4)}, "b c"},
+		"where they have not":       {[]any{gpuNode("b", "A100", 4)}, "a*2"},
+		"on a single one of others": {[]any{gpuNode("b", "A100", 4), gpuNode("c", "A100", 8)}, "c*2"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := engineWith(append([]any{wide(), gpuNode("a", "A100", 8), job("gang", 4, replicas(2), avoids("a"))}, tc.world...)...)
+			if diff := cmp.Diff(map[string]string{"gang": tc.want}, outcome(e, e.Decide(start))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

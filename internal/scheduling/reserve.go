@@ -59,10 +59,10 @@ func (e *Engine) reservations(root *queue) (count int) {
 	return count
 }
 
-// lastOf is who of those with a reservation in a tree comes last; nil for none.
+// lastOf is who of those with a reservation in a tree comes last, of those that yield to anybody; nil for none.
 func (e *Engine) lastOf(root *queue) (last *class) {
 	for _, head := range e.heads {
-		if head.lane.queue.root() == root && (last == nil || inOrder(head.first(), last.first()) > 0) {
+		if !head.paid && head.lane.queue.root() == root && (last == nil || inOrder(head.first(), last.first()) > 0) {
 			last = head
 		}
 	}
@@ -104,6 +104,7 @@ func (e *Engine) renew(now time.Time) (next time.Time) {
 		case due.IsZero():
 		case !due.After(now):
 			e.makeReady(head)
+			next = earlier(next, now.Add(e.options.Renewal))
 		default:
 			next = earlier(next, due)
 		}
@@ -181,6 +182,23 @@ func (e *Engine) reserve(c *class, now time.Time) {
 	e.keep(c, r)
 }
 
+// reserveNoLater does so where that is no later than what was kept for the class before, if that can be kept still: where others are kept
+// something for a part of the time, not every time is tried at which it could start.
+func (e *Engine) reserveNoLater(c *class, old *reservation, now time.Time) {
+	e.reserve(c, now)
+	if old == nil || old.broken || old.imminent || !old.at.After(now) || c.reservation != nil && !c.reservation.at.After(old.at) {
+		return
+	}
+	for r := range old.gone {
+		if r.until().After(old.at) {
+			return
+		}
+	}
+	e.dropReservation(c)
+	old.made, old.outdated = now, false
+	e.keep(c, old)
+}
+
 // note remembers what is left of a bound now.
 func (r *reservation) note(b bind) { r.bounds = append(r.bounds, heldBound{b, b.room()}) }
 
@@ -195,7 +213,8 @@ func (e *Engine) relevant(c *class) []*running {
 	root := c.lane.queue.root()
 	var all []*running
 	for _, r := range e.byEnd.items {
-		if len(r.on) > 0 && groups[r.on[0].node.group] || r.queue != nil && r.queue.root() == root {
+		onThem := slices.ContainsFunc(r.on, func(s share) bool { return groups[s.node.group] })
+		if onThem || r.queue != nil && r.queue.root() == root {
 			all = append(all, r)
 		}
 	}
@@ -257,6 +276,9 @@ func (w *whatIf) fits() bool {
 	end := c.end(w.at())
 	total := c.replica.Times(c.replicas)
 	for _, model := range e.modelsOf(c) {
+		if len(e.groupsFor(c, model)) == 0 {
+			continue // nor is there a need to know of the model
+		}
 		all := uses(total, e.model(model))
 		if _, short := c.lane.queue.shortFor(c.lane.user, all); short {
 			continue

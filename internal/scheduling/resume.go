@@ -10,10 +10,7 @@ func (e *Engine) TakeOver() { e.takesOver = true }
 // resumes are the keys of the waiting jobs for which others are held back, and whether others give way to them.
 func (e *Engine) resumes() map[string]bool {
 	keys := e.kept
-	if keys == nil {
-		keys = map[string]bool{}
-	}
-	e.kept = nil
+	e.kept = map[string]bool{}
 	for _, nominees := range e.nominees {
 		for _, c := range nominees {
 			if len(c.jobs.items) > 0 {
@@ -40,7 +37,14 @@ func (e *Engine) resume(keys map[string]bool) {
 			continue
 		}
 		c, root := w.class, w.class.lane.queue.root()
-		c.paid = keys[key]
+		e.owe(w, keys[key])
 		e.nominees[root] = append(e.nominees[root], c)
+	}
+}
+
+// owe notes that others give way to a waiting job, if it is the first of its class.
+func (e *Engine) owe(w *waiting, paid bool) {
+	if paid && w.class != nil && w.class.first() == w {
+		w.class.paid = true
 	}
 }

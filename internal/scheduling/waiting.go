@@ -130,8 +130,8 @@ type class struct {
 	busy    bool
 	// reservation is what others are held back for; nil for most.
 	reservation *reservation
-	// patient reports that it waits before others are held back for it.
-	patient bool
+	// patient is until when it waits before others are held back for it; zero where it does not.
+	patient time.Time
 	// inLine reports that it has a reservation, or is to get one.
 	inLine bool
 	// paid reports that others are giving way to it.
