@@ -311,10 +311,10 @@ func (e *Engine) try(c *class, now time.Time) attempt {
 			a.waitsFor = append(append(a.waitsFor, bound), q.guaranteedBelow(bound.bind)...)
 			continue
 		}
-		if held, is := e.heldByQuota(c, all, end); is {
-			a.verdict = better(a.verdict, heldBackFor(held.head))
-			a.behind = append(a.behind, held)
-			a.waitsFor = append(a.waitsFor, q.guaranteedBelow(held.bound)...)
+		if held := e.heldByQuota(c, all, end); held != nil {
+			a.verdict = better(a.verdict, heldBackFor(held[0].head))
+			a.behind = append(a.behind, held...)
+			a.waitsFor = append(a.waitsFor, q.guaranteedBelow(held[0].bound)...)
 			continue
 		}
 		if shares := e.place(c, model, end); shares != nil {

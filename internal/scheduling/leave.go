@@ -45,23 +45,79 @@ type heldBy struct {
 	need  need
 }
 
-// heldByQuota is the first reservation that leaves too little of a quota for the uses of a job that ends at a time.
-func (e *Engine) heldByQuota(c *class, all []use, end time.Time) (by heldBy, held bool) {
+// heldByQuota is the first reservation that leaves too little of a quota for the uses of a job that ends at a time, and those that take a part
+// of it as well; nobody where none does.
+func (e *Engine) heldByQuota(c *class, all []use, end time.Time) (by []heldBy) {
 	for _, head := range e.heads {
 		r := head.reservation
 		if head == c || !end.After(r.at) || c.passes(head) {
 			continue
 		}
 		r.counts(c.lane.queue, c.lane.user, all, func(i int, n int64) {
-			if b := &r.bounds[i]; !held && n > b.left {
-				by, held = heldBy{head, b.bind, need{n: n}}, true
+			if b := &r.bounds[i]; len(by) == 0 && n > e.leaves(head, i, c.waitsBehind) {
+				by = append(by, heldBy{head, b.bind, need{n: n}})
+				for _, other := range e.beside(head, c.waitsBehind) {
+					by = append(by, heldBy{other, b.bind, need{n: n}})
+				}
 			}
 		})
-		if held {
+		if len(by) > 0 {
 			break
 		}
 	}
-	return by, held
+	return by
+}
+
+// beside are the others that count of those whose reservation is in use when that of the class begins.
+func (e *Engine) beside(head *class, counts func(*class) bool) (others []*class) {
+	at := head.reservation.at
+	for _, other := range e.heads {
+		if o := other.reservation; other != head && !o.at.After(at) && o.until.After(at) && counts(other) {
+			others = append(others, other)
+		}
+	}
+	return others
+}
+
+// leaves is what there is at a bound of the class's reservation when that begins, beside it and those others that count.
+func (e *Engine) leaves(head *class, i int, counts func(*class) bool) int64 {
+	b := &head.reservation.bounds[i]
+	left := b.left
+	for _, other := range e.beside(head, counts) {
+		for j := range other.reservation.bounds {
+			if o := &other.reservation.bounds[j]; o.bind == b.bind {
+				left -= o.takes
+			}
+		}
+	}
+	return left
+}
+
+// hasRoom reports whether there is room for what is kept for the class beside what is kept for those before it in line, as long as it
+// is there.
+func (e *Engine) hasRoom(head *class) bool {
+	counts := func(other *class) bool { return other == head || inLine(other, head) < 0 }
+	r := head.reservation
+	during := func(other *class) bool {
+		at := other.reservation.at
+		return counts(other) && !at.Before(r.at) && at.Before(r.until)
+	}
+	for _, h := range r.holds {
+		for _, o := range h.on.holds {
+			if during(o.of) && !h.takes.Fits(o.leaves(counts).Plus(h.takes)) {
+				return false
+			}
+		}
+	}
+	for _, b := range r.bounds {
+		for _, other := range e.heads {
+			i := slices.IndexFunc(other.reservation.bounds, func(o heldBound) bool { return o.bind == b.bind })
+			if i >= 0 && b.takes > 0 && during(other) && e.leaves(other, i, counts) < 0 {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // counts visits the bounds of the reservation with what would count there of further uses: beside its own job, which may use what
@@ -110,6 +166,7 @@ func (r *reservation) leavesRoom(of bind, n need) bool {
 // that is no less than what counts then, when others have ended. One of which it takes what was kept, as it passes it, is worked out
 // anew.
 func (e *Engine) takenFrom(r *running) {
+	var concerned []*class
 	for _, head := range e.heads {
 		kept := head.reservation
 		if r.queue != nil && r.queue.root() == head.lane.queue.root() && head.lane.queue.displaces() {
@@ -121,10 +178,14 @@ func (e *Engine) takenFrom(r *running) {
 		}
 		took := kept.takes(r)
 		kept.since[r] = took
-		if kept.lacks(r, took) {
+		if kept.leave(r, took, -1) {
+			concerned = append(concerned, head)
+		}
+	}
+	for _, head := range concerned {
+		if !e.hasRoom(head) {
 			e.replan(head)
 		}
-		kept.leave(r, took, -1)
 	}
 }
 
@@ -143,8 +204,7 @@ func (e *Engine) pushAside(c *class) {
 	}
 	for _, head := range e.heads {
 		theirs := head.reservation
-		together := c.end(ours.at).After(theirs.at) && head.end(theirs.at).After(ours.at)
-		if c.precedes(head) && together && theirs.lacks(ours.job, theirs.takes(ours.job)) {
+		if together := ours.until.After(theirs.at) && theirs.until.After(ours.at); together && inLine(c, head) < 0 && !e.hasRoom(head) {
 			e.replan(head)
 		}
 	}
@@ -182,32 +242,21 @@ func (e *Engine) givenBack(r *running) {
 	}
 }
 
-// leave leaves more to others, or less, by what a job holds on nodes and by amounts of the bounds.
-func (r *reservation) leave(of *running, amounts []int64, sign int64) {
+// leave leaves more to others, or less, by what a job holds on nodes and by amounts of the bounds; it reports whether that is anything.
+func (r *reservation) leave(of *running, amounts []int64, sign int64) (any bool) {
 	for i, n := range amounts {
 		r.bounds[i].left += sign * n
+		any = any || n != 0
 	}
-	r.sharedWith(of, func(h *hold, holds Amounts) { h.left = h.left.Plus(holds.Times(sign)) })
-}
-
-// lacks reports whether the reservation leaves less than a job holds on nodes, or than its amounts of the bounds.
-func (r *reservation) lacks(of *running, amounts []int64) (lacks bool) {
-	for i, n := range amounts {
-		lacks = lacks || n > r.bounds[i].left
-	}
-	r.sharedWith(of, func(h *hold, holds Amounts) { lacks = lacks || !holds.Fits(h.left) })
-	return lacks
-}
-
-// sharedWith visits the nodes of the reservation on which a job is as well, with what it holds there.
-func (r *reservation) sharedWith(of *running, visit func(h *hold, holds Amounts)) {
 	for _, h := range r.holds {
 		for _, s := range of.on {
 			if s.node == h.on {
-				visit(h, of.Replica.Times(s.replicas))
+				h.left = h.left.Plus(of.Replica.Times(sign * s.replicas))
+				any = true
 			}
 		}
 	}
+	return any
 }
 
 // least is how much a job that ran before the reservation was made counts at its bounds at the least.

@@ -49,20 +49,31 @@ type node struct {
 	holds []*hold
 }
 
-// hold is what a reservation leaves of a node to others, from a time on.
+// hold is what a reservation takes of a node from a time on, and what that leaves to others, as if there were no other reservations.
 type hold struct {
-	of   *class
-	on   *node
-	from time.Time
-	left Amounts
+	of          *class
+	on          *node
+	from, until time.Time
+	takes, left Amounts
+}
+
+// leaves is what there is on the node when the hold begins, beside it and the others that count and are there then.
+func (h *hold) leaves(counts func(*class) bool) Amounts {
+	left := h.left
+	for _, o := range h.on.holds {
+		if o != h && !o.from.After(h.from) && o.until.After(h.from) && counts(o.of) {
+			left = left.Minus(o.takes)
+		}
+	}
+	return left
 }
 
 // available is what the node can give to a job of the class that has ended by then.
 func (n *node) available(c *class, end time.Time) Amounts {
 	free := n.free
 	for _, h := range n.holds {
-		if end.After(h.from) && !c.passes(h.of) {
-			free = free.least(h.left)
+		if end.After(h.from) && c.waitsBehind(h.of) {
+			free = free.least(h.leaves(c.waitsBehind))
 		}
 	}
 	return free

@@ -223,29 +223,87 @@ func (c *contender) depth() (n int) {
 }
 
 // firstOfRaces is the first class of all that take part in some races; nil where there is none. The first of a race is not the first of
-// each queue in it: who goes before it in a queue may be in another race, behind a class of elsewhere. So it is looked for from the top
-// down, and the nearer relation counts.
-func firstOfRaces(races []*race) (first *class) {
+// each queue in it: who goes before it in a queue may be in another race, behind a class of elsewhere.
+func firstOfRaces(races []*race) *class {
+	var tops []*entry
 	for _, r := range races {
-		if c := r.best(); c != nil && (first == nil || goesBefore(c, first)) {
+		if r.top != nil {
+			tops = append(tops, r.top)
+		}
+	}
+	if len(tops) == 0 {
+		return nil
+	}
+	return firstOf(tops)
+}
+
+// firstOf is the first class of a contender that takes part in several races, by its entry in each. In each race those below it are
+// looked through in their order, as far as one that is there with the class that is its first in all races: who comes after that one
+// there comes after it anywhere, and whose first is in another race is found in that.
+func firstOf(at []*entry) (first *class) {
+	if len(at) == 1 {
+		return at[0].best
+	}
+	consider := func(c *class) {
+		if first == nil || c != first && goesBefore(c, first) {
 			first = c
 		}
 	}
-	if first == nil || len(races) == 1 {
-		return first
+	type known struct {
+		of    *contender
+		first *class
 	}
-	for depth := 1; ; depth++ {
-		at := &first.lane.contender
-		for n := at.depth(); n > depth; n-- {
-			at = at.above()
+	var seen []known
+	for _, e := range at {
+		if e.of.lane != nil {
+			consider(e.best)
+			continue
 		}
-		for _, r := range races {
-			if e := r.entries[at]; e != nil && e.best != first && goesBefore(e.best, first) {
-				first = e.best
+		for below := range e.below.sorted {
+			i := slices.IndexFunc(seen, func(k known) bool { return k.of == below.of })
+			if i < 0 {
+				i = len(seen)
+				seen = append(seen, known{below.of, firstOf(below.in(at))})
+				consider(seen[i].first)
+			}
+			if seen[i].first == below.best {
+				break
 			}
 		}
-		if at.lane != nil {
-			return first
+	}
+	return first
+}
+
+// in is the contender's entries in the races of some others.
+func (e *entry) in(others []*entry) []*entry {
+	var all []*entry
+	for _, other := range others {
+		if same := other.race.entries[e.of]; same != nil {
+			all = append(all, same)
+		}
+	}
+	return all
+}
+
+// sorted goes through the heap in order.
+func (e entries) sorted(yield func(*entry) bool) {
+	next := []int{0}
+	for len(next) > 0 && len(e) > 0 {
+		least := 0
+		for i := range next {
+			if e.Less(next[i], next[least]) {
+				least = i
+			}
+		}
+		at := next[least]
+		next = slices.Delete(next, least, least+1)
+		if !yield(e[at]) {
+			return
+		}
+		for _, child := range []int{2*at + 1, 2*at + 2} {
+			if child < len(e) {
+				next = append(next, child)
+			}
 		}
 	}
 }

@@ -283,6 +283,38 @@ func TestReservationsDoNotOverlap(t *testing.T) {
 	}
 }
 
+// What is kept for several is more than what is kept for each: who comes later leaves room for all of it.
+func TestReservationsAddUp(t *testing.T) {
+	for name, most := range map[string]int64{"nodes": 100, "quota": 8} {
+		t.Run(name, func(t *testing.T) {
+			e := New(Options{Patience: time.Minute, Renewal: time.Hour})
+			nodes := []any{gpuNode("a", "A100", 8)}
+			if name == "quota" {
+				nodes = []any{gpuNode("a", "A100", 6), gpuNode("b", "A100", 4), gpuNode("c", "A100", 4)}
+			}
+			tell(e, nodes...)
+			tell(e, gpuQuota("all", most), runs("r", "a", 6, time.Hour, of("all", 0)))
+			for _, name := range []string{"1", "2", "3"} {
+				tell(e, child("q"+name, "all", 0))
+			}
+			tell(e, job("1", 4, under("q1"), lasts(10*time.Hour)), job("2", 4, under("q2"), lasts(10*time.Hour)))
+			e.Decide(start.Add(time.Minute))
+			if diff := cmp.Diff([]string{"1", "2"}, headsOf(e)); diff != "" {
+				t.Fatal(diff)
+			}
+			tell(e, job("3", 2, under("q3"), after(2*time.Minute)), job("4", 2, under("q3"), lasts(30*time.Minute), after(2*time.Minute)))
+			if got := keysOf(e.Decide(start.Add(3 * time.Minute))); !slices.Equal(got, []string{"4"}) {
+				t.Fatalf("%v start, though both will need it all", got)
+			}
+			e.RemoveRunning("r")
+			e.RemoveRunning("4")
+			if got := keysOf(e.Decide(start.Add(time.Hour))); !slices.Equal(got, []string{"1", "2"}) {
+				t.Errorf("%v start", got)
+			}
+		})
+	}
+}
+
 // What is kept for those behind does not count for who comes first in line: neither for when it could start, nor where it can at once.
 func TestReservationsYieldToWhoComesFirst(t *testing.T) {
 	world := func() *Engine {

@@ -8,8 +8,8 @@ import (
 // reservation is what is kept for a waiting job: nodes and quota, from the time on at which it can start if all others run
 // for as long as they may. A job that has ended by then may use them meanwhile, and any other only what is left of them.
 type reservation struct {
-	// at is when the job starts at the latest; never where somebody whose end is not known has to end before.
-	at time.Time
+	// at is when the job starts at the latest; never where somebody whose end is not known has to end before. It has ended by until.
+	at, until time.Time
 	// imminent reports that all that has to end before is being ended.
 	imminent bool
 	// made is when it was worked out, outdated whether jobs ended since that may bring it nearer, broken whether one of its
@@ -28,10 +28,10 @@ type reservation struct {
 	since map[*running][]int64
 }
 
-// heldBound is what a reservation leaves of a bound of the quota tree.
+// heldBound is what a reservation takes of a bound of the quota tree, and what that leaves, as if there were no other reservations.
 type heldBound struct {
 	bind
-	left int64
+	takes, left int64
 }
 
 // mayReserve reports whether the class may have a reservation: the tree has room for one more, and its queue has none, or one of a
@@ -159,23 +159,31 @@ func (e *Engine) reserve(c *class, now time.Time) {
 	}
 	last := w.last()
 	r := &reservation{
-		at: w.at(), imminent: last != nil && last.ends(), made: now, gone: make(map[*running]struct{}, len(w.released)), since: map[*running][]int64{},
+		at: w.at(), until: c.end(w.at()), imminent: last != nil && last.ends(), made: now, gone: make(map[*running]struct{}, len(w.released)), since: map[*running][]int64{},
 	}
 	for _, other := range w.released {
 		r.gone[other] = struct{}{}
 	}
 	r.job = &running{Running: Running{User: c.lane.user, Replica: c.replica}, queue: c.lane.queue, uses: w.found.uses, on: w.found.shares}
-	e.hold(r.job)
 	for _, u := range r.job.uses {
 		for at := r.job.queue; at != nil; at = at.parent {
 			if at.users != nil && at.bounds[u.of].user < unlimited {
-				r.note(bind{at, r.job.User, u.of})
+				r.bounds = append(r.bounds, heldBound{bind: bind{at, r.job.User, u.of}})
 			}
-			r.note(bind{queue: at, of: u.of})
+			r.bounds = append(r.bounds, heldBound{bind: bind{queue: at, of: u.of}})
 		}
 	}
+	for i := range r.bounds {
+		r.bounds[i].takes = r.bounds[i].room()
+	}
+	e.hold(r.job)
+	for i := range r.bounds {
+		b := &r.bounds[i]
+		b.left = b.room()
+		b.takes -= b.left
+	}
 	for _, s := range r.job.on {
-		r.holds = append(r.holds, &hold{of: c, on: s.node, from: r.at, left: s.node.free})
+		r.holds = append(r.holds, &hold{of: c, on: s.node, from: r.at, until: r.until, takes: c.replica.Times(s.replicas), left: s.node.free})
 	}
 	e.release(r.job)
 	w.undo()
@@ -198,9 +206,6 @@ func (e *Engine) reserveNoLater(c *class, old *reservation, now time.Time) {
 	old.made, old.outdated = now, false
 	e.keep(c, old)
 }
-
-// note remembers what is left of a bound now.
-func (r *reservation) note(b bind) { r.bounds = append(r.bounds, heldBound{b, b.room()}) }
 
 // relevant are the running jobs whose end could let the class's job start, those first that end first.
 func (e *Engine) relevant(c *class) []*running {
@@ -283,7 +288,7 @@ func (w *whatIf) fits() bool {
 		if _, short := c.lane.queue.shortFor(c.lane.user, all); short {
 			continue
 		}
-		if _, held := e.heldByQuota(c, all, end); held {
+		if held := e.heldByQuota(c, all, end); held != nil {
 			continue
 		}
 		if shares := e.place(c, model, end); shares != nil {

@@ -184,6 +184,44 @@ type simulation struct {
 	started map[string]time.Time
 	// runs is how long jobs run that end before they have to.
 	runs map[string]time.Duration
+	// promised is when who has a reservation starts at the latest, and what was kept then for those before it in line.
+	promised map[string]promise
+}
+
+type promise struct {
+	at     time.Time
+	before string
+}
+
+// expectPromisesAreKept looks whether who is kept a place starts no later than was said before, unless others are kept one before it that
+// were not then, or another one.
+func (s *simulation) expectPromisesAreKept(jobs map[string]Waiting) {
+	s.t.Helper()
+	now := map[string]promise{}
+	for _, head := range s.heads {
+		p := promise{at: head.reservation.at}
+		for _, other := range slices.SortedFunc(slices.Values(s.heads), inLine) {
+			if other == head {
+				break
+			}
+			p.before += fmt.Sprintf("%s at %s on", other.first().Key, other.reservation.at)
+			for _, h := range other.reservation.holds {
+				p.before += " " + h.on.Name
+			}
+			p.before += "; "
+		}
+		key := head.first().Key
+		for other, at := range s.started {
+			if w := jobs[other]; at.Equal(s.now) && inOrder(&waiting{Waiting: &w, Key: w.Key, Since: w.Since}, head.first()) < 0 {
+				p.before += other + " has started; "
+			}
+		}
+		if old, told := s.promised[key]; told && old.before == p.before && p.at.After(old.at) {
+			s.t.Fatalf("%s was to start at %s and starts at %s, though what is kept before it is the same: %q", key, old.at, p.at, p.before)
+		}
+		now[key] = p
+	}
+	s.promised = now
 }
 
 // decide carries decisions out; displaced jobs go back to the queue at once.
@@ -376,12 +414,13 @@ func TestTheBoundOnWaits(t *testing.T) {
 			case 0:
 				s.SetQuota(gpuQuota("another", rapid.Int64Range(0, 100).Draw(t, "of another")))
 			case 1:
-				s.Engine = takenOver(s.Engine)
+				s.Engine, s.promised = takenOver(s.Engine), nil
 			}
 			s.decide(jobs)
 			if o.Renewal == 0 {
 				expectFirstIsNotHindered(t, s.Engine, s.now)
 			}
+			s.expectPromisesAreKept(jobs)
 			next := s.again
 			if len(jobs) < 60 {
 				next = earlier(next, submission)

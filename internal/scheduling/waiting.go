@@ -105,6 +105,9 @@ func (c *class) precedes(head *class) bool { return !head.paid && inOrder(c.firs
 // line themselves and come before it.
 func (c *class) passes(head *class) bool { return (c.inLine || c.outranks(head)) && c.precedes(head) }
 
+// waitsBehind reports whether what is kept for another class is kept from jobs of this one.
+func (c *class) waitsBehind(head *class) bool { return !c.passes(head) }
+
 func compareBool(a, b bool) int {
 	switch {
 	case a == b:
