@@ -235,6 +235,66 @@ func TestNoPingPong(t *testing.T) {
 	})
 }
 
+// Where jobs take turns as well, nobody gives way before what is promised to it is over, and two never push each other away before a turn
+// is.
+func TestNobodyGivesWayBeforeItsTime(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		quotas := drawQuotas(t)
+		e := New(drawOptions(t))
+		minutes := func(what string, of ...int) time.Duration {
+			return time.Duration(rapid.SampledFrom(of).Draw(t, what)) * time.Minute
+		}
+		parents := map[string]Quota{}
+		turn := never.Sub(start)
+		for i := range quotas {
+			quotas[i].Preemption = Preemption{
+				LowerPriority: Victims(rapid.IntRange(0, 2).Draw(t, "lower")), Reclaim: Victims(rapid.IntRange(0, 2).Draw(t, "reclaim")),
+				Quantum: minutes("quantum", 0, 3, 10), MinRun: minutes("minimum", 0, 0, 2, 5),
+			}
+			if q := quotas[i].Preemption.Quantum; q > 0 {
+				turn = min(turn, q)
+			}
+			parents[quotas[i].Name] = quotas[i]
+			e.SetQuota(quotas[i])
+		}
+		for i := range rapid.IntRange(1, 3).Draw(t, "nodes") {
+			e.SetNode(drawNode(t, fmt.Sprintf("n%d", i)))
+		}
+		jobs, began, gaveWay, now := map[string]Waiting{}, map[string]time.Time{}, map[[2]string]time.Time{}, start
+		count := rapid.IntRange(1, 8).Draw(t, "jobs")
+		for round := range 60 {
+			if round < count {
+				w := drawJob(t, fmt.Sprintf("j%d", round), quotas, now)
+				w.Span = 0
+				jobs[w.Key] = w
+				e.SetWaiting(w)
+			}
+			d := e.Decide(now)
+			for _, s := range d.Starts {
+				began[s.Key] = now
+			}
+			for _, v := range d.Displaced {
+				w, other, ran := jobs[v.Key], jobs[v.For], now.Sub(began[v.Key])
+				for q := parents[w.Quota]; q.Name != ""; q = parents[q.Parent] {
+					if ran < q.Preemption.MinRun {
+						t.Fatalf("%s gives way after %s, and %s is promised to it", v.Key, ran, q.Preemption.MinRun)
+					}
+				}
+				if ofTurn := w.Priority >= other.Priority && !v.Reclaimed; ofTurn && (!w.Preemptible || ran < turn) {
+					t.Fatalf("%s gives way to %s after %s; preemptible: %t, a turn is %s", v.Key, v.For, ran, w.Preemptible, turn)
+				}
+				if before, did := gaveWay[[2]string{v.For, v.Key}]; did && now.Sub(before) < turn {
+					t.Fatalf("%s gives way to %s, which gave way to it %s before", v.Key, v.For, now.Sub(before))
+				}
+				gaveWay[[2]string{v.Key, v.For}] = now
+				e.RemoveRunning(v.Key)
+				e.SetWaiting(w)
+			}
+			now = now.Add(time.Minute)
+		}
+	})
+}
+
 // Until a job runs nobody can tell when its turn is over; when it does, whoever waits for that looks again by themselves.
 func TestATurnBeginsWhenTheJobRuns(t *testing.T) {
 	for name, p := range map[string]Preemption{"turn": {Quantum: time.Hour}, "minimum": {LowerPriority: AnyVictims, MinRun: time.Hour}} {
