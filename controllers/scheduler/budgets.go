@@ -14,9 +14,9 @@ import (
 
 // budget is one that may keep the jobs under a quota from running, as the status of the quota that has it tells.
 type budget struct {
-	quota, name, unit string
-	limit             platformv1.BudgetAmount
-	action            platformv1.BudgetAction
+	quota  string
+	spec   *platformv1.Budget
+	status *platformv1.BudgetStatus
 	// known reports that the status tells of this budget at all; it does so until it is renewed.
 	known, exhausted bool
 	renewed          time.Time
@@ -30,11 +30,9 @@ func budgetsOf(q *platformv1.Quota) []budget {
 		if spec.Action == platformv1.BudgetNotify {
 			continue
 		}
-		b := budget{quota: q.Name, name: spec.Name, action: spec.Action}
-		b.limit, b.unit = accounting.LimitOf(spec)
-		status := accounting.StatusOf(q.Status.Budgets, spec.Name)
-		if status != nil && accounting.Describes(status, spec) {
-			b.known, b.exhausted, b.renewed = true, status.ExhaustedTime != nil, status.WindowEnd.Time
+		b := budget{quota: q.Name, spec: spec, status: accounting.StatusOf(q.Status.Budgets, spec.Name)}
+		if b.status != nil && accounting.Describes(b.status, spec) {
+			b.known, b.exhausted, b.renewed = true, b.status.ExhaustedTime != nil, b.status.WindowEnd.Time
 		}
 		all = append(all, b)
 	}
@@ -64,25 +62,18 @@ func (w *world) gatherBudgets() {
 	}
 }
 
-// unpaid is the budget that keeps jobs under the quota from starting, if there is one. One of which it is not known how it
-// stands does: that takes a moment where it is new, or was just renewed.
+// unpaid is the budget that keeps jobs under the quota from starting, if there is one.
 func (w *world) unpaid(quota string, now time.Time) *scheduling.Refusal {
 	for i := range w.budgets[quota] {
-		switch b := &w.budgets[quota][i]; {
-		case b.over(now):
-			return &scheduling.Refusal{Reason: platformv1.JobReasonBudgetExhausted, Message: fmt.Sprintf(
-				"%s is used up; it is renewed %s", b.words(), accounting.Moment(b.renewed))}
-		case !b.known || !now.Before(b.renewed):
-			return &scheduling.Refusal{Reason: platformv1.JobReasonBudgetExhausted, Message: fmt.Sprintf(
-				"how much of %s is used is not known yet", b.words())}
+		b := &w.budgets[quota][i]
+		if why := accounting.Hinders(b.quota, b.spec, b.status, now); why != "" {
+			return &scheduling.Refusal{Reason: platformv1.JobReasonBudgetExhausted, Message: why}
 		}
 	}
 	return nil
 }
 
-func (b *budget) words() string {
-	return fmt.Sprintf("quota %s's budget %q of %s %s", b.quota, b.name, b.limit, b.unit)
-}
+func (b *budget) words() string { return accounting.InWords(b.quota, b.spec) }
 
 // overBudget ends running jobs whose budget is used up, where it says so.
 func overBudget(w *world, job *platformv1.Job, now time.Time) *scheduling.Refusal {
@@ -93,7 +84,7 @@ func overBudget(w *world, job *platformv1.Job, now time.Time) *scheduling.Refusa
 		if !b.over(now) {
 			continue
 		}
-		switch b.action {
+		switch b.spec.Action {
 		case platformv1.BudgetCancel:
 			return &scheduling.Refusal{Reason: platformv1.JobReasonQuotaExhausted, Message: b.words() + " is used up"}
 		case platformv1.BudgetSuspend:
@@ -118,7 +109,7 @@ func (w *world) renewal(now time.Time) (soonest time.Duration) {
 
 // parts are what of the budget decides on starts and ends.
 func (b *budget) parts() []string {
-	return []string{"budget", b.quota, b.name, strconv.FormatBool(b.known), strconv.FormatBool(b.exhausted), b.renewed.UTC().Format(time.RFC3339)}
+	return []string{"budget", b.quota, b.spec.Name, strconv.FormatBool(b.known), strconv.FormatBool(b.exhausted), b.renewed.UTC().Format(time.RFC3339)}
 }
 
 // budgetsChanged lets through the updates of quotas that tell something new of budgets which keep jobs from running.

@@ -1,6 +1,7 @@
 package accounting
 
 import (
+	"fmt"
 	"math/big"
 	"slices"
 	"strings"
@@ -75,6 +76,25 @@ func Known(b *v1alpha1.Budget, status *v1alpha1.BudgetStatus, now time.Time) boo
 func Describes(status *v1alpha1.BudgetStatus, b *v1alpha1.Budget) bool {
 	limit, unit := LimitOf(b)
 	return status.Name == b.Name && status.Period == b.Period && status.Limit == limit && status.Unit == unit
+}
+
+// Hinders is why no job starts under a quota by a budget of it now: it is used up, or it is not known how it stands, which takes a moment
+// where it is new, or was just renewed. It is empty where jobs may start. status is nil where there is none.
+func Hinders(quota string, b *v1alpha1.Budget, status *v1alpha1.BudgetStatus, now time.Time) string {
+	known := status != nil && Known(b, status, now)
+	if b.Action == v1alpha1.BudgetNotify || known && status.ExhaustedTime == nil {
+		return ""
+	}
+	if !known {
+		return fmt.Sprintf("how much of %s is used is not known yet", InWords(quota, b))
+	}
+	return fmt.Sprintf("%s is used up; it is renewed %s", InWords(quota, b), Moment(status.WindowEnd.Time))
+}
+
+// InWords names a budget of a quota for a person.
+func InWords(quota string, b *v1alpha1.Budget) string {
+	limit, unit := LimitOf(b)
+	return fmt.Sprintf("quota %s's budget %q of %s %s", quota, b.Name, limit, unit)
 }
 
 // StatusOf is the status of the budget of a name; nil where there is none.

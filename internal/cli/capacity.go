@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/access"
+	"github.com/soma-platform/soma/internal/accounting"
 	"github.com/soma-platform/soma/internal/scheduling"
 	"github.com/soma-platform/soma/internal/workload"
 )
@@ -22,7 +24,7 @@ type room struct {
 	Project string `json:"project"`
 	Cluster string `json:"cluster"`
 	Preset  string `json:"preset"`
-	// Startable is the smaller of the other two, of each GPU model by itself.
+	// Startable is the smaller of the other two, of each GPU model by itself; none where a budget lets nothing start.
 	Startable int64  `json:"startable"`
 	Nodes     int64  `json:"nodes"`
 	Quota     int64  `json:"quota"`
@@ -72,7 +74,7 @@ func (a *app) capacity(ctx context.Context, preset string, allProjects bool, out
 	if err != nil {
 		return err
 	}
-	rooms, err := roomsIn(in, of, books, user, preset)
+	rooms, err := roomsIn(in, of, books, user, preset, time.Now())
 	if err != nil {
 		return err
 	}
@@ -109,7 +111,7 @@ func (a *app) projectsAndBooks(ctx context.Context, project string, all bool) (*
 }
 
 // roomsIn tells of every preset, or of one, in each of the projects.
-func roomsIn(in, of *unstructured.UnstructuredList, books *scheduling.Books, user, preset string) ([]room, error) {
+func roomsIn(in, of *unstructured.UnstructuredList, books *scheduling.Books, user, preset string, now time.Time) ([]room, error) {
 	var rooms []room
 	for i := range in.Items {
 		project, err := decode[v1alpha1.Project](&in.Items[i])
@@ -123,7 +125,7 @@ func roomsIn(in, of *unstructured.UnstructuredList, books *scheduling.Books, use
 			}
 			for _, p := range cluster.Spec.Presets {
 				if preset == "" || p.Name == preset {
-					rooms = append(rooms, roomIn(project, cluster, p.Name, books, user))
+					rooms = append(rooms, roomIn(project, cluster, p.Name, books, user, now))
 				}
 			}
 		}
@@ -134,7 +136,7 @@ func roomsIn(in, of *unstructured.UnstructuredList, books *scheduling.Books, use
 	return rooms, nil
 }
 
-func roomIn(project *v1alpha1.Project, cluster *v1alpha1.Cluster, preset string, books *scheduling.Books, user string) room {
+func roomIn(project *v1alpha1.Project, cluster *v1alpha1.Cluster, preset string, books *scheduling.Books, user string, now time.Time) room {
 	r := room{Project: project.Name, Cluster: cluster.Name, Preset: preset}
 	asks, refused := workload.Resolve(&v1alpha1.JobSpec{Preset: preset}, &cluster.Spec)
 	if refused != nil {
@@ -159,7 +161,13 @@ func roomIn(project *v1alpha1.Project, cluster *v1alpha1.Cluster, preset string,
 		r.Quota, bound = inQuota.Jobs, inQuota.Bound
 		r.Startable, r.Unknown = both.Jobs, both.Doubt
 	}
+	unpaid := unpaid(books, project.Spec.Quota, now)
+	if unpaid != "" {
+		r.Startable = 0
+	}
 	switch {
+	case unpaid != "":
+		r.LimitedBy = unpaid
 	case !told:
 		r.LimitedBy = "the cluster does not tell yet what is free"
 	case there.Limit == v1alpha1.RoomNoSuchNode:
@@ -176,6 +184,19 @@ func roomIn(project *v1alpha1.Project, cluster *v1alpha1.Cluster, preset string,
 		r.LimitedBy = "what is free on nodes"
 	}
 	return r
+}
+
+// unpaid is the budget that lets nothing start under the quota now; empty for none.
+func unpaid(books *scheduling.Books, quota string, now time.Time) string {
+	for _, q := range books.From(quota) {
+		for i := range q.Spec.Budgets {
+			b := &q.Spec.Budgets[i]
+			if why := accounting.Hinders(q.Name, b, accounting.StatusOf(q.Status.Budgets, b.Name), now); why != "" {
+				return why
+			}
+		}
+	}
+	return ""
 }
 
 // byModel is how many jobs nodes have room for, by GPU model. A job that takes any takes those that there are, also of nodes that do

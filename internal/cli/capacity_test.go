@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -30,6 +31,15 @@ func TestRoomIn(t *testing.T) {
 	free := func(h, a int64) v1alpha1.PresetRoom {
 		return v1alpha1.PresetRoom{Startable: h + a, Models: []v1alpha1.ModelRoom{{Model: "H100", Startable: h}, {Model: "A100", Startable: a}}}
 	}
+	usedUp := []v1alpha1.BudgetStatus{{
+		Name: "month", Period: v1alpha1.BudgetMonth, Limit: "100", Unit: v1alpha1.BudgetUnitGPUHours,
+		WindowEnd: metav1.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC), ExhaustedTime: new(metav1.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)),
+	}}
+	paid := func(action v1alpha1.BudgetAction) v1alpha1.QuotaSpec {
+		spec := hundreds(4, 4)
+		spec.Budgets = []v1alpha1.Budget{{Name: "month", Period: v1alpha1.BudgetMonth, GPUHours: new(int64(100)), Action: action}}
+		return spec
+	}
 	const mixed = "the GPUs that are free and those that the quota leaves are of different models"
 	tests := map[string]struct {
 		gpu    v1alpha1.GPUs
@@ -44,6 +54,12 @@ func TestRoomIn(t *testing.T) {
 		"any model":                              {anyModel, free(0, 8), hundreds(8, 0), v1alpha1.QuotaStatus{}, "0 of 8 on nodes, 8 in the quota: " + mixed},
 		"nodes of no model that is known":        {anyModel, v1alpha1.PresetRoom{Startable: 3}, shared, v1alpha1.QuotaStatus{}, `2 of 3 on nodes, 2 in the quota: the share of user "ada" in quota "research"`},
 		"what nodes have":                        {list, free(1, 2), hundreds(8, 8), v1alpha1.QuotaStatus{}, "3 of 3 on nodes, 16 in the quota: what is free on nodes"},
+		"a budget that is used up": {list, free(4, 4), paid(v1alpha1.BudgetStartNothing), v1alpha1.QuotaStatus{Budgets: usedUp},
+			`0 of 8 on nodes, 8 in the quota: quota research's budget "month" of 100 GPU-hours is used up; it is renewed 9999-01-01 00:00 UTC`},
+		"a budget that only tells": {list, free(4, 4), paid(v1alpha1.BudgetNotify), v1alpha1.QuotaStatus{Budgets: usedUp}, `8 of 8 on nodes, 8 in the quota: quota "research"`},
+		"a budget of which it is not known how it stands": {
+			list, free(4, 4), paid(v1alpha1.BudgetStartNothing), v1alpha1.QuotaStatus{}, `0 of 8 on nodes, 8 in the quota: how much of quota research's budget "month" of 100 GPU-hours is used is not known yet`,
+		},
 		"a share of which the use is not told": {
 			list, free(4, 4), shared, full, `2 of 8 on nodes, 2 in the quota: the share of user "ada" in quota "research"; not told: what user "ada" holds in quota "research"`,
 		},
@@ -56,7 +72,7 @@ func TestRoomIn(t *testing.T) {
 			}}}}
 			tc.nodes.Name = "gpu"
 			cluster.Status.Presets = []v1alpha1.PresetRoom{tc.nodes}
-			r := roomIn(&v1alpha1.Project{Spec: v1alpha1.ProjectSpec{Quota: "research"}}, cluster, "gpu", scheduling.OpenBooks([]v1alpha1.Quota{quota}, true), "ada")
+			r := roomIn(&v1alpha1.Project{Spec: v1alpha1.ProjectSpec{Quota: "research"}}, cluster, "gpu", scheduling.OpenBooks([]v1alpha1.Quota{quota}, true), "ada", time.Now())
 			got := fmt.Sprintf("%d of %d on nodes, %d in the quota: %s", r.Startable, r.Nodes, r.Quota, r.LimitedBy)
 			if r.Unknown != "" {
 				got += "; not told: " + r.Unknown

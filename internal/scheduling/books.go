@@ -117,6 +117,16 @@ func (b *Books) model(name string) dimension {
 	return d
 }
 
+// From are the quota and those above it, as far as they are known.
+func (b *Books) From(quota string) (all []*platformv1.Quota) {
+	for at := b.engine.queues[quota]; at != nil; at = at.parent {
+		if q := b.quotas[at.Name]; q != nil {
+			all = append(all, q)
+		}
+	}
+	return all
+}
+
 // Balance is how the quota stands; nothing where there is no such quota.
 func (b *Books) Balance(quota string) Balance {
 	q := b.engine.queues[quota]
