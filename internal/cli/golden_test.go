@@ -175,7 +175,7 @@ func TestGoldenExplain(t *testing.T) {
 
 // Nor is what capacity says.
 func TestGoldenCapacity(t *testing.T) {
-	rooms, err := roomsIn(objects(t, "Project"), objects(t, "Cluster"), booksOf(objects(t, "Quota"), true), "ada", "", time.Now())
+	rooms, err := roomsIn(objects(t, "Project"), objects(t, "Cluster"), booksOf(objects(t, "Quota"), true), "ada", "", time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC))
 	if err != nil {
 		t.Fatal(err)
 	}
