@@ -151,8 +151,8 @@ type JobStatus struct {
 
 // QueueStatus says where a waiting job stands.
 type QueueStatus struct {
-	// position in the order in which waiting jobs are looked at, from 1, those aside that cannot start. Many jobs can start
-	// at once, and one that fits may start before one that does not.
+	// position in the queue of the job's quota, by priority and submission, from 1, those aside that cannot start. Many jobs can start
+	// at once; one that fits may start before one that does not, and one of a user who uses less before one of a user who uses more.
 	// +optional
 	// +kubebuilder:validation:Minimum=1
 	Position int32 `json:"position,omitempty"`

@@ -151,6 +151,13 @@ type JobSpec struct {
 	// +kubebuilder:validation:Maximum=31536000
 	LifeSpanSeconds *int64 `json:"lifeSpanSeconds,omitempty"`
 
+	// gracePeriodSeconds is how long the job has, from SIGTERM on, to save what it wants to keep before it is killed: where it gives way to
+	// another, is suspended or cancelled, or its life span is over; 30 where it is not given. A change counts from its next attempt on.
+	// +optional
+	// +kubebuilder:validation:Minimum=1
+	// +kubebuilder:validation:Maximum=3600
+	GracePeriodSeconds *int64 `json:"gracePeriodSeconds,omitempty"`
+
 	// ttlSecondsAfterFinished is how long the object and its pods (and so its logs) are kept after the end; one day where it
 	// is not given. The history keeps its record.
 	// +optional

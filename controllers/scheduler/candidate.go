@@ -27,8 +27,11 @@ const (
 	maxDepth           = 64
 )
 
+// slowStart is how long it takes at most, by what is reckoned with, until a job runs that was given a reservation.
+const slowStart = 30 * time.Second
+
 // margin is what an attempt takes beyond its life span at most: to start, and to end.
-const margin = time.Minute
+func margin(job *platformv1.Job) time.Duration { return slowStart + workload.GracePeriod(job) }
 
 // candidate is a waiting job with what it would start as. There are as many as jobs wait: what can be told again is not kept.
 type candidate struct {
@@ -251,7 +254,7 @@ func span(job *platformv1.Job) time.Duration {
 	if job.Spec.LifeSpanSeconds == nil {
 		return 0
 	}
-	return time.Duration(*job.Spec.LifeSpanSeconds-job.Status.RunSeconds)*time.Second + margin
+	return time.Duration(*job.Spec.LifeSpanSeconds-job.Status.RunSeconds)*time.Second + margin(job)
 }
 
 // since is when the job began to wait.

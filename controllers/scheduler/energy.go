@@ -106,7 +106,7 @@ func (w *world) closes(job *platformv1.Job, cluster string) time.Time {
 	if !window.Open || window.Until.IsZero() {
 		return time.Time{}
 	}
-	return window.Until.Add(margin)
+	return window.Until.Add(margin(job))
 }
 
 // windowOver says why a running job that is bound to an energy schedule makes a pause: its schedule has closed. One that is not

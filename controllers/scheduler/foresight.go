@@ -14,7 +14,7 @@ import (
 const (
 	// forecastPause is the least time between the beginnings of two forecasts, which tell so many starts and no further ahead.
 	forecastPause  = 10 * time.Second
-	forecastStarts = 4 * watchedPositions
+	forecastStarts = 1000
 	forecastAhead  = 30 * 24 * time.Hour
 	// forecastShare is how many times as long as the last forecast took is from its beginning to that of the next one at least.
 	forecastShare = 10

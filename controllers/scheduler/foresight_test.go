@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -41,6 +42,34 @@ func TestForesight(t *testing.T) {
 	}
 	if f.look(engine, 1, now.Add(20*time.Second)); f.coming == nil {
 		t.Error("no other forecast is made")
+	}
+}
+
+// That many short jobs start elsewhere first keeps nobody from being told when theirs does.
+func TestForesightOfSeveralQueues(t *testing.T) {
+	engine, replica := scheduling.New(scheduling.Defaults()), scheduling.Amounts{MilliCPU: 1000, Memory: 1}
+	ask := func(key, quota string, span time.Duration) {
+		engine.SetWaiting(scheduling.Waiting{
+			Key: key, Quota: quota, User: "u", Since: now, Span: span, Request: scheduling.Request{Replica: replica, Replicas: 1, Pools: []string{quota}},
+		})
+	}
+	for _, name := range []string{"short", "long"} {
+		engine.SetQuota(scheduling.Quota{Name: name})
+		engine.SetNode(scheduling.Node{Name: name, Pool: name, Allocatable: scheduling.Amounts{MilliCPU: 1000, Memory: 1, Pods: 9}})
+		engine.SetRunning(scheduling.Running{
+			Key: "on-" + name, Quota: name, User: "u", Replica: replica, Nodes: []scheduling.Share{{Node: name, Replicas: 1}}, Start: now, End: now.Add(time.Hour),
+		})
+	}
+	for i := range 90 {
+		ask(fmt.Sprint("short-", i), "short", time.Second)
+	}
+	ask("long", "long", time.Hour)
+	engine.SetRunning(scheduling.Running{
+		Key: "on-short", Quota: "short", User: "u", Replica: replica, Nodes: []scheduling.Share{{Node: "short", Replicas: 1}}, Start: now, End: now.Add(time.Minute),
+	})
+	engine.Decide(now)
+	if expected := foretell(engine.Future(), now); !expected["long"].Equal(now.Add(time.Hour)) || len(expected) != 91 {
+		t.Errorf("%d starts are told; of the long one, %s", len(expected), expected["long"])
 	}
 }
 

@@ -65,16 +65,20 @@ func TestWhatAJobIsToTheEngine(t *testing.T) {
 		job  changes
 		want scheduling.Running
 	}{
-		"it starts":                                    {nil, scheduling.Running{Start: held, Starting: true}},
-		"it starts, with a life span":                  {changes{lasts(1)}, scheduling.Running{Start: held, Starting: true, End: held.Add(time.Hour + margin)}},
+		"it starts":                   {nil, scheduling.Running{Start: held, Starting: true}},
+		"it starts, with a life span": {changes{lasts(1)}, scheduling.Running{Start: held, Starting: true, End: held.Add(time.Hour + time.Minute)}},
+		"it has long to end": {
+			changes{runs, lasts(1), func(j *platformv1.Job) { j.Spec.GracePeriodSeconds = new(int64(600)) }},
+			scheduling.Running{Start: ran, End: ran.Add(time.Hour + 10*time.Minute + slowStart)},
+		},
 		"it runs":                                      {changes{runs}, scheduling.Running{Start: ran}},
-		"it runs, after a slow start":                  {changes{runs, lasts(1)}, scheduling.Running{Start: ran, End: ran.Add(time.Hour + margin)}},
-		"it makes a pause when the window ends":        {changes{runs, bound("night")}, scheduling.Running{Start: ran, End: closes.Add(margin)}},
-		"it makes one before its life span is over":    {changes{runs, bound("night"), lasts(9)}, scheduling.Running{Start: ran, End: closes.Add(margin)}},
-		"its life span is over before":                 {changes{runs, bound("night"), lasts(2)}, scheduling.Running{Start: ran, End: ran.Add(2*time.Hour + margin)}},
+		"it runs, after a slow start":                  {changes{runs, lasts(1)}, scheduling.Running{Start: ran, End: ran.Add(time.Hour + time.Minute)}},
+		"it makes a pause when the window ends":        {changes{runs, bound("night")}, scheduling.Running{Start: ran, End: closes.Add(time.Minute)}},
+		"it makes one before its life span is over":    {changes{runs, bound("night"), lasts(9)}, scheduling.Running{Start: ran, End: closes.Add(time.Minute)}},
+		"its life span is over before":                 {changes{runs, bound("night"), lasts(2)}, scheduling.Running{Start: ran, End: ran.Add(2*time.Hour + time.Minute)}},
 		"its window has no end":                        {changes{runs, bound("always")}, scheduling.Running{Start: ran}},
 		"it runs on, as its schedule was taken away":   {changes{runs, bound("noon")}, scheduling.Running{Start: ran}},
-		"it starts in a window, and ends in it anyway": {changes{bound("night")}, scheduling.Running{Start: held, Starting: true, End: closes.Add(margin)}},
+		"it starts in a window, and ends in it anyway": {changes{bound("night")}, scheduling.Running{Start: held, Starting: true, End: closes.Add(time.Minute)}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

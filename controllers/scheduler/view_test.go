@@ -142,10 +142,10 @@ func TestTheEngineKnowsWhenAWindowEnds(t *testing.T) {
 		}
 		v.ask(v.state(night))
 		v.engine.Decide(night)
-		if got := v.engine.Future().Forecast(night, 10, 24*time.Hour); len(got) != 1 || !got["b"].Equal(closes.Add(margin)) {
+		if got := v.engine.Future().Forecast(night, 10, 24*time.Hour); len(got) != 1 || !got["b"].Equal(closes.Add(time.Minute)) {
 			t.Errorf("where the window ends at %s: expected starts are %v", end, got)
 		}
-		if told := v.waiting["c"].asks(); !told.Until.Equal(closes.Add(margin)) {
+		if told := v.waiting["c"].asks(); !told.Until.Equal(closes.Add(time.Minute)) {
 			t.Errorf("where the window ends at %s: a job that would start in it has ended by %s", end, told.Until)
 		}
 	}

@@ -26,6 +26,7 @@ type jobFlags struct {
 	restartRules                     []string
 	maxRetries, replicas, httpPort   int32
 	scheduleTimeout, lifeSpan, keep  string
+	grace                            string
 	cluster, imagePullSecret, within string
 	energySchedule, submittedBy      string
 	pools                            []string
@@ -58,6 +59,7 @@ func (f *jobFlags) addTo(c *cobra.Command, a *app) {
 	flags.StringArrayVar(&f.restartRules, "restart-rule", nil, "what follows failures as ACTION:WHAT[:TIMES[:PAUSES]], for instance fail:42, retry-free:NodeLost or retry:Image:5:1m,10m; the first that matches counts; may be repeated")
 	flags.StringVar(&f.scheduleTimeout, "schedule-timeout", "", "how long the job may wait for its start, for instance 2h; 0 is without end")
 	flags.StringVar(&f.lifeSpan, "life-span", "", "how long the job may run, for instance 12h; 0 is without end (default for a new job: "+defaultLifeSpan+")")
+	flags.StringVar(&f.grace, "grace", "", "how long the job has, after SIGTERM, to save its work before it is killed, for instance 5m (default: 30s)")
 	flags.StringVar(&f.keep, "ttl", "", "how long the job's object and logs are kept after its end (default: 1d)")
 	flags.Int32Var(&f.replicas, "replicas", 0, "equal pods that start together")
 	flags.StringVar(&f.cluster, "cluster", "", "cluster on which the job runs")
@@ -256,6 +258,9 @@ func (f *jobFlags) applyTimes(spec *v1alpha1.JobSpec, given func(string) bool) e
 		return err
 	}
 	if err := set("life-span", f.lifeSpan, &spec.LifeSpanSeconds); err != nil {
+		return err
+	}
+	if err := set("grace", f.grace, &spec.GracePeriodSeconds); err != nil {
 		return err
 	}
 	if given("ttl") {

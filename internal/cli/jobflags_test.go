@@ -74,7 +74,7 @@ func TestNewJob(t *testing.T) {
 		"too long a name":   {args: []string{"--name", strings.Repeat("a", 41)}, wantError: "write 1 to 40"},
 		"longest name":      {args: []string{"--name", strings.Repeat("a", 40)}, want: v1alpha1.JobSpec{LifeSpanSeconds: day}},
 		"unknown priority":  {args: []string{"--priority", "urgent"}, wantError: `no priority "urgent"`},
-		"times":             {args: []string{"--schedule-timeout", "90m", "--life-span", "1d12h", "--ttl", "0"}, want: v1alpha1.JobSpec{ScheduleTimeoutSeconds: ptr(int64(5400)), LifeSpanSeconds: ptr(int64(129600)), TTLSecondsAfterFinished: ptr(int32(0))}},
+		"times":             {args: []string{"--schedule-timeout", "90m", "--life-span", "1d12h", "--ttl", "0", "--grace", "5m"}, want: v1alpha1.JobSpec{ScheduleTimeoutSeconds: ptr(int64(5400)), LifeSpanSeconds: ptr(int64(129600)), GracePeriodSeconds: ptr(int64(300)), TTLSecondsAfterFinished: ptr(int32(0))}},
 		"bad time":          {args: []string{"--life-span", "tomorrow"}, wantError: "--life-span:"},
 		"parts of a second": {args: []string{"--life-span", "1500ms"}, wantError: "whole number of seconds"},
 		"the rest": {

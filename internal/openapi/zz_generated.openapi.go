@@ -3495,6 +3495,13 @@ func schema_soma_platform_soma_api_v1alpha1_JobSpec(ref common.ReferenceCallback
 							Format:      "int64",
 						},
 					},
+					"gracePeriodSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "gracePeriodSeconds is how long the job has, from SIGTERM on, to save what it wants to keep before it is killed: where it gives way to another, is suspended or cancelled, or its life span is over; 30 where it is not given. A change counts from its next attempt on.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
 					"ttlSecondsAfterFinished": {
 						SchemaProps: spec.SchemaProps{
 							Description: "ttlSecondsAfterFinished is how long the object and its pods (and so its logs) are kept after the end; one day where it is not given. The history keeps its record.",
@@ -4747,7 +4754,7 @@ func schema_soma_platform_soma_api_v1alpha1_QueueStatus(ref common.ReferenceCall
 				Properties: map[string]spec.Schema{
 					"position": {
 						SchemaProps: spec.SchemaProps{
-							Description: "position in the order in which waiting jobs are looked at, from 1, those aside that cannot start. Many jobs can start at once, and one that fits may start before one that does not.",
+							Description: "position in the queue of the job's quota, by priority and submission, from 1, those aside that cannot start. Many jobs can start at once; one that fits may start before one that does not, and one of a user who uses less before one of a user who uses more.",
 							Type:        []string{"integer"},
 							Format:      "int32",
 						},

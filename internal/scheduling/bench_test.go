@@ -107,7 +107,7 @@ func benchAgain(e *Engine, s Start, now time.Time) Waiting {
 func BenchmarkDecide(b *testing.B) {
 	for range b.N {
 		b.StopTimer()
-		e := emptyWorld(Options{})
+		e := emptyWorld(Defaults())
 		for i := range benchWaiting {
 			e.SetWaiting(benchJob(i))
 		}
@@ -122,7 +122,7 @@ func BenchmarkDecide(b *testing.B) {
 	}
 }
 
-// BenchmarkForecast is 1,000 queues of 50 in a full cluster: what it takes to foretell as many starts as the scheduler does, and as far
+// BenchmarkForecast is 1,000 queues of 50 in a full cluster: what it takes to foretell as many starts as the scheduler does at most, and as far
 // ahead.
 func BenchmarkForecast(b *testing.B) {
 	const queues, each = 1000, 50
@@ -154,7 +154,7 @@ func BenchmarkForecast(b *testing.B) {
 	})
 	b.Run("what it takes beside the rounds", func(b *testing.B) {
 		for range b.N {
-			if told := len(e.Future().Forecast(now, 80, 30*24*time.Hour)); told < 80 {
+			if told := len(e.Future().Forecast(now, 1000, 30*24*time.Hour)); told < 1000 {
 				b.Fatalf("%d starts are foretold", told)
 			}
 		}

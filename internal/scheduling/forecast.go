@@ -12,7 +12,7 @@ const (
 	// least forecastLeast.
 	forecastDepth, forecastWaiting, forecastLeast = 100, 10_000, 10
 	// forecastEnds is how many ends of jobs it plays.
-	forecastEnds = 1000
+	forecastEnds = 10_000
 	// What happens within forecastStep, or in a forecastShare of the time from now on, it plays as if it were at its end: nobody minds
 	// by so much, and the steps are few, however far ahead it looks.
 	forecastStep  = time.Second

@@ -66,7 +66,7 @@ func TestForecastOfManyQueues(t *testing.T) {
 	e.SetQuota(gpuQuota("all", 8))
 	e.SetNode(gpuNode("n", "A100", 8))
 	e.SetRunning(runs("r", "n", 8, 10*time.Hour))
-	for i := range 2 * forecastEnds {
+	for i := range 2000 {
 		q := fmt.Sprintf("q%d", i)
 		e.SetQuota(child(q, "all", 8))
 		e.SetWaiting(job("w"+q, 8, under(q), lasts(time.Hour), after(time.Duration(i)*time.Millisecond)))

@@ -3,6 +3,7 @@ package scheduling
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,6 +50,9 @@ func (m *model) start(s Start, now time.Time) {
 	}
 	if w.Span > 0 {
 		r.End = now.Add(w.Span)
+	}
+	if w.Until.After(now) && (r.End.IsZero() || w.Until.Before(r.End)) {
+		r.End = w.Until
 	}
 	m.running[s.Key] = r
 }
@@ -235,6 +239,16 @@ func (m *model) check(t failer, starts []Start, now time.Time) {
 		if len(w.Models) > 0 && !slices.Contains(w.Models, s.Model) {
 			t.Fatalf("%s starts on %q, and takes %v", s.Key, s.Model, w.Models)
 		}
+		racks := map[string]bool{}
+		for _, share := range s.Nodes {
+			n := m.nodes[share.Node]
+			if n.Spot && !w.Spot || len(w.Pools) > 0 && !slices.Contains(w.Pools, n.Pool) {
+				t.Fatalf("%s starts on %+v; spot: %t, pools: %v", s.Key, n, w.Spot, w.Pools)
+			}
+			if racks[strings.Join(n.Domains[:min(len(n.Domains), w.Within)], "/")] = true; w.Within > 0 && len(racks) > 1 {
+				t.Fatalf("%s starts in %v, and wants one", s.Key, racks)
+			}
+		}
 		m.allows(t, w, counts(w.Replica.Times(placed), s.Model))
 		m.start(s, now)
 	}
@@ -323,7 +337,9 @@ func drawModels(t *rapid.T, name string, times int) map[string]int64 {
 
 func drawNode(t *rapid.T, name string) Node {
 	model := rapid.SampledFrom([]string{"A100", "H100"}).Draw(t, "model")
-	return gpuNode(name, model, rapid.Int64Range(1, 8).Draw(t, "gpus"), rapid.SampledFrom([]string{"rack-1", "rack-2"}).Draw(t, "rack"))
+	n := gpuNode(name, model, rapid.Int64Range(1, 8).Draw(t, "gpus"), rapid.SampledFrom([]string{"rack-1", "rack-2"}).Draw(t, "rack"))
+	n.Spot = rapid.IntRange(0, 4).Draw(t, "spot node") == 0
+	return n
 }
 
 func drawJob(t *rapid.T, key string, quotas []Quota, now time.Time) Waiting {
@@ -336,6 +352,13 @@ func drawJob(t *rapid.T, key string, quotas []Quota, now time.Time) Waiting {
 	w.Span = rapid.SampledFrom([]time.Duration{0, time.Minute, time.Hour}).Draw(t, "span")
 	w.Preemptible = rapid.Bool().Draw(t, "preemptible")
 	w.Avoid = rapid.SampledFrom([]string{"", "n0", "n1"}).Draw(t, "avoid")
+	w.Spot = rapid.Bool().Draw(t, "spot")
+	w.Pools = rapid.SampledFrom([][]string{nil, nil, {"A100"}, {"H100", "A100"}}).Draw(t, "pools")
+	w.Within = rapid.SampledFrom([]int{0, 0, 1}).Draw(t, "within")
+	w.Overdue = rapid.IntRange(0, 4).Draw(t, "overdue") == 0
+	if rapid.IntRange(0, 4).Draw(t, "until a time") == 0 {
+		w.Until = now.Add(time.Duration(rapid.IntRange(1, 60).Draw(t, "until")) * time.Minute)
+	}
 	if w.Replica.GPUs > 0 {
 		w.Models = rapid.SampledFrom([][]string{nil, {"A100"}, {"H100", "A100"}}).Draw(t, "models")
 	}

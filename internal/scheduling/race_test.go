@@ -52,6 +52,21 @@ func TestTheNearerRelationCounts(t *testing.T) {
 	}
 }
 
+// Who is behind another in one race is looked at where that one is not the first of its queue: its queue comes later then.
+func TestWhoIsBehindOneThatIsNotTheFirst(t *testing.T) {
+	e := New(Defaults())
+	tell(e, gpuQuota("all", 0), child("below", "all", 0), job("borrows", 1, under("below")), job("1-below", 0, under("below"), after(time.Second)),
+		job("2-carol", 0, under("all"), by("carol"), after(time.Second)), job("3-dave", 0, under("all"), by("dave"), after(time.Second)))
+	e.rebuild()
+	races := []*race{newRace(need{n: 1}), newRace(need{n: 2}), newRace(need{n: 3})}
+	for key, in := range map[string]int{"1-below": 0, "2-carol": 0, "borrows": 1, "3-dave": 2} {
+		races[in].enter(e.waiting[key].class)
+	}
+	if first := firstOfRaces(races).first().Key; first != "2-carol" {
+		t.Errorf("the first is %s", first)
+	}
+}
+
 // Of those that take part in several races, who is looked at goes before all others of its own user, and before the first of every other
 // user of its queue.
 func TestSeveralRacesAreAsOne(t *testing.T) {

@@ -3,6 +3,7 @@ package workload
 import (
 	"strconv"
 	"strings"
+	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	schedulingv1beta1 "k8s.io/api/scheduling/v1beta1"
@@ -18,8 +19,6 @@ const (
 	ContainerName = "job"
 	// userID runs every job: images say nothing reliable of their users, and root is not allowed.
 	userID = 1000
-	// gracePeriod is how long a job has, after SIGTERM, to save what it wants to keep.
-	gracePeriod = 30
 	// gpuTaint is the taint by which clusters keep other pods from their GPU nodes.
 	gpuTaint = "nvidia.com/gpu"
 )
@@ -53,7 +52,7 @@ func pod(job *platformv1.Job, rank int32, node string, tolerations []platformv1.
 			RestartPolicy:                 corev1.RestartPolicyNever,
 			AutomountServiceAccountToken:  ptr.To(false),
 			EnableServiceLinks:            ptr.To(false),
-			TerminationGracePeriodSeconds: ptr.To(int64(gracePeriod)),
+			TerminationGracePeriodSeconds: ptr.To(int64(GracePeriod(job).Seconds())),
 			Hostname:                      Hostname(job, rank),
 			Subdomain:                     job.Name,
 			Affinity:                      onNode(node),
@@ -70,6 +69,17 @@ func pod(job *platformv1.Job, rank int32, node string, tolerations []platformv1.
 			Volumes:    volumes(job),
 		},
 	}
+}
+
+// defaultGracePeriod is the grace period of a job that says nothing of it.
+const defaultGracePeriod = 30 * time.Second
+
+// GracePeriod is how long a job has, after SIGTERM, to save what it wants to keep.
+func GracePeriod(job *platformv1.Job) time.Duration {
+	if given := job.Spec.GracePeriodSeconds; given != nil {
+		return time.Duration(*given) * time.Second
+	}
+	return defaultGracePeriod
 }
 
 func container(job *platformv1.Job, rank int32) corev1.Container {

@@ -31,6 +31,22 @@ func gang(change ...func(*platformv1.Job)) *platformv1.Job {
 	return job
 }
 
+// A job has as long to save its work as it says.
+func TestGracePeriod(t *testing.T) {
+	for given, want := range map[int64]int64{0: 30, 1: 1, 600: 600} {
+		job := gang(func(j *platformv1.Job) {
+			if given > 0 {
+				j.Spec.GracePeriodSeconds = &given
+			}
+		})
+		for _, p := range Pods(job, nil, nil) {
+			if got := *p.Spec.TerminationGracePeriodSeconds; got != want {
+				t.Errorf("given %d: %d seconds, want %d", given, got, want)
+			}
+		}
+	}
+}
+
 func TestPodsOfAGang(t *testing.T) {
 	pods := Pods(gang(), []platformv1.Toleration{{Key: "spot"}}, nil)
 	wantNames := []string{"train-3f2a9c1d-2-0", "train-3f2a9c1d-2-1", "train-3f2a9c1d-2-2"}

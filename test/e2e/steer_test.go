@@ -2,6 +2,7 @@ package e2e
 
 import (
 	"context"
+	"time"
 
 	. "github.com/onsi/ginkgo/v2"
 	. "github.com/onsi/gomega"
@@ -25,6 +26,16 @@ var _ = Describe("steering", func() {
 		change(ctx, k8s, job, `{"spec":{"cancel":true}}`)
 		Expect(finish(ctx, job)).To(And(phaseIs(v1alpha1.JobCancelled), reasonIs(v1alpha1.JobReasonUserRequested)))
 		Eventually(livingPods(ctx, job)).Should(BeZero())
+	})
+
+	It("gives a job as long to end as it says", func(ctx context.Context) {
+		job := submit(ctx, shell("deaf", `trap "" TERM; while true; do sleep 1; done`, func(j *v1alpha1.Job) { j.Spec.GracePeriodSeconds = of[int64](2) }))
+		Eventually(status(ctx, job)).Should(phaseIs(v1alpha1.JobRunning))
+		began := time.Now()
+		change(ctx, k8s, job, `{"spec":{"cancel":true}}`)
+		Expect(finish(ctx, job)).To(phaseIs(v1alpha1.JobCancelled))
+		Eventually(livingPods(ctx, job)).Should(BeZero())
+		Expect(time.Since(began)).To(BeNumerically("<", 25*time.Second)) // who says nothing has 30
 	})
 
 	It("suspends a job, resumes it as its next attempt and kills it", func(ctx context.Context) {

@@ -89,6 +89,8 @@ var _ = DescribeTable("What is wrong is refused at once, with the field and the 
 	Entry("job: negative retries", "Job", "", `{image: a, restart: {maxRetries: -1}}`, "spec.restart.maxRetries", "greater than or equal to 0"),
 	Entry("job: negative time-to-live", "Job", "", `{image: a, ttlSecondsAfterFinished: -1}`, "spec.ttlSecondsAfterFinished", "greater than or equal to 0"),
 	Entry("job: no life span at all", "Job", "", `{image: a, lifeSpanSeconds: 0}`, "spec.lifeSpanSeconds", "greater than or equal to 1"),
+	Entry("job: no time to end", "Job", "", `{image: a, gracePeriodSeconds: 0}`, "spec.gracePeriodSeconds", "greater than or equal to 1"),
+	Entry("job: too long to end", "Job", "", `{image: a, gracePeriodSeconds: 3601}`, "spec.gracePeriodSeconds", "less than or equal to 3600"),
 	Entry("job: resources that ask for nothing", "Job", "", `{image: a, resources: {}}`, "spec.resources", "at least 1 properties"),
 	Entry("job: no memory at all", "Job", "", `{image: a, resources: {cpu: 1, memory: "0"}}`, "spec.resources.memory", "must be more than 0"),
 	Entry("job: no shm at all", "Job", "", `{image: a, resources: {cpu: 1, memory: 1Gi, shm: "0"}}`, "spec.resources.shm", "must be more than 0"),
