@@ -28,7 +28,7 @@ func (w *world) holding(job *platformv1.Job) scheduling.Running {
 	r := scheduling.Running{
 		Key: string(job.UID), Quota: held.Quota, User: job.Spec.SubmittedBy, Priority: priority(job), Preemptible: preemptible(job),
 		Replica: amounts(held.Replica), Model: held.Replica.GPUModel, Ending: held.Ending != "",
-		Start: held.Time.Time, Starting: held.StartTime == nil, Since: job.CreationTimestamp.Time,
+		Start: held.Time.Time, Starting: held.StartTime == nil, Since: job.CreationTimestamp.Time, Grace: workload.GracePeriod(job),
 	}
 	if held.QueuedSince != nil {
 		r.Since = held.QueuedSince.Time

@@ -163,7 +163,7 @@ func roomIn(project *v1alpha1.Project, cluster *v1alpha1.Cluster, preset string,
 	}
 	unpaid := unpaid(books, project.Spec.Quota, now)
 	if unpaid != "" {
-		r.Startable = 0
+		r.Startable, r.Unknown = 0, ""
 	}
 	switch {
 	case unpaid != "":

@@ -263,6 +263,9 @@ func (f *jobFlags) applyTimes(spec *v1alpha1.JobSpec, given func(string) bool) e
 	if err := set("grace", f.grace, &spec.GracePeriodSeconds); err != nil {
 		return err
 	}
+	if given("grace") && spec.GracePeriodSeconds == nil {
+		return errors.New("--grace: a job has a second to end at the least")
+	}
 	if given("ttl") {
 		seconds, err := parseSeconds(f.keep)
 		if err != nil {

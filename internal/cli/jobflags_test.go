@@ -75,6 +75,7 @@ func TestNewJob(t *testing.T) {
 		"longest name":      {args: []string{"--name", strings.Repeat("a", 40)}, want: v1alpha1.JobSpec{LifeSpanSeconds: day}},
 		"unknown priority":  {args: []string{"--priority", "urgent"}, wantError: `no priority "urgent"`},
 		"times":             {args: []string{"--schedule-timeout", "90m", "--life-span", "1d12h", "--ttl", "0", "--grace", "5m"}, want: v1alpha1.JobSpec{ScheduleTimeoutSeconds: ptr(int64(5400)), LifeSpanSeconds: ptr(int64(129600)), GracePeriodSeconds: ptr(int64(300)), TTLSecondsAfterFinished: ptr(int32(0))}},
+		"no time to end":    {args: []string{"--grace", "0"}, wantError: "--grace: a job has a second"},
 		"bad time":          {args: []string{"--life-span", "tomorrow"}, wantError: "--life-span:"},
 		"parts of a second": {args: []string{"--life-span", "1500ms"}, wantError: "whole number of seconds"},
 		"the rest": {

@@ -42,6 +42,7 @@ type Displacement struct {
 // Decide goes through the waiting jobs in their order and starts every one that quotas and nodes have room for. It counts in
 // what it decides: the caller carries it out, or says what became of the job instead.
 func (e *Engine) Decide(now time.Time) Decisions {
+	e.clockWasSetBack(now)
 	e.rebuild()
 	if e.takesOver {
 		e.takesOver = false
@@ -64,12 +65,24 @@ func (e *Engine) Decide(now time.Time) Decisions {
 	}
 	e.closeParks()
 	clear(e.undone)
+	clear(e.kept)
 	e.returned = e.returned[:0]
 	d.Again = earlier(d.Again, e.renew(now))
 	if len(e.patient.items) > 0 {
 		d.Again = earlier(d.Again, e.patient.items[0].until)
 	}
 	return d
+}
+
+// clockWasSetBack has all worked out anew that was to be looked at again after a while, where time has gone back since the last decisions.
+func (e *Engine) clockWasSetBack(now time.Time) {
+	if now.Before(e.lastDecided) {
+		e.stale, e.aged = true, now
+		for _, r := range e.running {
+			r.endingSince = time.Time{}
+		}
+	}
+	e.lastDecided = now
 }
 
 // earlier is the earlier of two times, where zero is never.
@@ -92,7 +105,8 @@ func (e *Engine) step(c *class, now time.Time, d *Decisions) {
 		case old != nil:
 			e.released(c)
 		case c.inLine:
-			e.tookItsTurn(c, now)
+			e.tookItsTurn(c)
+			e.whoElse(c, now)
 		}
 		e.start(w, found, now)
 		d.Starts = append(d.Starts, Start{w.Key, found.placement()})
@@ -113,8 +127,9 @@ func (e *Engine) step(c *class, now time.Time, d *Decisions) {
 	switch {
 	case old == nil:
 	case c.reservation == nil:
+		e.pay(c, false)
 		e.released(c)
-	case c.reservation.leavesMoreThan(old):
+	case c.reservation.leavesMoreThan(old) || e.partsFrom(c, old):
 		e.wakeHeldBack(c)
 	}
 }
@@ -145,25 +160,24 @@ func (e *Engine) claim(c *class, old *reservation, now time.Time, d *Decisions) 
 		theirs = e.dropReservation(yields)
 	}
 	e.reserveNoLater(c, old, now)
-	switch {
-	case c.reservation == nil && theirs != nil:
-		e.keep(yields, theirs)
+	if c.reservation == nil {
+		if theirs != nil {
+			e.keep(yields, theirs)
+		}
 		e.refuse(c)
 		return
-	case c.reservation == nil:
-		e.refuse(c)
-		return
-	case theirs != nil:
+	}
+	if theirs != nil {
 		yields.inLine = false
 		e.released(yields)
 	}
 	if c.reservation.imminent || !c.lane.queue.displaces() {
-		c.paid = c.paid && c.reservation.imminent
+		e.pay(c, c.paid && c.reservation.imminent)
 		return
 	}
 	e.dropReservation(c)
 	victims, later := e.displace(c, now)
-	c.paid = len(victims) > 0
+	e.pay(c, len(victims) > 0)
 	for _, v := range victims {
 		v.For = c.first().Key
 		d.Displaced = append(d.Displaced, v)
@@ -173,6 +187,14 @@ func (e *Engine) claim(c *class, old *reservation, now time.Time, d *Decisions) 
 	if c.reservation != nil {
 		c.reservation.later = later
 	}
+}
+
+// pay notes whether others give way to the class. Where they do not any more, it yields to those who come before it.
+func (e *Engine) pay(c *class, paid bool) {
+	if c.paid && !paid {
+		e.hungry[c.lane.queue.root()] = struct{}{}
+	}
+	c.paid = paid
 }
 
 // patience is until when a class waits before others are held back for it.
@@ -462,18 +484,17 @@ func (e *Engine) park(c *class, found attempt) {
 	c.busy = found.busy
 }
 
-// doubt looks again at jobs that wait for nodes of a group to become free, if there are too few on which they could ever run.
+// doubt looks again at jobs that wait for nodes like those of a group to become free, if there are too few of them since one is gone.
 func (e *Engine) doubt(g *group) {
 	for _, q := range e.queues {
 		for c := range q.blocked {
-			if !c.busy {
-				continue
+			model := g.model
+			if c.replica.GPUs == 0 {
+				model = ""
 			}
-			for _, model := range e.modelsOf(c) {
-				if g.takes(c, model) && !everFits(e.groupsFor(c, model), c) {
-					e.makeReady(c)
-					break
-				}
+			mayRun := g.takes(c, model) && (c.replica.GPUs == 0 || c.models == "" || slices.Contains(c.first().Models, model))
+			if c.busy && mayRun && !everFits(e.groupsFor(c, model), c) {
+				e.makeReady(c)
 			}
 		}
 	}

@@ -55,8 +55,8 @@ type Engine struct {
 	nominees map[*queue][]*class
 	refused  map[*class]struct{}
 	patient  sortedBy[patience]
-	// kept are the keys of those that had a reservation in the engine before this one, and whether others gave way to them; takesOver
-	// reports that there was one of which that is not known.
+	// kept are the keys of those that are to get a reservation again, and whether others give way to them: they had one in the engine
+	// before this one, or before they changed. takesOver reports that there was an engine of which that is not known.
 	kept      map[string]bool
 	takesOver bool
 	// undone are the jobs that the last decisions started and that were taken out since, by key, returned the classes of those of them
@@ -75,7 +75,8 @@ type Engine struct {
 	classes int
 	// stale reports that the tree of quotas has to be made anew.
 	stale bool
-	aged  time.Time
+	// aged is when past use was last brought up to date, lastDecided when decisions were last asked for.
+	aged, lastDecided time.Time
 }
 
 // New makes an engine that knows of nothing.
@@ -110,8 +111,10 @@ type Running struct {
 	Starting bool
 	// End is when it will have ended at the latest; zero where that is not known.
 	End time.Time
-	// Ending jobs are being ended: what they hold is free in a moment.
+	// Ending jobs are being ended: what they hold is free in a moment, or when they have had their grace.
 	Ending bool
+	// Grace is how long the job has to end; zero for half a minute.
+	Grace time.Duration
 	// For is the key of the waiting job that it gives way to; empty where it does not.
 	For string
 	// Since is when it began to wait, before it was let in.
@@ -211,7 +214,6 @@ func (e *Engine) RemoveNode(name string) {
 	old.group.nodes = slices.Delete(old.group.nodes, at, at+1)
 	if old.group.sizes[old.Allocatable]--; old.group.sizes[old.Allocatable] == 0 {
 		delete(old.group.sizes, old.Allocatable)
-		defer e.doubt(old.group)
 	}
 	for _, head := range e.heads {
 		if head.reservation.on([]share{{node: old}}) {
@@ -222,6 +224,7 @@ func (e *Engine) RemoveNode(name string) {
 		r.on = slices.DeleteFunc(r.on, func(s share) bool { return s.node == old })
 	}
 	e.reconsider(nil)
+	e.doubt(old.group)
 }
 
 // group is the group of nodes of a kind.
@@ -261,14 +264,14 @@ func (e *Engine) change(old *running, r *Running) bool {
 		if old.Priority != r.Priority || old.Preemptible != r.Preemptible {
 			e.outdate(old) // others may displace it now, or not any more
 		}
-		old.Priority, old.Preemptible, old.For, old.Since = r.Priority, r.Preemptible, r.For, r.Since
+		old.note(r)
 		return true
 	}
 	if old.Ending && !r.Ending {
 		e.countedOn()
 	}
 	e.byEnd.remove(old)
-	old.Priority, old.Preemptible, old.For, old.Since = r.Priority, r.Preemptible, r.For, r.Since
+	old.note(r)
 	old.Start, old.Starting, old.End, old.Ending = r.Start, r.Starting, r.End, r.Ending
 	if !old.Ending {
 		old.endingSince, old.lingers = time.Time{}, false
@@ -279,6 +282,11 @@ func (e *Engine) change(old *running, r *Running) bool {
 	}
 	e.outdate(old)
 	return true
+}
+
+// note takes over what does not matter to what the job holds, and when.
+func (r *running) note(told *Running) {
+	r.Priority, r.Preemptible, r.Grace, r.For, r.Since = told.Priority, told.Preemptible, told.Grace, told.For, told.Since
 }
 
 // admit counts a job in.
@@ -400,6 +408,9 @@ func (e *Engine) enqueue(w *waiting) {
 		w.Waiting = c.first().Waiting
 	}
 	c.jobs.insert(w)
+	if paid, is := e.kept[w.Key]; is && !e.stale {
+		e.resume(map[string]bool{w.Key: paid})
+	}
 	if _, is := e.undone[w.Key]; is {
 		e.returned = append(e.returned, c)
 	}
@@ -430,9 +441,12 @@ func (e *Engine) dequeue(w *waiting) {
 		c.reorder()
 		if first {
 			c.paid = false
+			e.tookItsTurn(c)
 			if e.dropReservation(c) != nil { // it was for that job: of the others, another class's may come first
 				e.released(c)
 				e.makeReady(c)
+			} else {
+				e.bePatient(c, e.patientUntil(c))
 			}
 		}
 		return

@@ -90,10 +90,10 @@ func (f *Future) engine() *Engine {
 	for _, key := range f.lingering {
 		e.despair(e.running[key])
 	}
+	e.SetPast(f.past, f.pastAt)
 	for i := range f.waiting {
 		e.SetWaiting(f.waiting[i].told())
 	}
-	e.SetPast(f.past, f.pastAt)
 	return e
 }
 

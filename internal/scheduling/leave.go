@@ -68,11 +68,24 @@ func (e *Engine) heldByQuota(c *class, all []use, end time.Time) (by []heldBy) {
 	return by
 }
 
-// beside are the others that count of those whose reservation is in use when that of the class begins.
+// covers reports whether what is kept is in use at a time.
+func (r *reservation) covers(at time.Time) bool { return !r.at.After(at) && r.until.After(at) }
+
+// partsFrom reports whether what was kept for the class was in use at the same time as what is kept for another one, and is not any more
+// when one of the two begins: who waits for both may not have to.
+func (e *Engine) partsFrom(c *class, old *reservation) bool {
+	now := c.reservation
+	return slices.ContainsFunc(e.heads, func(other *class) bool {
+		o := other.reservation
+		return other != c && (old.covers(o.at) && !now.covers(o.at) || o.covers(old.at) && !o.covers(now.at))
+	})
+}
+
+// beside are the others of the tree that count of those whose reservation is in use when that of the class begins.
 func (e *Engine) beside(head *class, counts func(*class) bool) (others []*class) {
 	at := head.reservation.at
 	for _, other := range e.heads {
-		if o := other.reservation; other != head && !o.at.After(at) && o.until.After(at) && counts(other) {
+		if other != head && other.lane.queue.root() == head.lane.queue.root() && other.reservation.covers(at) && counts(other) {
 			others = append(others, other)
 		}
 	}
@@ -99,20 +112,22 @@ func (e *Engine) hasRoom(head *class) bool {
 	counts := func(other *class) bool { return other == head || inLine(other, head) < 0 }
 	r := head.reservation
 	during := func(other *class) bool {
-		at := other.reservation.at
-		return counts(other) && !at.Before(r.at) && at.Before(r.until)
+		return counts(other) && r.covers(other.reservation.at)
 	}
 	for _, h := range r.holds {
 		for _, o := range h.on.holds {
-			if during(o.of) && !h.takes.Fits(o.leaves(counts).Plus(h.takes)) {
+			if during(o.of) && !h.takes.Fits(o.leaves(counts).Plus(h.takes)) { // less than nothing of what it takes is left
 				return false
 			}
 		}
 	}
-	for _, b := range r.bounds {
-		for _, other := range e.heads {
-			i := slices.IndexFunc(other.reservation.bounds, func(o heldBound) bool { return o.bind == b.bind })
-			if i >= 0 && b.takes > 0 && during(other) && e.leaves(other, i, counts) < 0 {
+	for _, other := range e.heads {
+		if other.lane.queue.root() != head.lane.queue.root() || !during(other) {
+			continue
+		}
+		for i, o := range other.reservation.bounds {
+			takes := slices.ContainsFunc(r.bounds, func(b heldBound) bool { return b.bind == o.bind && b.takes > 0 })
+			if takes && e.leaves(other, i, counts) < 0 {
 				return false
 			}
 		}
@@ -243,20 +258,20 @@ func (e *Engine) givenBack(r *running) {
 }
 
 // leave leaves more to others, or less, by what a job holds on nodes and by amounts of the bounds; it reports whether that is anything.
-func (r *reservation) leave(of *running, amounts []int64, sign int64) (any bool) {
+func (r *reservation) leave(of *running, amounts []int64, sign int64) (some bool) {
 	for i, n := range amounts {
 		r.bounds[i].left += sign * n
-		any = any || n != 0
+		some = some || n != 0
 	}
 	for _, h := range r.holds {
 		for _, s := range of.on {
 			if s.node == h.on {
 				h.left = h.left.Plus(of.Replica.Times(sign * s.replicas))
-				any = true
+				some = true
 			}
 		}
 	}
-	return any
+	return some
 }
 
 // least is how much a job that ran before the reservation was made counts at its bounds at the least.

@@ -3,6 +3,8 @@ package scheduling
 import (
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // leaving is a tree in which quotas lent and third share five GPUs, and own keeps two of its own beside them, with a job that runs on
@@ -61,4 +63,22 @@ func TestWhoWaitsBehindAReservationIsWokenWhenItIsRenewed(t *testing.T) {
 	e.RemoveRunning("o1")
 	expectStarts(t, e, 2*time.Minute)
 	expectStarts(t, e, 11*time.Minute, "2-third")
+}
+
+// Who waits as two need what it needs at the same time is looked at when they do not any more.
+func TestWhoWaitsForTwoIsWokenWhenTheyPart(t *testing.T) {
+	e := New(Options{Patience: time.Minute, Renewal: 5 * time.Second})
+	quota := func(r *Running) { r.Quota = "all" }
+	tell(e, gpuQuota("all", 8), child("q1", "all", 0), child("q2", "all", 0), child("q3", "all", 0),
+		inPool(gpuNode("a", "A100", 5), "p1"), inPool(gpuNode("b", "A100", 3), "p2"), inPool(gpuNode("c", "A100", 1), "p3"),
+		runs("r1", "a", 2, 2*time.Hour, quota), runs("r2", "b", 2, 2*time.Hour, quota),
+		job("1", 5, under("q1"), pools("p1"), lasts(time.Hour)), job("2", 3, under("q2"), pools("p2"), lasts(10*time.Hour), after(time.Second)))
+	expectStarts(t, e, 2*time.Minute)
+	if diff := cmp.Diff([]string{"1", "2"}, headsOf(e)); diff != "" {
+		t.Fatal(diff)
+	}
+	tell(e, job("3", 1, under("q3"), pools("p3"), after(2*time.Minute)))
+	expectStarts(t, e, 3*time.Minute)
+	tell(e, runs("r1", "a", 2, 40*time.Minute, quota))
+	expectStarts(t, e, 4*time.Minute, "3")
 }

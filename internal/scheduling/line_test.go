@@ -146,17 +146,98 @@ func TestWhoMayBeDisplacedNow(t *testing.T) {
 	}
 }
 
-// A job that waits for nodes is told when there are none any more on which it could ever run.
+// A job that waits for nodes is told when there are none any more on which it could ever run, or too few.
 func TestWhatBecomesImpossible(t *testing.T) {
-	e := New(Options{Patience: time.Hour})
-	tell(e, wide(), gpuNode("a", "A100", 4), gpuNode("b", "A100", 8), runs("r", "b", 8, time.Hour), job("waits", 8))
-	e.Decide(start)
-	if reason, _ := e.Reason("waits"); string(reason) != queued() {
-		t.Fatalf("it waits for %s", reason)
+	for name, tc := range map[string]struct {
+		world []any
+		waits Waiting
+	}{
+		"the last node that is so large":         {[]any{gpuNode("a", "A100", 4)}, job("waits", 8)},
+		"the last of all":                        {nil, job("waits", 8)},
+		"the last of its model":                  {[]any{gpuNode("a", "H100", 8)}, job("waits", 8, models("A100"))},
+		"one of those that its replicas need":    {[]any{gpuNode("a", "A100", 8)}, job("waits", 8, replicas(2))},
+		"one of two of which the other is small": {[]any{gpuNode("a", "A100", 4)}, job("waits", 4, replicas(3))},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := New(Options{Patience: time.Hour})
+			tell(e, tc.world...)
+			tell(e, wide(), gpuNode("b", "A100", 8), runs("r", "b", 8, time.Hour), tc.waits)
+			e.Decide(start)
+			if reason, _ := e.Reason("waits"); !reason.Busy() {
+				t.Fatalf("it waits for %s", reason)
+			}
+			e.RemoveNode("b")
+			e.Decide(start.Add(time.Second))
+			if reason, _ := e.Reason("waits"); string(reason) != unschedulable() {
+				t.Errorf("without the node it waits for %s", reason)
+			}
+		})
 	}
-	e.RemoveNode("b")
-	e.Decide(start.Add(time.Second))
-	if reason, _ := e.Reason("waits"); string(reason) != unschedulable() {
-		t.Errorf("without its node it waits for %s", reason)
+}
+
+// Where the first of several that are alike is cancelled, the next is patient in its place, and is kept a place when that is over.
+func TestWhoFollowsLosesItsPatienceToo(t *testing.T) {
+	e := New(Options{Patience: 5 * time.Minute, Renewal: time.Hour})
+	tell(e, wide(), gpuNode("a", "A100", 8), gpuNode("b", "A100", 4), runs("r", "a", 8, 0), runs("s", "b", 4, 0),
+		job("first", 4, lasts(time.Minute), pools("A100")), job("second", 8, after(time.Second)), job("third", 8, after(10*time.Minute)))
+	e.Decide(start.Add(10 * time.Minute))
+	e.RemoveWaiting("second")
+	e.RemoveRunning("s")
+	d := e.Decide(start.Add(11 * time.Minute))
+	if got := keysOf(d); len(got) != 1 || got[0] != "first" {
+		t.Fatalf("%v start", got)
+	}
+	if want := start.Add(15 * time.Minute); !d.Again.Equal(want) {
+		t.Fatalf("looks again at %s, want %s", d.Again, want)
+	}
+	e.Decide(d.Again)
+	if diff := cmp.Diff([]string{"third"}, headsOf(e)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// What is kept on a node on which others have taken the room is kept elsewhere.
+func TestWhatOthersTakeIsNotKept(t *testing.T) {
+	e := New(Options{Renewal: 5 * time.Second})
+	large := job("waits", 8)
+	large.Replica.MilliCPU = 60_000
+	tell(e, wide(), gpuNode("a", "A100", 8), gpuNode("b", "A100", 8), runs("r", "a", 8, 10*time.Hour), runs("s", "b", 8, 11*time.Hour), large)
+	e.Decide(start)
+	full := gpuNode("a", "A100", 8)
+	full.Foreign = Amounts{MilliCPU: 10_000}
+	tell(e, full)
+	e.Decide(start.Add(time.Minute))
+	if len(e.heads) != 1 || !e.heads[0].reservation.at.Equal(start.Add(11*time.Hour)) {
+		t.Errorf("it is kept a place on %s", e.heads[0].reservation.holds[0].on.Name)
+	}
+}
+
+// Who takes its time to end is waited for, and nobody else has to give way meanwhile.
+func TestWhoHasLongToEndIsWaitedFor(t *testing.T) {
+	e := New(Defaults())
+	tell(e, gpuNode("a", "A100", 8), gpuNode("b", "A100", 8), with(wide(), policy(Preemption{LowerPriority: AnyVictims})),
+		runs("v1", "a", 8, 0, of("wide", -1), startedAt(0), func(r *Running) { r.Grace = time.Hour }), runs("v2", "b", 8, 0, of("wide", -1), startedAt(-time.Hour)),
+		job("high", 8, priority(1)))
+	now := start.Add(time.Minute)
+	if d := e.Decide(now); len(d.Displaced) != 1 || d.Displaced[0].Key != "v1" {
+		t.Fatalf("%v give way", d.Displaced)
+	}
+	for now.Sub(start) < time.Hour {
+		now = now.Add(time.Minute)
+		if d := e.Decide(now); len(d.Displaced) > 0 {
+			t.Fatalf("after %s %v give way as well", now.Sub(start), d.Displaced)
+		}
+	}
+}
+
+// When the clock is set back, what was to be looked at again after a while is so then.
+func TestReservationsAreRenewedWhenTheClockIsSetBack(t *testing.T) {
+	e := New(Options{Renewal: time.Minute})
+	tell(e, wide(), gpuNode("a", "A100", 8), runs("r", "a", 6, 20*time.Hour), runs("s", "a", 2, 10*time.Hour), job("waits", 8))
+	e.Decide(start.Add(6 * time.Hour))
+	tell(e, runs("r", "a", 6, 11*time.Hour))
+	e.Decide(start.Add(time.Hour))
+	if len(e.heads) != 1 || !e.heads[0].reservation.at.Equal(start.Add(11*time.Hour)) {
+		t.Errorf("it is kept a place from %s on", e.heads[0].reservation.at)
 	}
 }

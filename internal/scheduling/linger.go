@@ -2,9 +2,12 @@ package scheduling
 
 import "time"
 
-// lingers is for how long a job that is being ended is counted on to be gone in a moment: twice the time that its pods and their node
-// have for it. Of one that is still there then, for instance on a node that was lost, nobody knows when it ends.
-const lingers = 2 * time.Minute
+// A job that is being ended is counted on to be gone in a moment for twice the time that it and its nodes have for that: its grace, or
+// usualGrace, and as long again. Of one that is still there then, for instance on a node that was lost, nobody knows when it ends.
+const usualGrace = 30 * time.Second
+
+// patienceWithEnd is for how long it is counted on.
+func (r *running) patienceWithEnd() time.Duration { return 2 * (max(r.Grace, usualGrace) + usualGrace) }
 
 // ends reports whether what the job holds is free in a moment.
 func (r *running) ends() bool { return r.Ending && !r.lingers }
@@ -22,7 +25,7 @@ func (e *Engine) linger(now time.Time) (next time.Time) {
 		if r.endingSince.IsZero() {
 			r.endingSince = now
 		}
-		if due := r.endingSince.Add(lingers); due.After(now) {
+		if due := r.endingSince.Add(r.patienceWithEnd()); due.After(now) {
 			next = earlier(next, due)
 		} else {
 			late = append(late, r)

@@ -63,11 +63,16 @@ func (e *Engine) mayWant(c *class, now time.Time) bool {
 	return !refused && c.reservation == nil && !now.Before(e.patientUntil(c))
 }
 
-// tookItsTurn follows up on a class whose turn it was and that starts without a reservation: it is the turn of another, if one was
-// looked at meanwhile that wants one.
-func (e *Engine) tookItsTurn(c *class, now time.Time) {
+// tookItsTurn notes that it is not the class's turn any more.
+func (e *Engine) tookItsTurn(c *class) {
 	root := c.lane.queue.root()
 	e.nominees[root] = slices.DeleteFunc(e.nominees[root], func(other *class) bool { return other == c })
+}
+
+// whoElse follows up on a class whose turn it was and that starts without a reservation: it is the turn of another, if one was
+// looked at meanwhile that wants one.
+func (e *Engine) whoElse(c *class, now time.Time) {
+	root := c.lane.queue.root()
 	for _, q := range e.queues {
 		if q.root() != root {
 			continue

@@ -249,24 +249,20 @@ func firstOf(at []*entry) (first *class) {
 			first = c
 		}
 	}
-	type known struct {
-		of    *contender
-		first *class
-	}
-	var seen []known
+	seen := map[*contender]*class{}
 	for _, e := range at {
 		if e.of.lane != nil {
 			consider(e.best)
 			continue
 		}
 		for below := range e.below.sorted {
-			i := slices.IndexFunc(seen, func(k known) bool { return k.of == below.of })
-			if i < 0 {
-				i = len(seen)
-				seen = append(seen, known{below.of, firstOf(below.in(at))})
-				consider(seen[i].first)
+			c := seen[below.of]
+			if c == nil {
+				c = firstOf(below.in(at))
+				seen[below.of] = c
+				consider(c)
 			}
-			if seen[i].first == below.best {
+			if c == below.best {
 				break
 			}
 		}
@@ -287,25 +283,40 @@ func (e *entry) in(others []*entry) []*entry {
 
 // sorted goes through the heap in order.
 func (e entries) sorted(yield func(*entry) bool) {
-	next := []int{0}
-	for len(next) > 0 && len(e) > 0 {
-		least := 0
-		for i := range next {
-			if e.Less(next[i], next[least]) {
-				least = i
+	if len(e) == 0 || !yield(e[0]) {
+		return
+	}
+	next := places{of: e}
+	for at := 0; ; {
+		for _, child := range [...]int{2*at + 1, 2*at + 2} {
+			if child < len(e) {
+				heap.Push(&next, child)
 			}
 		}
-		at := next[least]
-		next = slices.Delete(next, least, least+1)
+		if len(next.at) == 0 {
+			return
+		}
+		at = heap.Pop(&next).(int)
 		if !yield(e[at]) {
 			return
 		}
-		for _, child := range []int{2*at + 1, 2*at + 2} {
-			if child < len(e) {
-				next = append(next, child)
-			}
-		}
 	}
+}
+
+// places is a heap of places in another heap.
+type places struct {
+	of entries
+	at []int
+}
+
+func (p *places) Len() int           { return len(p.at) }
+func (p *places) Less(i, j int) bool { return p.of.Less(p.at[i], p.at[j]) }
+func (p *places) Swap(i, j int)      { p.at[i], p.at[j] = p.at[j], p.at[i] }
+func (p *places) Push(x any)         { p.at = append(p.at, x.(int)) }
+func (p *places) Pop() any {
+	last := p.at[len(p.at)-1]
+	p.at = p.at[:len(p.at)-1]
+	return last
 }
 
 // entries is a heap of those beside each other.

@@ -2,13 +2,15 @@ package scheduling
 
 import (
 	"slices"
+	"sort"
 	"time"
 )
 
 // reservation is what is kept for a waiting job: nodes and quota, from the time on at which it can start if all others run
 // for as long as they may. A job that has ended by then may use them meanwhile, and any other only what is left of them.
 type reservation struct {
-	// at is when the job starts at the latest; never where somebody whose end is not known has to end before. It has ended by until.
+	// at is when the job starts at the latest; never where somebody whose end is not known has to end before. If it starts then, it has
+	// ended by until.
 	at, until time.Time
 	// imminent reports that all that has to end before is being ended.
 	imminent bool
@@ -154,12 +156,19 @@ func (r *reservation) on(shares []share) bool {
 func (e *Engine) reserve(c *class, now time.Time) {
 	w := whatIf{engine: e, class: c, now: now}
 	defer w.undo()
-	if !w.releaseUntilItFits(e.relevant(c)) {
+	relevant := e.relevant(c)
+	if !w.releaseUntilItFits(relevant) {
 		return
 	}
-	last := w.last()
+	last, at := w.last(), w.at()
+	for _, other := range relevant[len(w.released):] { // who has ended by then as well leaves what it held to others
+		if !other.ends() && (!other.known() || other.End.After(at)) {
+			break
+		}
+		w.release(other)
+	}
 	r := &reservation{
-		at: w.at(), until: c.end(w.at()), imminent: last != nil && last.ends(), made: now, gone: make(map[*running]struct{}, len(w.released)), since: map[*running][]int64{},
+		at: at, until: c.end(at), imminent: last != nil && last.ends(), made: now, gone: make(map[*running]struct{}, len(w.released)), since: map[*running][]int64{},
 	}
 	for _, other := range w.released {
 		r.gone[other] = struct{}{}
@@ -190,21 +199,28 @@ func (e *Engine) reserve(c *class, now time.Time) {
 	e.keep(c, r)
 }
 
-// reserveNoLater does so where that is no later than what was kept for the class before, if that can be kept still: where others are kept
-// something for a part of the time, not every time is tried at which it could start.
+// reserveNoLater reserves, but leaves to the class what was kept for it before where nothing as early is found and that can be kept still:
+// where others are kept something for a part of the time, not every time is tried at which the job could start.
 func (e *Engine) reserveNoLater(c *class, old *reservation, now time.Time) {
 	e.reserve(c, now)
 	if old == nil || old.broken || old.imminent || !old.at.After(now) || c.reservation != nil && !c.reservation.at.After(old.at) {
 		return
 	}
 	for r := range old.gone {
-		if r.until().After(old.at) {
+		if !r.known() || r.End.After(old.at) {
 			return
 		}
 	}
-	e.dropReservation(c)
-	old.made, old.outdated = now, false
+	found := e.dropReservation(c)
 	e.keep(c, old)
+	if e.hasRoom(c) {
+		old.made, old.outdated = now, false
+		return
+	}
+	e.dropReservation(c)
+	if found != nil {
+		e.keep(c, found)
+	}
 }
 
 // relevant are the running jobs whose end could let the class's job start, those first that end first.
@@ -304,11 +320,16 @@ func (w *whatIf) fits() bool {
 // some number would do, and is never one that does not.
 func (w *whatIf) releaseUntilItFits(jobs []*running) bool {
 	fails, n := -1, 0
+	ending := sort.Search(len(jobs), func(i int) bool { return !jobs[i].ends() })
 	for !w.with(jobs, n) {
 		if n == len(jobs) {
 			return false
 		}
-		fails, n = n, min(max(1, 2*n), len(jobs))
+		next := min(max(1, 2*n), len(jobs))
+		if n < ending { // all of these are gone at once
+			next = ending
+		}
+		fails, n = n, next
 	}
 	for n-fails > 1 {
 		if middle := (fails + n) / 2; w.with(jobs, middle) {

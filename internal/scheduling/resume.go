@@ -33,7 +33,11 @@ func (e *Engine) resumes() map[string]bool {
 func (e *Engine) resume(keys map[string]bool) {
 	for _, key := range sortedKeys(keys) {
 		w := e.waiting[key]
-		if w == nil || w.class == nil || w.class.first() != w {
+		if w == nil { // it may come before the next decisions
+			e.kept[key] = keys[key]
+			continue
+		}
+		if w.class == nil || w.class.first() != w {
 			continue
 		}
 		c, root := w.class, w.class.lane.queue.root()
