@@ -118,7 +118,7 @@ func (r *run) count(proxies []*faultproxy.Proxy) {
 			}
 		}
 	}
-	for _, project := range []string{lab, guest, owner} {
+	for _, project := range []string{lab, guest, owner, poor} {
 		// Kubernetes makes this one too, and whoever comes second changes what is there.
 		delete(r.made, "create serviceaccounts "+project+"/default")
 	}

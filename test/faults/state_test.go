@@ -96,7 +96,7 @@ func (w *world) state(ctx context.Context) (map[string]string, error) {
 // which took over while its predecessor might have been about to write.
 var differing = []string{
 	"uid", "resourceVersion", "generation", "observedGeneration", "managedFields", "journal", "runSeconds", "cost",
-	"gpuSeconds", "priceSeconds", "settling", "settledVersion",
+	"gpuSeconds", "priceSeconds", "forecast", "settling", "settledVersion",
 	v1alpha1.AnnotationFenced, v1alpha1.AnnotationReservation,
 }
 
@@ -110,7 +110,8 @@ func plain(value any) any {
 	case map[string]any:
 		for key, field := range value {
 			text, isText := field.(string)
-			if slices.Contains(differing, key) || isText && isTime(text) || key == "exitCode" && field == int64(terminated) {
+			ofBudget := key == "used" && isText // what quotas tell of resources is no text
+			if slices.Contains(differing, key) || ofBudget || isText && isTime(text) || key == "exitCode" && field == int64(terminated) {
 				delete(value, key)
 				continue
 			}

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sync/errgroup"
@@ -28,6 +30,7 @@ const (
 	guest  = "guest"  // borrows what owner does not use
 	owner  = "owner"  // takes it back
 	shared = "shared" // the quota above the two
+	poor   = "poor"   // has a budget that a job uses up
 )
 
 // story is what people do, once: everything that a job can go through, some of it at the same time.
@@ -66,7 +69,11 @@ func (w *world) newStory() *story {
 			q.PerUser = &v1alpha1.ResourceAmounts{CPU: ptr.To(resource.MustParse("4"))}
 		}),
 	}
-	s.projects = []client.Object{project(lab), project(guest), project(owner)}
+	s.quotas = append(s.quotas, quota(poor, "", "4", func(q *v1alpha1.QuotaSpec) {
+		money := &v1alpha1.Money{Amount: "0.0005", Currency: "EUR"} // not two seconds of a core
+		q.Budgets = []v1alpha1.Budget{{Name: "month", Period: v1alpha1.BudgetMonth, Money: money, Action: v1alpha1.BudgetSuspend}}
+	}))
+	s.projects = []client.Object{project(lab), project(guest), project(owner), project(poor)}
 	return s
 }
 
@@ -99,7 +106,7 @@ func (s *story) tell(ctx context.Context, settled func(ctx context.Context) erro
 	if err := s.everybodyBound(ctx); err != nil {
 		return err
 	}
-	lives := []func(context.Context) error{s.plain, s.retried, s.gang, s.cancelled, s.suspended, s.passing, s.displaced, s.bounded}
+	lives := []func(context.Context) error{s.plain, s.retried, s.gang, s.cancelled, s.suspended, s.passing, s.displaced, s.bounded, s.costly}
 	if err := together(ctx, lives); err != nil {
 		return err
 	}
@@ -252,6 +259,50 @@ func (s *story) bounded(ctx context.Context) error {
 		}
 	}
 	return s.reaches(v1alpha1.JobCancelled, 1)(ctx, holder)
+}
+
+// costly uses up a budget, waits until that is raised, goes on, and is cancelled: then the budget tells just what it cost.
+func (s *story) costly(ctx context.Context) error {
+	broke := func(ctx context.Context, job *v1alpha1.Job) error {
+		return until(ctx, "its budget is used up", func(ctx context.Context) error {
+			if err := s.is(ctx, job, v1alpha1.JobPending, 1); err != nil {
+				return err
+			}
+			if is := job.Status; is.Reason != v1alpha1.JobReasonBudgetExhausted || is.Reservation != nil {
+				return fmt.Errorf("it waits for %s: %s", is.Reason, is.Message)
+			}
+			return nil
+		})
+	}
+	raise := func(ctx context.Context, _ *v1alpha1.Job) error {
+		quota := &v1alpha1.Quota{}
+		if err := s.Get(ctx, client.ObjectKey{Name: poor}, quota); err != nil {
+			return err
+		}
+		before := quota.DeepCopy()
+		quota.Spec.Budgets[0].Money.Amount = "1000"
+		return s.Patch(ctx, quota, client.MergeFrom(before))
+	}
+	settled := func(ctx context.Context, job *v1alpha1.Job) error {
+		return until(ctx, "its budget tells just what it cost", func(ctx context.Context) error {
+			quota := &v1alpha1.Quota{}
+			if err := s.Get(ctx, client.ObjectKey{Name: poor}, quota); err != nil {
+				return err
+			}
+			is, cost := quota.Status.Budgets, job.Status.Cost
+			if len(is) != 1 || cost == nil {
+				return fmt.Errorf("it cost %v, and the budgets are %v", cost, is)
+			}
+			used, err := strconv.ParseFloat(string(is[0].Used), 64)
+			paid, other := strconv.ParseFloat(string(cost.Amount), 64)
+			if second := 1.0 / 3600; err != nil || other != nil || math.Abs(used-paid) > second/100 { // each attempt's cost is rounded
+				return fmt.Errorf("it cost %s, and the budget tells of %s", cost.Amount, is[0].Used)
+			}
+			return nil
+		})
+	}
+	job := s.job(poor, "costly", kubelet.RunUntilEnded(), nil)
+	return s.steps(ctx, job, s.submit, broke, raise, s.reaches(v1alpha1.JobRunning, 2), s.cancel, s.reaches(v1alpha1.JobCancelled, 2), settled)
 }
 
 // step is what a person does to a job, or waits for.
