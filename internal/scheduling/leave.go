@@ -68,8 +68,10 @@ func (e *Engine) heldByQuota(c *class, all []use, end time.Time) (by []heldBy) {
 	return by
 }
 
-// covers reports whether what is kept is in use at a time.
-func (r *reservation) covers(at time.Time) bool { return !r.at.After(at) && r.until.After(at) }
+// covers reports whether what is kept is in use at a time; nobody knows that where it is not known when the job starts.
+func (r *reservation) covers(at time.Time) bool {
+	return r.at.Before(never) && !r.at.After(at) && r.until.After(at)
+}
 
 // partsFrom reports whether what was kept for the class was in use at the same time as what is kept for another one, and is not any more
 // when one of the two begins: who waits for both may not have to.
@@ -112,7 +114,7 @@ func (e *Engine) hasRoom(head *class) bool {
 	counts := func(other *class) bool { return other == head || inLine(other, head) < 0 }
 	r := head.reservation
 	during := func(other *class) bool {
-		return counts(other) && r.covers(other.reservation.at)
+		return other == head || counts(other) && r.covers(other.reservation.at)
 	}
 	for _, h := range r.holds {
 		for _, o := range h.on.holds {

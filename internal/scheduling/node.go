@@ -53,7 +53,7 @@ type node struct {
 type hold struct {
 	of          *class
 	on          *node
-	from, until time.Time
+	from        time.Time
 	takes, left Amounts
 }
 
@@ -61,7 +61,7 @@ type hold struct {
 func (h *hold) leaves(counts func(*class) bool) Amounts {
 	left := h.left
 	for _, o := range h.on.holds {
-		if o != h && !o.from.After(h.from) && o.until.After(h.from) && counts(o.of) {
+		if o != h && o.of.reservation.covers(h.from) && counts(o.of) {
 			left = left.Minus(o.takes)
 		}
 	}

@@ -315,6 +315,24 @@ func TestReservationsAddUp(t *testing.T) {
 	}
 }
 
+// Of those of whom nobody knows when they start, each counts on others being gone: what they take is not added up as if nobody were.
+func TestWhatIsKeptForAnUnknownTimeDoesNotAddUp(t *testing.T) {
+	for _, ended := range []string{"1", "3", "5"} {
+		e := New(Options{Patience: time.Minute, Renewal: time.Hour})
+		e.TakeOver()
+		tell(e, gpuQuota("all", 0), gpuNode("a", "A100", 8))
+		for _, name := range []string{"1", "2", "3", "4", "5"} {
+			tell(e, child("q"+name, "all", 1, borrowing(0)), job(name, 1, under("q"+name)))
+			if name != ended {
+				tell(e, runs("r"+name, "a", 1, 0, of("q"+name, 0)))
+			}
+		}
+		if got := keysOf(e.Decide(start.Add(time.Minute))); !slices.Equal(got, []string{ended}) {
+			t.Errorf("where a job of q%s has ended, %v start", ended, got)
+		}
+	}
+}
+
 // What is kept for those behind does not count for who comes first in line: neither for when it could start, nor where it can at once.
 func TestReservationsYieldToWhoComesFirst(t *testing.T) {
 	world := func() *Engine {

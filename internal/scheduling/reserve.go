@@ -192,7 +192,7 @@ func (e *Engine) reserve(c *class, now time.Time) {
 		b.takes -= b.left
 	}
 	for _, s := range r.job.on {
-		r.holds = append(r.holds, &hold{of: c, on: s.node, from: r.at, until: r.until, takes: c.replica.Times(s.replicas), left: s.node.free})
+		r.holds = append(r.holds, &hold{of: c, on: s.node, from: r.at, takes: c.replica.Times(s.replicas), left: s.node.free})
 	}
 	e.release(r.job)
 	w.undo()
