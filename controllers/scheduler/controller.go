@@ -180,7 +180,6 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 func (r *Reconciler) clockWasSetBack() {
 	r.refusals, r.aside = newRefusals(), aside{}
 	r.told, r.view.whole, r.foresight.begun, r.past.written = time.Time{}, time.Time{}, time.Time{}, time.Time{}
-	r.foresight.took = 0
 }
 
 // decision is what becomes of a waiting job: a placement, or a refusal and the place in the queue.

@@ -37,7 +37,7 @@ func (f *foresight) look(engine *scheduling.Engine, asked int, now time.Time) (a
 	if f.coming != nil {
 		select {
 		case f.expected = <-f.coming:
-			f.coming, f.took = nil, max(now.Sub(f.begun), 0)
+			f.coming, f.took = nil, now.Sub(f.begun)
 			if f.begun.IsZero() {
 				f.took = 0 // the clock was set back since
 			}

@@ -241,7 +241,10 @@ func (v *view) job(ctx context.Context, jobs toolscache.Store, job *platformv1.J
 
 // givesWayTo is the UID of the job to which the holder of a reservation gives way; empty for none.
 func givesWayTo(jobs toolscache.Store, held *platformv1.Reservation) string {
-	namespace, name, _ := strings.Cut(held.DisplacedFor, "/")
+	namespace, name, given := strings.Cut(held.DisplacedFor, "/")
+	if !given {
+		return ""
+	}
 	other, err := cached.Get[*platformv1.Job](jobs, client.ObjectKey{Namespace: namespace, Name: name})
 	if err != nil || other == nil {
 		return ""

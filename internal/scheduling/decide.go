@@ -1,7 +1,6 @@
 package scheduling
 
 import (
-	"cmp"
 	"slices"
 	"time"
 
@@ -44,12 +43,7 @@ type Displacement struct {
 func (e *Engine) Decide(now time.Time) Decisions {
 	e.clockWasSetBack(now)
 	e.rebuild()
-	if e.takesOver {
-		e.takesOver = false
-		for _, q := range e.queues {
-			e.hungry[q.root()] = struct{}{}
-		}
-	}
+	e.takeOver()
 	e.decided++
 	e.age(now)
 	var d Decisions
@@ -138,106 +132,6 @@ func (e *Engine) step(c *class, now time.Time, d *Decisions) {
 func (e *Engine) released(c *class) {
 	e.wakeHeldBack(c)
 	e.hungry[c.lane.queue.root()] = struct{}{}
-}
-
-// claim keeps what the class's job needs from the time on at which it can start, and makes room for it where it may. It does so only
-// for who is next in line, or had a reservation before, which is given.
-func (e *Engine) claim(c *class, old *reservation, now time.Time, d *Decisions) {
-	if until := e.patientUntil(c); now.Before(until) {
-		e.bePatient(c, until)
-		return
-	}
-	yields, may := e.mayReserve(c)
-	if !may {
-		return
-	}
-	if !c.inLine {
-		e.hungry[c.lane.queue.root()] = struct{}{}
-		return
-	}
-	var theirs *reservation
-	if yields != nil {
-		theirs = e.dropReservation(yields)
-	}
-	e.reserveNoLater(c, old, now)
-	if c.reservation == nil {
-		if theirs != nil {
-			e.keep(yields, theirs)
-		}
-		e.refuse(c)
-		return
-	}
-	if theirs != nil {
-		yields.inLine = false
-		e.released(yields)
-	}
-	if c.reservation.imminent || !c.lane.queue.displaces() {
-		e.pay(c, c.paid && c.reservation.imminent)
-		return
-	}
-	e.dropReservation(c)
-	victims, later := e.displace(c, now)
-	e.pay(c, len(victims) > 0)
-	for _, v := range victims {
-		v.For = c.first().Key
-		d.Displaced = append(d.Displaced, v)
-		e.end(v)
-	}
-	e.reserveNoLater(c, old, now)
-	if c.reservation != nil {
-		c.reservation.later = later
-	}
-}
-
-// pay notes whether others give way to the class. Where they do not any more, it yields to those who come before it.
-func (e *Engine) pay(c *class, paid bool) {
-	if c.paid && !paid {
-		e.hungry[c.lane.queue.root()] = struct{}{}
-	}
-	c.paid = paid
-}
-
-// patience is until when a class waits before others are held back for it.
-type patience struct {
-	until time.Time
-	class *class
-}
-
-func comparePatience(a, b patience) int {
-	return cmp.Or(a.until.Compare(b.until), cmp.Compare(a.class.id, b.class.id))
-}
-
-// losePatience looks for those that have waited long enough for others to be held back for them.
-func (e *Engine) losePatience(now time.Time) {
-	for len(e.patient.items) > 0 && !e.patient.items[0].until.After(now) {
-		c := e.patient.items[0].class
-		e.losesPatience(c)
-		if _, waits := c.lane.queue.blocked[c]; !waits || c.reservation != nil {
-			continue
-		}
-		if until := e.patientUntil(c); now.Before(until) { // its first job is another one now
-			e.bePatient(c, until)
-		} else if _, may := e.mayReserve(c); may {
-			e.hungry[c.lane.queue.root()] = struct{}{}
-		}
-	}
-}
-
-func (e *Engine) losesPatience(c *class) {
-	if !c.patient.IsZero() {
-		e.patient.remove(patience{c.patient, c})
-		c.patient = time.Time{}
-	}
-}
-
-// bePatient has a class looked at when others may be held back for it.
-func (e *Engine) bePatient(c *class, until time.Time) {
-	if c.patient.Equal(until) {
-		return
-	}
-	e.losesPatience(c)
-	c.patient = until
-	e.patient.insert(patience{until, c})
 }
 
 // end marks a running job as one that is being ended.
@@ -463,51 +357,4 @@ func better(a, b verdict) verdict {
 		return b
 	}
 	return a
-}
-
-// park sets a class aside until there is more of what it waits for.
-func (e *Engine) park(c *class, found attempt) {
-	c.setAside()
-	q := c.lane.queue
-	q.blocked[c] = struct{}{}
-	for _, b := range found.waitsFor {
-		c.parkAt(e.parkFor(b.bind), need{n: b.need})
-	}
-	for _, g := range found.groups {
-		c.parkAt(g.park, need{replica: c.replica})
-	}
-	e.looked = append(e.looked, c)
-	for _, held := range found.behind {
-		c.parkAt(e.parkBehind(held.head, held.bound), held.need)
-	}
-	c.verdict = found.verdict
-	c.busy = found.busy
-}
-
-// doubt looks again at jobs that wait for nodes like those of a group to become free, if there are too few of them since one is gone.
-func (e *Engine) doubt(g *group) {
-	for _, q := range e.queues {
-		for c := range q.blocked {
-			model := g.model
-			if c.replica.GPUs == 0 {
-				model = ""
-			}
-			mayRun := g.takes(c, model) && (c.replica.GPUs == 0 || c.models == "" || slices.Contains(c.first().Models, model))
-			if c.busy && mayRun && !everFits(e.groupsFor(c, model), c) {
-				e.makeReady(c)
-			}
-		}
-	}
-}
-
-// reconsider looks again at jobs that could never start as the nodes were, and at those that would run on nodes of a kind
-// that is new.
-func (e *Engine) reconsider(added *kind) {
-	for _, q := range e.queues {
-		for c := range q.blocked {
-			if !c.busy || added != nil && added.takes(c, added.model) && (c.models == "" || slices.Contains(c.first().Models, added.model)) {
-				e.makeReady(c)
-			}
-		}
-	}
 }

@@ -106,7 +106,7 @@ func TestNobodyYieldsForNothing(t *testing.T) {
 }
 
 // Of several with a place the last yields it, and not the one that others gave way to.
-func TestWhoOthersGaveWayToDoesNotYield(t *testing.T) {
+func TestWhomOthersGaveWayForYieldsToNobody(t *testing.T) {
 	e := New(Options{Reservations: 2, Patience: time.Minute, Renewal: time.Hour})
 	tell(e, gpuQuota("all", 100), child("one", "all", 100), child("two", "all", 100), child("three", "all", 100), gpuNode("a", "A100", 8), gpuNode("b", "A100", 8),
 		runs("r", "a", 8, time.Hour), runs("s", "b", 8, time.Hour), job("2", 8, under("one"), after(time.Second)), job("3", 8, under("two"), after(2*time.Second)))

@@ -69,6 +69,53 @@ func (e *Engine) newPark(b bind) *park {
 	return &park{id: e.parks, bound: b}
 }
 
+// park sets a class aside until there is more of what it waits for.
+func (e *Engine) park(c *class, found attempt) {
+	c.setAside()
+	q := c.lane.queue
+	q.blocked[c] = struct{}{}
+	for _, b := range found.waitsFor {
+		c.parkAt(e.parkFor(b.bind), need{n: b.need})
+	}
+	for _, g := range found.groups {
+		c.parkAt(g.park, need{replica: c.replica})
+	}
+	e.looked = append(e.looked, c)
+	for _, held := range found.behind {
+		c.parkAt(e.parkBehind(held.head, held.bound), held.need)
+	}
+	c.verdict = found.verdict
+	c.busy = found.busy
+}
+
+// doubt looks again at jobs that wait for nodes like those of a group to become free, if there are too few of them since one is gone.
+func (e *Engine) doubt(g *group) {
+	for _, q := range e.queues {
+		for c := range q.blocked {
+			model := g.model
+			if c.replica.GPUs == 0 {
+				model = ""
+			}
+			mayRun := g.takes(c, model) && (c.replica.GPUs == 0 || c.models == "" || slices.Contains(c.first().Models, model))
+			if c.busy && mayRun && !everFits(e.groupsFor(c, model), c) {
+				e.makeReady(c)
+			}
+		}
+	}
+}
+
+// reconsider looks again at jobs that could never start as the nodes were, and at those that would run on nodes of a kind
+// that is new.
+func (e *Engine) reconsider(added *kind) {
+	for _, q := range e.queues {
+		for c := range q.blocked {
+			if !c.busy || added != nil && added.takes(c, added.model) && (c.models == "" || slices.Contains(c.first().Models, added.model)) {
+				e.makeReady(c)
+			}
+		}
+	}
+}
+
 // parkAt notes that the class waits at a park.
 func (c *class) parkAt(p *park, n need) {
 	for i := range c.parked {

@@ -7,6 +7,17 @@ package scheduling
 // the first in line of each tree. It counts for the next decisions.
 func (e *Engine) TakeOver() { e.takesOver = true }
 
+// takeOver has it looked who is first in line, if that is so.
+func (e *Engine) takeOver() {
+	if !e.takesOver {
+		return
+	}
+	e.takesOver = false
+	for _, q := range e.queues {
+		e.hungry[q.root()] = struct{}{}
+	}
+}
+
 // resumes are the keys of the waiting jobs for which others are held back, and whether others give way to them.
 func (e *Engine) resumes() map[string]bool {
 	keys := e.kept
