@@ -88,6 +88,14 @@ type FairShare struct {
 	// +kubebuilder:validation:Minimum=60
 	// +kubebuilder:validation:Maximum=31536000
 	HalfLifeSeconds *int64 `json:"halfLifeSeconds,omitempty"`
+
+	// maxAgeSeconds is for how long the next job of a quota is kept waiting by those of others that have less of what is due to them. After
+	// that it is kept a place before them. It counts for the whole tree and is given at its root; a day where it is not given. Where it is 0,
+	// jobs that have waited for 5 minutes are kept a place by submission alone.
+	// +optional
+	// +kubebuilder:validation:Minimum=0
+	// +kubebuilder:validation:Maximum=31536000
+	MaxAgeSeconds *int64 `json:"maxAgeSeconds,omitempty"`
 }
 
 // Preemption says which running jobs give way to waiting ones. A job that gives way is told to end, gets its time to do so, and

@@ -2597,6 +2597,13 @@ func schema_soma_platform_soma_api_v1alpha1_FairShare(ref common.ReferenceCallba
 							Format:      "int64",
 						},
 					},
+					"maxAgeSeconds": {
+						SchemaProps: spec.SchemaProps{
+							Description: "maxAgeSeconds is for how long the next job of a quota is kept waiting by those of others that have less of what is due to them. After that it is kept a place before them. It counts for the whole tree and is given at its root; a day where it is not given. Where it is 0, jobs that have waited for 5 minutes are kept a place by submission alone.",
+							Type:        []string{"integer"},
+							Format:      "int64",
+						},
+					},
 				},
 			},
 		},

@@ -16,7 +16,7 @@ func (e *Engine) claim(c *class, old *reservation, now time.Time, d *Decisions) 
 	if !may {
 		return
 	}
-	if !c.inLine {
+	if c.place == 0 {
 		e.hungry[c.lane.queue.root()] = struct{}{}
 		return
 	}
@@ -33,7 +33,7 @@ func (e *Engine) claim(c *class, old *reservation, now time.Time, d *Decisions) 
 		return
 	}
 	if theirs != nil {
-		yields.inLine = false
+		e.stayInLine(yields)
 		e.released(yields)
 	}
 	if c.reservation.imminent || !c.lane.queue.displaces() {

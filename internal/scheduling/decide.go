@@ -49,6 +49,7 @@ func (e *Engine) Decide(now time.Time) Decisions {
 	var d Decisions
 	clear(e.refused)
 	d.Again = e.linger(now)
+	e.growOld(now)
 	e.losePatience(now)
 	e.renew(now)
 	e.nominate(now)
@@ -71,7 +72,7 @@ func (e *Engine) Decide(now time.Time) Decisions {
 // clockWasSetBack has all worked out anew that was to be looked at again after a while, where time has gone back since the last decisions.
 func (e *Engine) clockWasSetBack(now time.Time) {
 	if now.Before(e.lastDecided) {
-		e.stale, e.aged = true, now
+		e.stale, e.aged, e.grewOld = true, now, now
 		for _, r := range e.running {
 			r.endingSince = time.Time{}
 		}
@@ -91,14 +92,13 @@ func earlier(a, b time.Time) time.Time {
 func (e *Engine) step(c *class, now time.Time, d *Decisions) {
 	w := c.first()
 	old := e.dropReservation(c)
-	c.inLine = old != nil || e.isNominee(c)
-	defer func() { c.inLine = c.reservation != nil }()
+	defer e.stayInLine(c)
 	found := e.try(c, now)
 	if found.shares != nil {
 		switch {
 		case old != nil:
 			e.released(c)
-		case c.inLine:
+		case c.place > 0:
 			e.tookItsTurn(c)
 			e.whoElse(c, now)
 		}
@@ -115,7 +115,7 @@ func (e *Engine) step(c *class, now time.Time, d *Decisions) {
 	case found.busy:
 		e.claim(c, old, now, d)
 		e.pushAside(c)
-	case c.inLine:
+	case c.place > 0:
 		e.hungry[c.lane.queue.root()] = struct{}{}
 	}
 	switch {

@@ -26,6 +26,9 @@ type Options struct {
 	// Renewal is how old a reservation may be that is not brought nearer though jobs ended before their time. What it promises
 	// holds meanwhile.
 	Renewal time.Duration
+	// MaxAge is for how long the next job of a queue goes after those of others that have less of what is due to them: from then on it goes
+	// before them. Where it is 0 others are held back by submission alone, and never by fair share.
+	MaxAge time.Duration
 	// Urgency is how long a job waits, where it may displace others, before it does, and before others are held back for it.
 	Urgency time.Duration
 }
@@ -33,7 +36,7 @@ type Options struct {
 // Defaults are the options of the manager: most jobs start before the patience of others is over, and what is held back is not
 // used meanwhile.
 func Defaults() Options {
-	return Options{Reservations: 4, Patience: 5 * time.Minute, Renewal: 5 * time.Second, Urgency: 5 * time.Second}
+	return Options{Reservations: 4, Patience: 5 * time.Minute, Renewal: 5 * time.Second, MaxAge: 24 * time.Hour, Urgency: 5 * time.Second}
 }
 
 // Engine decides. It is for one goroutine at a time.
@@ -49,16 +52,19 @@ type Engine struct {
 	byEnd   sortedBy[*running]
 	waiting map[string]*waiting
 	// heads are the classes with a reservation, hungry the trees in which another class may get one, nominees whose turn it is in
-	// each, refused who was passed over in this round.
+	// each, refused who was passed over in this round; line is who has a reservation, or whose turn it is, in their order.
 	heads    []*class
+	line     []*class
 	hungry   map[*queue]struct{}
 	nominees map[*queue][]*class
 	refused  map[*class]struct{}
 	patient  sortedBy[patience]
 	// kept are the keys of those that are to get a reservation again, and whether others give way to them: they had one in the engine
 	// before this one, or before they changed. takesOver reports that there was an engine of which that is not known.
-	kept      map[string]bool
+	kept      map[string]turn
 	takesOver bool
+	// tookOver reports that it was so before the last decisions.
+	tookOver bool
 	// undone are the jobs that the last decisions started and that were taken out since, by key, returned the classes of those of them
 	// that wait again.
 	undone   map[string]struct{}
@@ -75,8 +81,9 @@ type Engine struct {
 	classes int
 	// stale reports that the tree of quotas has to be made anew.
 	stale bool
-	// aged is when past use was last brought up to date, lastDecided when decisions were last asked for.
-	aged, lastDecided time.Time
+	// aged is when past use was last brought up to date, grewOld when it was last looked who has waited for so long that fair share does
+	// not count, lastDecided when decisions were last asked for.
+	aged, grewOld, lastDecided time.Time
 }
 
 // New makes an engine that knows of nothing.
@@ -88,7 +95,7 @@ func New(options Options) *Engine {
 		options: options, quotas: map[string]Quota{}, queues: map[string]*queue{}, nodes: map[string]*node{},
 		running: map[string]*running{}, byEnd: sortedBy[*running]{compare: compareEnds}, waiting: map[string]*waiting{},
 		hungry: map[*queue]struct{}{}, nominees: map[*queue][]*class{}, refused: map[*class]struct{}{}, patient: sortedBy[patience]{compare: comparePatience},
-		kept: map[string]bool{}, undone: map[string]struct{}{},
+		kept: map[string]turn{}, undone: map[string]struct{}{},
 		ready: newRace(need{}), stale: true,
 	}
 }
@@ -384,7 +391,7 @@ func (e *Engine) SetWaiting(w Waiting) {
 		e.enqueue(added)
 		e.owe(added, paid)
 	case paid:
-		e.kept[w.Key] = true
+		e.kept[w.Key] = turn{paid: true}
 	}
 }
 
@@ -408,8 +415,8 @@ func (e *Engine) enqueue(w *waiting) {
 		w.Waiting = c.first().Waiting
 	}
 	c.jobs.insert(w)
-	if paid, is := e.kept[w.Key]; is && !e.stale {
-		e.resume(map[string]bool{w.Key: paid})
+	if kept, is := e.kept[w.Key]; is && !e.stale {
+		e.resume(map[string]turn{w.Key: kept})
 	}
 	if _, is := e.undone[w.Key]; is {
 		e.returned = append(e.returned, c)
@@ -440,9 +447,11 @@ func (e *Engine) dequeue(w *waiting) {
 		c.jobs.remove(w)
 		c.reorder()
 		if first {
-			c.paid = false
+			c.paid, c.turn = false, time.Time{}
 			e.tookItsTurn(c)
-			if e.dropReservation(c) != nil { // it was for that job: of the others, another class's may come first
+			kept := e.dropReservation(c)
+			e.stayInLine(c)
+			if kept != nil { // it was for that job: of the others, another class's may come first
 				e.released(c)
 				e.makeReady(c)
 			} else {
@@ -455,7 +464,10 @@ func (e *Engine) dequeue(w *waiting) {
 	c.unpark()
 	c.jobs.remove(w)
 	delete(c.lane.classes, c.shape)
-	if e.dropReservation(c) != nil {
+	e.tookItsTurn(c)
+	kept := e.dropReservation(c)
+	e.stayInLine(c)
+	if kept != nil {
 		e.released(c)
 	}
 	e.wakeHeldBack(c)

@@ -32,8 +32,8 @@ type Future struct {
 	// lingering are the keys of those of them that should have been gone by now.
 	lingering []string
 	waiting   []waiting
-	// kept are the keys of the waiting jobs for which others are held back, and whether others give way to them.
-	kept map[string]bool
+	// kept are the keys of the waiting jobs for which others are held back.
+	kept map[string]turn
 	// past is past use as it was at a time.
 	past   []Past
 	pastAt time.Time

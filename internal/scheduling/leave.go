@@ -242,11 +242,8 @@ func (e *Engine) givenBack(r *running) {
 			delete(kept.gone, r)
 			continue
 		}
-		took, since := kept.since[r]
+		took := kept.took(r)
 		delete(kept.since, r)
-		if !since {
-			took = kept.least(r)
-		}
 		kept.leave(r, took, 1)
 		for i, n := range took {
 			if n > 0 {
@@ -257,6 +254,21 @@ func (e *Engine) givenBack(r *running) {
 			e.open(head.heldBack[bind{}])
 		}
 	}
+}
+
+// suppose leaves to others what a job holds that has ended after the reservation begins, or takes that back.
+func (r *reservation) suppose(ended *running, sign int64) {
+	if _, gone := r.gone[ended]; !gone {
+		r.leave(ended, r.took(ended), sign)
+	}
+}
+
+// took is what a job that runs counts at the bounds of the reservation, at the least.
+func (r *reservation) took(of *running) []int64 {
+	if took, since := r.since[of]; since {
+		return took
+	}
+	return r.least(of)
 }
 
 // leave leaves more to others, or less, by what a job holds on nodes and by amounts of the bounds; it reports whether that is anything.

@@ -453,7 +453,7 @@ func drawOptions(t *rapid.T) Options {
 	draw := func(name string) time.Duration {
 		return rapid.SampledFrom([]time.Duration{0, 5 * time.Second, 2 * time.Minute}).Draw(t, name)
 	}
-	return Options{Patience: draw("patience"), Urgency: draw("urgency"), Renewal: draw("renewal")}
+	return Options{Patience: draw("patience"), Urgency: draw("urgency"), Renewal: draw("renewal"), MaxAge: draw("age")}
 }
 
 // An engine that was told what changed, step by step, gives nothing away twice and exceeds no quota; it never leaves a job

@@ -2,20 +2,28 @@ package scheduling
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
 
-// Who of those that wait gets a reservation is decided by how long they have waited, not by fair share: in each tree the first of
-// each queue by priority and submission, as many as there is room for. So nobody who came later gets one before, however
-// little they use; fair share orders who starts on what nobody is held back from.
+// In each tree the first of each queue gets a reservation once it has waited for long enough, as many as there is room for: those who have less
+// of what is due to them before others, and before these who has waited for so long that fair share does not count.
 
 // nominate says, in the trees where there is room for a reservation more, whose turn it is, and makes those ready. They get it
 // when they are looked at and cannot start.
 func (e *Engine) nominate(now time.Time) {
-	for root := range e.hungry {
+	if len(e.hungry) == 0 {
+		return
+	}
+	for _, root := range slices.SortedFunc(maps.Keys(e.hungry), func(a, b *queue) int { return cmp.Compare(a.Name, b.Name) }) {
+		before := e.nominees[root]
 		e.nominees[root] = e.firstInLine(root, now)
+		for _, c := range before {
+			e.stayInLine(c)
+		}
 		for _, c := range e.nominees[root] {
+			e.lineUp(c, false)
 			e.makeReady(c)
 		}
 	}
@@ -23,33 +31,39 @@ func (e *Engine) nominate(now time.Time) {
 }
 
 // firstInLine are the first of each queue, as many as there is room for, and those to which another one yields.
-func (e *Engine) firstInLine(root *queue, now time.Time) []*class {
-	var first []*class
-	for _, q := range e.queues {
-		if q.root() == root {
-			if c := e.longestWaiting(q, now); c != nil {
-				first = append(first, c)
-			}
+func (e *Engine) firstInLine(root *queue, now time.Time) (first []*class) {
+	var others []*class
+	for _, q := range root.tree {
+		c := e.nextOf(q, now)
+		if c == nil {
+			continue
+		}
+		e.isNext(c, now)
+		if yields, may := e.mayReserve(c); may && yields != nil {
+			first = append(first, c)
+		} else if may {
+			others = append(others, c)
 		}
 	}
-	slices.SortFunc(first, inLine)
-	free := max(e.options.Reservations-e.reservations(root), 0)
-	return slices.DeleteFunc(first, func(c *class) bool {
-		yields, may := e.mayReserve(c)
-		if may && yields == nil {
-			free--
-			may = free >= 0
+	for free := e.options.Reservations - e.reservations(root); free > 0 && len(others) > 0; free-- {
+		next := 0
+		for i, c := range others {
+			if e.sooner(c, others[next]) {
+				next = i
+			}
 		}
-		return !may
-	})
+		first = append(first, others[next])
+		others = slices.Delete(others, next, next+1)
+	}
+	return first
 }
 
-// longestWaiting is the first of the queue's classes for which others may be held back; nil for none.
-func (e *Engine) longestWaiting(q *queue, now time.Time) *class {
+// nextOf is the first of the queue's classes for which others may be held back; nil for none.
+func (e *Engine) nextOf(q *queue, now time.Time) *class {
 	var first *class
 	for _, l := range q.lanes {
 		for _, c := range l.classes {
-			if _, parked := q.blocked[c]; (c.busy || !parked) && e.mayWant(c, now) && (first == nil || inLine(c, first) < 0) {
+			if _, parked := q.blocked[c]; (c.busy || !parked) && e.mayWant(c, now) && (first == nil || e.sooner(c, first)) {
 				first = c
 			}
 		}
@@ -73,10 +87,7 @@ func (e *Engine) tookItsTurn(c *class) {
 // looked at meanwhile that wants one.
 func (e *Engine) whoElse(c *class, now time.Time) {
 	root := c.lane.queue.root()
-	for _, q := range e.queues {
-		if q.root() != root {
-			continue
-		}
+	for _, q := range root.tree {
 		for other := range q.blocked {
 			if other.busy && e.mayWant(other, now) {
 				e.hungry[root] = struct{}{}
@@ -86,11 +97,6 @@ func (e *Engine) whoElse(c *class, now time.Time) {
 	}
 }
 
-// inLine compares classes by who is to get a reservation first: to whom others give way, then by priority and submission.
-func inLine(a, b *class) int {
-	return cmp.Or(compareBool(b.paid, a.paid), inOrder(a.first(), b.first()))
-}
-
 // isNominee reports whether it is the class's turn to get a reservation.
 func (e *Engine) isNominee(c *class) bool { return slices.Contains(e.nominees[c.lane.queue.root()], c) }
 
@@ -98,31 +104,21 @@ func (e *Engine) isNominee(c *class) bool { return slices.Contains(e.nominees[c.
 // rank, as others may have given way to them; then those of the other's rank that have a reservation or are to get one. What is free is
 // theirs to take, or to have kept, before others fill it. nil where nobody of these may start now.
 func (e *Engine) inTurn(other *class) (first *class) {
-	consider := func(c *class) {
-		if (c.ready != nil || c.couldUse()) && (first == nil || inOrder(c.first(), first.first()) < 0) {
+	mayStart := func(c *class) bool { return c.ready != nil || c.couldUse() }
+	for _, c := range e.returned {
+		if mayStart(c) && (first == nil || inOrder(c.first(), first.first()) < 0) {
 			first = c
 		}
-	}
-	for _, c := range e.returned {
-		consider(c)
 	}
 	if first != nil {
 		return first
 	}
-	ofRank := func(c *class) {
-		if c.priority == other.priority && c.overdue == other.overdue {
-			consider(c)
+	for _, c := range e.line {
+		if c.priority == other.priority && c.overdue == other.overdue && mayStart(c) {
+			return c
 		}
 	}
-	for _, c := range e.heads {
-		ofRank(c)
-	}
-	for _, nominees := range e.nominees {
-		for _, c := range nominees {
-			ofRank(c)
-		}
-	}
-	return first
+	return nil
 }
 
 // mostRefused is how many of a tree are passed over in a round: where nothing can be kept for so many that are first in line, it hardly

@@ -9,7 +9,9 @@ type queue struct {
 	Quota
 	parent   *queue
 	children []*queue
-	lanes    map[string]*lane
+	// tree is the queue and all below it, by name; of roots alone.
+	tree  []*queue
+	lanes map[string]*lane
 	// broken says why nothing may start under the queue: its parent does not exist, or its parents go in a circle.
 	broken string
 

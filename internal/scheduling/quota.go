@@ -22,6 +22,9 @@ type Quota struct {
 	// HalfLife is after how long half of what was used is forgotten. It counts at a root, for its whole tree; past use does
 	// not count where it is 0.
 	HalfLife time.Duration
+	// MaxAge is for how long the next job of a queue goes after those that have less of what is due to them. It counts at a root, for its
+	// whole tree; that of the engine's options where it is nil.
+	MaxAge *time.Duration
 	// Preemption says whom the jobs under the quota may displace, and for how long its own are safe.
 	Preemption Preemption
 }

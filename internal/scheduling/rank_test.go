@@ -387,3 +387,27 @@ func TestTheLastYieldsItsPlace(t *testing.T) {
 		}
 	}
 }
+
+// What runs until who comes first has started is there for who comes after it, once that ends.
+func TestWhoComesSecondCountsOnWhatEndsMeanwhile(t *testing.T) {
+	for name, world := range map[string][]any{
+		"of a quota": {gpuQuota("all", 2), gpuNode("n", "A100", 1), gpuNode("m", "A100", 1), gpuNode("idle", "A100", 2)},
+		"of a node":  {gpuQuota("all", 100), gpuNode("n", "A100", 2)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			e := New(Options{Patience: time.Minute, Renewal: time.Hour})
+			tell(e, world...)
+			on := map[string]string{"of a quota": "m", "of a node": "n"}[name]
+			tell(e, child("one", "all", 0), child("two", "all", 0), runs("r", "n", 1, 10*time.Hour, func(r *Running) { r.Quota = "one" }),
+				runs("s", on, 1, 20*time.Hour, func(r *Running) { r.Quota = "two" }), job("1", 1, under("one")), job("2", 1, under("two"), after(time.Second)))
+			e.Decide(start.Add(2 * time.Minute))
+			at := map[string]time.Duration{}
+			for _, head := range e.heads {
+				at[head.first().Key] = head.reservation.at.Sub(start)
+			}
+			if diff := cmp.Diff(map[string]time.Duration{"1": 10 * time.Hour, "2": 20 * time.Hour}, at); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

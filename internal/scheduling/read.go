@@ -25,6 +25,9 @@ func ReadQuota(q *platformv1.Quota) Quota {
 			quota.Weight = int64(*share.Weight)
 		}
 		quota.HalfLife = seconds(share.HalfLifeSeconds)
+		if share.MaxAgeSeconds != nil {
+			quota.MaxAge = new(seconds(share.MaxAgeSeconds))
+		}
 	}
 	if p := spec.Preemption; p != nil {
 		quota.Preemption = Preemption{

@@ -48,7 +48,7 @@ func (e *Engine) mayReserve(c *class) (yields *class, may bool) {
 	default:
 		yields = e.lastOf(q.root())
 	}
-	return yields, yields != nil && c.precedes(yields)
+	return yields, yields != nil && !yields.paid && e.compareRanks(c, yields) < 0
 }
 
 // reservations is how many there are in a tree.
@@ -64,7 +64,7 @@ func (e *Engine) reservations(root *queue) (count int) {
 // lastOf is who of those with a reservation in a tree comes last, of those that yield to anybody; nil for none.
 func (e *Engine) lastOf(root *queue) (last *class) {
 	for _, head := range e.heads {
-		if !head.paid && head.lane.queue.root() == root && (last == nil || inOrder(head.first(), last.first()) > 0) {
+		if !head.paid && head.lane.queue.root() == root && (last == nil || head.place > last.place) {
 			last = head
 		}
 	}
@@ -156,6 +156,11 @@ func (r *reservation) on(shares []share) bool {
 func (e *Engine) reserve(c *class, now time.Time) {
 	w := whatIf{engine: e, class: c, now: now}
 	defer w.undo()
+	for _, head := range e.heads {
+		if c.waitsBehind(head) {
+			w.ahead = append(w.ahead, head.reservation)
+		}
+	}
 	relevant := e.relevant(c)
 	if !w.releaseUntilItFits(relevant) {
 		return
@@ -248,7 +253,9 @@ type whatIf struct {
 	class  *class
 	now    time.Time
 	// atOnce reports that those that are released end in a moment, and not when they have to.
-	atOnce   bool
+	atOnce bool
+	// ahead are the reservations that the class waits behind: what ends after they begin is there for it as well.
+	ahead    []*reservation
 	released []*running
 	found    attempt
 }
@@ -269,13 +276,19 @@ func (w *whatIf) at() time.Time {
 
 func (w *whatIf) release(r *running) {
 	w.engine.release(r)
+	for _, kept := range w.ahead {
+		kept.suppose(r, 1)
+	}
 	w.released = append(w.released, r)
 }
 
 func (w *whatIf) takeBack() {
-	last := len(w.released) - 1
-	w.engine.hold(w.released[last])
-	w.released = w.released[:last]
+	last := w.last()
+	w.engine.hold(last)
+	for _, kept := range w.ahead {
+		kept.suppose(last, -1)
+	}
+	w.released = w.released[:len(w.released)-1]
 }
 
 func (w *whatIf) undo() {

@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 	"time"
@@ -212,7 +213,9 @@ func (s *simulation) expectPromisesAreKept(jobs map[string]Waiting) {
 		}
 		key := head.first().Key
 		for other, at := range s.started {
-			if w := jobs[other]; at.Equal(s.now) && inOrder(&waiting{Waiting: &w, Key: w.Key, Since: w.Since}, head.first()) < 0 {
+			w := jobs[other]
+			before := s.options.MaxAge > 0 || inOrder(&waiting{Waiting: &w, Key: w.Key, Since: w.Since}, head.first()) < 0
+			if at.Equal(s.now) && before {
 				p.before += other + " has started; "
 			}
 		}
@@ -376,14 +379,16 @@ func TestAReservationLeavesWhatIsGuaranteed(t *testing.T) {
 	}
 }
 
-// Where all jobs say how long they run, nobody waits for longer than the patience of the engine, the longest life span for each job that
-// waited in the tree when it came, and one more: whoever comes later, in whatever queue, however little others have used, and though the
-// tree of quotas changes or another manager takes over.
+// Where all jobs say how long they run, and fair share does not count, nobody waits for longer than the patience of the engine, the longest life
+// span for each job that waited in the tree when it came, and one more: whoever comes later, in whatever queue, however little others have used,
+// and though the tree of quotas changes or another manager takes over. Where it counts, who is the next of its queue waits as long as it counts, and
+// then for the longest life span for each other queue, and two more: one job of each may have been next for longer, and one may run.
 func TestTheBoundOnWaits(t *testing.T) {
 	const longest, patience = time.Hour, 5 * time.Minute
 	rapid.Check(t, func(t *rapid.T) {
 		o := Defaults()
 		o.Reservations, o.Renewal = rapid.IntRange(1, 5).Draw(t, "reservations"), drawOptions(t).Renewal
+		o.MaxAge = rapid.SampledFrom([]time.Duration{0, time.Minute, time.Hour, 24 * time.Hour}).Draw(t, "age")
 		s := &simulation{t: t, Engine: New(o), now: start, ends: map[string]time.Time{}, started: map[string]time.Time{}}
 		nodes := rapid.Int64Range(1, 4).Draw(t, "nodes")
 		for i := range nodes {
@@ -394,7 +399,7 @@ func TestTheBoundOnWaits(t *testing.T) {
 		for i := range queues {
 			s.SetQuota(child(fmt.Sprintf("q%d", i+1), "all", rapid.Int64Range(0, 4).Draw(t, "nominal")))
 		}
-		jobs, before := map[string]Waiting{}, map[string]int{}
+		jobs, before, next := map[string]Waiting{}, map[string]int{}, map[string]time.Time{}
 		s.runs = map[string]time.Duration{}
 		minutes := func(from, to int, what string) time.Duration {
 			return time.Duration(rapid.IntRange(from, to).Draw(t, what)) * time.Minute
@@ -421,23 +426,41 @@ func TestTheBoundOnWaits(t *testing.T) {
 				expectFirstIsNotHindered(t, s.Engine, s.now)
 			}
 			s.expectPromisesAreKept(jobs)
-			next := s.again
-			if len(jobs) < 60 {
-				next = earlier(next, submission)
+			for _, c := range classesOf(s.Engine) {
+				if _, known := next[c.first().Key]; !known && !c.turn.IsZero() {
+					next[c.first().Key] = s.now
+				}
 			}
-			s.wait(next)
+			until := s.again
+			if len(jobs) < 60 {
+				until = earlier(until, submission)
+			}
+			s.wait(until)
 		}
 		for key, at := range s.started {
-			if wait, most := at.Sub(jobs[key].Since), patience+time.Duration(before[key]+1)*longest; wait > most {
+			if wait, most := at.Sub(jobs[key].Since), patience+time.Duration(before[key]+1)*longest; o.MaxAge == 0 && wait > most {
 				t.Fatalf("%s waited for %s, with %d before it", key, wait, before[key])
+			}
+			if since, is := next[key]; is && at.Sub(since) > o.MaxAge+growOldInterval+time.Duration(queues+1)*longest {
+				t.Fatalf("%s waited for %s since it was next, of %d queues", key, at.Sub(since), queues)
 			}
 		}
 	})
 }
 
+// classesOf are all that wait.
+func classesOf(e *Engine) (all []*class) {
+	for _, q := range e.queues {
+		for _, l := range q.lanes {
+			all = slices.AppendSeq(all, maps.Values(l.classes))
+		}
+	}
+	return all
+}
+
 // expectFirstIsNotHindered looks whether who is first in line is kept a place as soon as if nobody else were kept one.
 func expectFirstIsNotHindered(t failer, e *Engine, now time.Time) {
-	heads := slices.SortedFunc(slices.Values(e.heads), func(a, b *class) int { return inOrder(a.first(), b.first()) })
+	heads := slices.SortedFunc(slices.Values(e.heads), inLine)
 	if len(heads) < 2 {
 		return
 	}

@@ -15,7 +15,7 @@ func (e *Engine) rebuild() {
 	e.stale = false
 	resumed, previous := e.resumes(), e.queues
 	e.queues, e.heads, e.hungry, e.patient.items = map[string]*queue{}, nil, map[*queue]struct{}{}, nil
-	e.nominees, e.returned = map[*queue][]*class{}, nil
+	e.nominees, e.line, e.returned = map[*queue][]*class{}, nil, nil
 	e.top, e.ready, e.opened, e.looked = e.queue(Quota{}), newRace(need{}), nil, nil
 	for name, quota := range e.quotas {
 		q := e.queue(quota)
@@ -26,6 +26,10 @@ func (e *Engine) rebuild() {
 	}
 	for _, name := range sortedKeys(e.queues) {
 		e.join(e.queues[name])
+	}
+	for _, name := range sortedKeys(e.queues) {
+		root := e.queues[name].root()
+		root.tree = append(root.tree, e.queues[name])
 	}
 	for _, q := range e.queues { // what a quota that is missing would bound is not known for all below it
 		for at := q.parent; at != nil && q.broken == ""; at = at.parent {

@@ -97,13 +97,11 @@ func (c *class) outranks(other *class) bool {
 	return c.priority > other.priority || c.priority == other.priority && c.overdue && !other.overdue
 }
 
-// precedes reports whether a reservation of the class goes before that of another: by priority and submission, not by fair share. To
-// one that others gave way to all yield: they did so for it alone.
-func (c *class) precedes(head *class) bool { return !head.paid && inOrder(c.first(), head.first()) < 0 }
-
-// passes reports whether jobs of the class need not wait for what is kept for another one: as they outrank it, or as they are first in
-// line themselves and come before it.
-func (c *class) passes(head *class) bool { return (c.inLine || c.outranks(head)) && c.precedes(head) }
+// passes reports whether jobs of the class need not wait for what is kept for another one: as they outrank it, or as they are in line
+// themselves and come before it. For one that others gave way to all wait: they did so for it alone.
+func (c *class) passes(head *class) bool {
+	return !head.paid && (c.outranks(head) || c.place > 0 && c.place < head.place)
+}
 
 // waitsBehind reports whether what is kept for another class is kept from jobs of this one.
 func (c *class) waitsBehind(head *class) bool { return !c.passes(head) }
@@ -135,8 +133,11 @@ type class struct {
 	reservation *reservation
 	// patient is until when it waits before others are held back for it; zero where it does not.
 	patient time.Time
-	// inLine reports that it has a reservation, or is to get one.
-	inLine bool
+	// turn is since when its first job has been the next of its queue, or had been once; zero where it has not. place is its place in line,
+	// from 1, 0 where it is not in line, and late reports that it stands there by how long that is, and not by fair share.
+	turn  time.Time
+	place int
+	late  bool
 	// paid reports that others are giving way to it.
 	paid bool
 	// heldBack are the classes that wait for this one's reservation to leave more: of a bound, or of nodes where that is none.

@@ -1,0 +1,163 @@
+package scheduling
+
+import (
+	"cmp"
+	"slices"
+	"time"
+)
+
+// In line are those for which others are held back, and those whose turn it is to get a reservation. Who comes before whom is settled when
+// somebody joins: by priority, and then by who has less of what is due to them. Before these go those that have been the next of their queue
+// for longer than MaxAge, who has been so for longest first. So fair share keeps nobody waiting for ever, and yet nobody gets around it who
+// submits many jobs: each has to wait until it is the next. After that the order of those in line stays, whatever starts and ends: a plan that
+// is made for one holds until somebody joins before it.
+
+// lineUp gives a class its place in line, where it has none; behind all of its rank where it had one before all that are to come.
+func (e *Engine) lineUp(c *class, resumes bool) {
+	if c.place > 0 {
+		return
+	}
+	c.late = e.isLate(c)
+	from := e.after(0, func(other *class) bool { return other.compareRank(c) < 0 })
+	to := e.after(from, func(other *class) bool { return other.compareRank(c) == 0 })
+	switch {
+	case c.late:
+	case resumes:
+		from = to
+	default:
+		from, to = e.between(c, from, to)
+	}
+	at := from
+	for i := from; i < to; i++ { // of other trees, or late
+		if older(e.line[i], c) < 0 {
+			at = i + 1
+		}
+	}
+	e.line = slices.Insert(e.line, at, c)
+	e.number()
+}
+
+// after is the end of those in line from a place on of which something is true.
+func (e *Engine) after(from int, is func(*class) bool) int {
+	for from < len(e.line) && is(e.line[from]) {
+		from++
+	}
+	return from
+}
+
+// between is where in a part of the line the class would go: behind the last of its tree that it does not go before by fair share.
+func (e *Engine) between(c *class, from, to int) (int, int) {
+	root := c.lane.queue.root()
+	for i := to; i > from; i-- {
+		switch other := e.line[i-1]; {
+		case other.lane.queue.root() != root:
+		case goesBefore(c, other):
+			to = i - 1
+		default:
+			return i, to
+		}
+	}
+	return from, to
+}
+
+func (e *Engine) number() {
+	for i, c := range e.line {
+		c.place = i + 1
+	}
+}
+
+// stayInLine takes a class out of the line that has no reservation, and whose turn it is not.
+func (e *Engine) stayInLine(c *class) {
+	if c.place == 0 || c.reservation != nil || e.isNominee(c) {
+		return
+	}
+	e.line = slices.Delete(e.line, c.place-1, c.place)
+	c.place = 0
+	e.number()
+}
+
+// growOldInterval is how often it is looked who has waited for so long that fair share does not count any more.
+const growOldInterval = time.Minute
+
+// growOld has those go by submission that have waited for long enough, now and then.
+func (e *Engine) growOld(now time.Time) {
+	if now.Sub(e.grewOld) < growOldInterval {
+		return
+	}
+	e.grewOld = now
+	for _, c := range slices.Clone(e.line) {
+		if !c.late && e.isLate(c) {
+			e.line = slices.Delete(e.line, c.place-1, c.place)
+			c.place = 0
+			e.number()
+			e.lineUp(c, false)
+			e.makeReady(c)
+		}
+	}
+	for _, q := range e.queues {
+		if len(q.blocked) > 0 {
+			e.hungry[q.root()] = struct{}{}
+		}
+	}
+}
+
+// isLate reports whether fair share does not count any more for a class, as its first job has been the next of its queue for so long.
+func (e *Engine) isLate(c *class) bool {
+	most := e.maxAge(c)
+	return most == 0 || !c.turn.IsZero() && !e.lastDecided.Before(c.turn.Add(most))
+}
+
+// maxAge is for how long fair share counts in the class's tree.
+func (e *Engine) maxAge(c *class) time.Duration {
+	if own := c.lane.queue.root().MaxAge; own != nil {
+		return *own
+	}
+	return e.options.MaxAge
+}
+
+// isNext notes that it is the class's turn in its queue.
+func (e *Engine) isNext(c *class, now time.Time) {
+	switch {
+	case e.maxAge(c) == 0 || !c.turn.IsZero() || c.lane.queue.reserved != nil:
+	case e.tookOver: // for how long it has been so is not known
+		c.turn = c.first().Since
+	default:
+		c.turn = now
+	}
+}
+
+// older compares classes that are late: by since when they have been next, and by submission.
+func older(a, b *class) int {
+	return cmp.Or(a.turn.Compare(b.turn), inOrder(a.first(), b.first()))
+}
+
+// compareRank compares two classes in line by what others cannot gain by using less: priority, and who stands there by submission.
+func (c *class) compareRank(other *class) int {
+	return cmp.Or(cmp.Compare(other.priority, c.priority), compareBool(other.overdue, c.overdue), compareBool(other.late, c.late))
+}
+
+// compareRanks does so for classes that may not be in line, and by how old they are where they are late.
+func (e *Engine) compareRanks(a, b *class) int {
+	late, otherLate := e.isLate(a), e.isLate(b)
+	order := cmp.Or(cmp.Compare(b.priority, a.priority), compareBool(b.overdue, a.overdue), compareBool(otherLate, late))
+	if order == 0 && late {
+		order = older(a, b)
+	}
+	return order
+}
+
+// sooner reports whether it is the turn of one class before that of another of its tree: of one that others give way to, then by rank,
+// and then by fair share.
+func (e *Engine) sooner(a, b *class) bool {
+	switch order := cmp.Or(compareBool(b.paid, a.paid), e.compareRanks(a, b)); {
+	case order != 0:
+		return order < 0
+	default:
+		return goesBefore(a, b)
+	}
+}
+
+// inLine compares classes in line by who goes first: to whom others give way, then by their place.
+func inLine(a, b *class) int {
+	return cmp.Or(compareBool(b.paid, a.paid), cmp.Compare(a.place, b.place))
+}
