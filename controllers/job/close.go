@@ -287,28 +287,6 @@ func (d *decider) restartPolicy() platformv1.RestartPolicy {
 	return d.job.Spec.Restart.Policy
 }
 
-// tolerance is how long a replica may fail to start before the attempt ends.
-func tolerance(reason platformv1.JobReason) time.Duration {
-	switch reason {
-	case platformv1.JobReasonInvalidImageName:
-		return 0
-	case platformv1.JobReasonErrImagePull, platformv1.JobReasonImageNotFound, platformv1.JobReasonImageUnauthorized:
-		return imageTolerance
-	case platformv1.JobReasonDiskUnavailable, platformv1.JobReasonContainerCreating:
-		return mountTolerance
-	default:
-		return startTolerance
-	}
-}
-
-// givenUp is the reason of the end where a start was tried for too long.
-func givenUp(reason platformv1.JobReason) platformv1.JobReason {
-	if reason == platformv1.JobReasonErrImagePull {
-		return platformv1.JobReasonImagePullBackOff
-	}
-	return reason
-}
-
 // ranks are the pods of an attempt by rank.
 func ranks(job *platformv1.Job, all []*corev1.Pod, attempt int32) []*corev1.Pod {
 	pods := make([]*corev1.Pod, job.Spec.ReplicaCount())

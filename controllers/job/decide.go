@@ -14,20 +14,6 @@ import (
 )
 
 const (
-	// quietStart is how long a start may take before status says what it waits for: most starts are over by then, and a
-	// write for each of their steps would cost more than it tells.
-	quietStart = 2 * time.Second
-	// imageTolerance is how long an image may fail to be pulled before the attempt ends.
-	imageTolerance = 60 * time.Second
-	// mountTolerance is how long a node may fail to mount a volume or to connect the pod to the network.
-	mountTolerance = 2 * time.Minute
-	// startTolerance is how long any other failure to start may last.
-	startTolerance = 20 * time.Second
-	// longestLook is the longest pause between two looks at the events of a pod that is slow to start.
-	longestLook = 30 * time.Second
-	// bindTolerance is how long pods may wait to be bound to the nodes of their reservation before the job goes back to the
-	// queue: somebody else took the place.
-	bindTolerance = 60 * time.Second
 	// defaultTTL is how long a finished job is kept.
 	defaultTTL = 24 * time.Hour
 	// backlogRetry is how soon a job whose journal is full is looked at again.
@@ -202,51 +188,6 @@ func (d *decider) markRunning(seen workload.Observation) {
 		d.enter(platformv1.JobRunning, platformv1.JobReasonRunning, "", seen.Started, nil)
 	}
 	d.status.Reason, d.status.Message = platformv1.JobReasonRunning, ""
-}
-
-// start is an attempt some of whose replicas do not run yet.
-func (d *decider) start(seen workload.Observation) {
-	reservation := d.status.Reservation
-	if d.status.Phase == platformv1.JobRunning {
-		if len(seen.Missing) > 0 {
-			d.begin(seen, platformv1.JobReasonNotFound, "a pod of the job vanished while it ran")
-		}
-		return
-	}
-	if left, set := d.scheduleTimeLeft(); set && left <= 0 {
-		d.begin(seen, platformv1.JobReasonScheduleTimeout, d.timeoutMessage())
-		return
-	} else if set {
-		d.later(left)
-	}
-	age := d.now.Sub(reservation.Time.Time)
-	if seen.Preparing {
-		d.later(min(max(age, quietStart), longestLook))
-	}
-	if !seen.Waiting.IsZero() {
-		if left := tolerance(seen.Reason) - d.now.Sub(seen.Waiting); left > 0 {
-			d.later(left)
-		} else {
-			d.begin(seen, givenUp(seen.Reason), seen.Message)
-			return
-		}
-	}
-	if seen.Unbound {
-		if age >= bindTolerance {
-			d.begin(seen, platformv1.JobReasonScheduling, "the nodes of the reservation were taken by others: "+seen.Message)
-			return
-		}
-		d.later(bindTolerance - age)
-	}
-	d.create = len(seen.Missing) > 0
-	if age < quietStart && seen.Waiting.IsZero() {
-		d.later(quietStart - age)
-		return
-	}
-	if d.create && seen.Waiting.IsZero() && d.status.Reason == platformv1.JobReasonCreating {
-		return // what keeps the pods from being made, if anything, is told by who makes them
-	}
-	d.status.Reason, d.status.Message = seen.Reason, bounded(seen.Message)
 }
 
 // begin ends an attempt. Where pods have to be ended first, the reason is committed before the first of them is touched,
