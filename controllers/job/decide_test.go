@@ -140,6 +140,7 @@ func TestDecide(t *testing.T) {
 		"out of memory":                          {job: running(), pods: []*corev1.Pod{ended(0, 137, "OOMKilled", "")}, now: 12, want: "Failed/OOMKilled", words: "1Gi"},
 		"bad command":                            {job: reserved(), pods: []*corev1.Pod{ended(0, 128, "StartError", "exec: \"foo\": not found")}, now: 2, want: "Failed/ContainerCannotRun", words: "foo"},
 		"one of a gang fails: the others end":    {job: running(gang(2)), pods: []*corev1.Pod{ended(0, 3, "Error", "boom"), runs(1)}, now: 12, want: "Running/Terminating held kill=1", words: "boom"},
+		"one of a gang fails before all run":     {job: reserved(gang(2)), pods: []*corev1.Pod{ended(0, 3, "Error", "boom"), pod(1, corev1.PodPending, corev1.ContainerState{})}, now: 12, want: "Pending/Terminating held kill=1", words: "boom"},
 		"gang: one is done, the other runs":      {job: running(gang(2)), pods: []*corev1.Pod{ended(0, 0, "", ""), runs(1)}, now: 12, want: "Running/Running held"},
 		"image not found is tolerated":           {job: reserved(), pods: []*corev1.Pod{waits("ErrImagePull", "manifest unknown: not found")}, now: 5, want: "Pending/ImageNotFound held"},
 		"image not found":                        {job: reserved(), pods: []*corev1.Pod{waits("ImagePullBackOff", "not found")}, now: 61, want: "Pending/Terminating held kill=1", words: "busybox"},

@@ -43,6 +43,7 @@ func TestWhoCouldNotStartKeepsItsPlace(t *testing.T) {
 		since int
 	}{
 		"refused by its node":              {reserved(queuedSince(-50)), noPlace, -50},
+		"not all of a gang ran":            {reserved(gang(2), queuedSince(-50), ending(platformv1.JobReasonScheduling)), []*corev1.Pod{ended(0, 143, "Error", "")}, -50},
 		"refused by its node, with pauses": {reserved(queuedSince(-50), func(j *platformv1.Job) { j.Status.Attempts = []platformv1.Attempt{refused, refused} }), noPlace, -50},
 		"a secret is missing":              {reserved(queuedSince(-50), ending(platformv1.JobReasonSecretMissing)), nil, -50},
 		"it ran and failed":                {running(retries(platformv1.RestartOnFailure, 1)), []*corev1.Pod{ended(0, 3, "Error", "")}, now + 2},
@@ -168,6 +169,7 @@ func TestSinceWhenAJobThatGaveWayWaits(t *testing.T) {
 	}{
 		"it could not start":              {reserved(queuedSince(-50), displacedAt(-20)), []*corev1.Pod{noPlace}, -20},
 		"it gave way before it ran":       {reserved(queuedSince(-50), displacedAt(-20), again), nil, -20},
+		"not all of it ran till then":     {reserved(gang(2), queuedSince(-50), displacedAt(-20), again), []*corev1.Pod{ended(0, 143, "Error", "")}, -20},
 		"it gave way, the first time":     {reserved(queuedSince(-50), again), nil, 100},
 		"it ran again, and gave way then": {running(again), []*corev1.Pod{ended(0, 143, "Error", "")}, 100},
 	}

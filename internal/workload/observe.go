@@ -39,7 +39,7 @@ type Observation struct {
 	ExitCode *int32
 	// Node of that replica, or of the one whose start has been failing for longest, or of the first.
 	Node string
-	// Started is when the last replica began to run; zero while one has not.
+	// Started is when the last replica began to run; zero where one did not, or has no pod that could tell.
 	Started time.Time
 	// Finished is when the attempt ended; zero while it has not.
 	Finished time.Time
@@ -61,7 +61,7 @@ type Observation struct {
 // start, by UID, as far as they are known.
 func Observe(pods []*corev1.Pod, events map[types.UID][]corev1.Event) Observation {
 	seen := Observation{}
-	running, succeeded := 0, 0
+	began, running, succeeded := 0, 0, 0
 	for rank, p := range pods {
 		if p == nil {
 			seen.Missing = append(seen.Missing, int32(rank))
@@ -75,6 +75,9 @@ func Observe(pods []*corev1.Pod, events map[types.UID][]corev1.Event) Observatio
 		}
 		r := replicaOf(p, events[p.UID])
 		seen.ImageDigest = firstOf(seen.ImageDigest, r.digest)
+		if !r.started.IsZero() {
+			began++
+		}
 		if r.started.After(seen.Started) {
 			seen.Started = r.started
 		}
@@ -93,6 +96,9 @@ func Observe(pods []*corev1.Pod, events map[types.UID][]corev1.Event) Observatio
 		}
 	}
 	seen.conclude(len(pods), running, succeeded)
+	if began < len(pods) {
+		seen.Started = time.Time{}
+	}
 	return seen
 }
 
@@ -133,9 +139,6 @@ func (o *Observation) conclude(replicas, running, succeeded int) {
 		o.Finished = time.Time{}
 		if o.Reason == "" {
 			o.Reason = platformv1.JobReasonCreating
-		}
-		if len(o.Missing)+running+succeeded < replicas || running+succeeded == 0 {
-			o.Started = time.Time{}
 		}
 	}
 }
