@@ -49,3 +49,35 @@ func TestAGangRunsAsAWhole(t *testing.T) {
 		})
 	}
 }
+
+// The exit code is that of the program that failed, whatever the others answered when they were told to end, and whatever the clocks of
+// their nodes say.
+func TestTheExitCodeIsOfWhoFailed(t *testing.T) {
+	endsAt := func(p *corev1.Pod, second int) *corev1.Pod {
+		p.Status.ContainerStatuses[0].State.Terminated.FinishedAt = at(second)
+		return p
+	}
+	stopped := func(code int32, second int) *corev1.Pod {
+		p := endsAt(ended(0, code, "Error", ""), second)
+		deleted, grace := at(10+30), int64(30)
+		p.DeletionTimestamp, p.DeletionGracePeriodSeconds = &deleted, &grace
+		return p
+	}
+	crashed := func(second int) *corev1.Pod { return endsAt(ended(1, 42, "Error", "boom"), second) }
+	tests := map[string][]*corev1.Pod{
+		"the other ended later":                       {stopped(143, 11), crashed(10)},
+		"the other ended within the second":           {stopped(143, 10), crashed(10)},
+		"the other was killed":                        {stopped(137, 10), crashed(10)},
+		"the other ended well":                        {stopped(0, 10), crashed(10)},
+		"the clock of the other's node is behind":     {stopped(143, 10), crashed(12)},
+		"the other failed as well, and a moment late": {endsAt(ended(0, 7, "Error", ""), 11), crashed(10)},
+	}
+	for name, pods := range tests {
+		t.Run(name, func(t *testing.T) {
+			got := decide(facts{job: running(gang(2), retries(platformv1.RestartOnFailure, 0), ending(platformv1.JobReasonError)), pods: pods, now: at(20).Time}).status
+			if got.ExitCode == nil || *got.ExitCode != 42 || len(got.Failures) != 1 || got.Failures[0].ExitCode != 42 {
+				t.Errorf("want exit code 42, got %v, failures %+v", got.ExitCode, got.Failures)
+			}
+		})
+	}
+}

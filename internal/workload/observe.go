@@ -55,6 +55,9 @@ type Observation struct {
 	Unbound bool
 	// Preparing reports that a node prepares a replica; see Preparing.
 	Preparing bool
+
+	// first of the replicas that failed.
+	first replica
 }
 
 // Observe reads the pods of one attempt; pods[rank] is nil where there is none. Events are those of pods that are slow to
@@ -104,9 +107,10 @@ func Observe(pods []*corev1.Pod, events map[types.UID][]corev1.Event) Observatio
 
 // fail takes the replica that ended first as the one that ended the attempt: the others follow from it.
 func (o *Observation) fail(r replica, node string) {
-	if o.State == AttemptFailed && !o.Finished.IsZero() && (r.finished.IsZero() || !r.finished.Before(o.Finished)) {
+	if o.State == AttemptFailed && !r.goesBefore(o.first) {
 		return
 	}
+	o.first = r
 	o.State, o.Reason, o.Message, o.ExitCode = AttemptFailed, r.reason, r.message, r.exitCode
 	o.Finished, o.Node = r.finished, node
 }
@@ -156,6 +160,17 @@ type replica struct {
 	digest            string
 	started, finished time.Time
 	waiting           time.Time
+	// collected reports that it was told to end by whoever removed its pod.
+	collected bool
+}
+
+// goesBefore reports whether a replica that failed rather ended the attempt than another. One that was told to end did not, whatever its
+// time: times are whole seconds of clocks that differ, and it is by removing them that the others of a gang are ended.
+func (r replica) goesBefore(other replica) bool {
+	if r.collected != other.collected {
+		return other.collected
+	}
+	return other.finished.IsZero() || !r.finished.IsZero() && r.finished.Before(other.finished)
 }
 
 func replicaOf(p *corev1.Pod, events []corev1.Event) replica {
@@ -167,6 +182,8 @@ func replicaOf(p *corev1.Pod, events []corev1.Event) replica {
 	if status != nil && status.State.Terminated != nil {
 		r.started, r.finished = known(status.State.Terminated.StartedAt), known(status.State.Terminated.FinishedAt)
 	}
+	removed, _ := removal(p, r.finished)
+	r.collected = removed == platformv1.JobReasonCollected
 	switch p.Status.Phase {
 	case corev1.PodSucceeded:
 		r.finished = firstTime(r.finished, conditionTime(p, corev1.PodReady))
