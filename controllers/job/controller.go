@@ -169,13 +169,14 @@ func pointers(list *corev1.PodList) []*corev1.Pod {
 	return pods
 }
 
-// slowStarts are the events of the pods that are slow to start. Without them less can be told, and nothing else changes.
+// slowStarts are the events of the pods that are slow to start. Without them less can be told, and what fails counts from when its pod
+// was bound.
 func (r *Reconciler) slowStarts(ctx context.Context, f *facts) map[types.UID][]corev1.Event {
 	reservation := f.job.Status.Reservation
 	if reservation == nil || reservation.Ending != "" || f.now.Sub(reservation.Time.Time) < quietStart {
 		return nil
 	}
-	if !slices.ContainsFunc(ranks(f.job, f.pods, reservation.Attempt), func(p *corev1.Pod) bool { return p != nil && workload.Preparing(p) }) {
+	if !slices.ContainsFunc(ranks(f.job, f.pods, reservation.Attempt), func(p *corev1.Pod) bool { return p != nil && workload.Uncertain(p) }) {
 		return nil
 	}
 	events, err := r.events.in(ctx, f.job.Namespace)

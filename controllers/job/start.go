@@ -11,11 +11,11 @@ const (
 	// quietStart is how long a start may take before status says what it waits for: most starts are over by then, and a
 	// write for each of their steps would cost more than it tells.
 	quietStart = 2 * time.Second
-	// imageTolerance is how long an image may fail to be pulled before the attempt ends.
+	// imageTolerance is how long an image may fail to be pulled before the attempt ends. While it is pulled it does not fail.
 	imageTolerance = 60 * time.Second
 	// mountTolerance is how long a node may fail to mount a volume or to connect the pod to the network.
 	mountTolerance = 2 * time.Minute
-	// startTolerance is how long any other failure to start may last.
+	// startTolerance is how long any other failure to start may last, once the image is there.
 	startTolerance = 20 * time.Second
 	// longestLook is the longest pause between two looks at the events of a pod that is slow to start.
 	longestLook = 30 * time.Second
@@ -40,7 +40,7 @@ func (d *decider) start(seen workload.Observation) {
 		d.later(left)
 	}
 	age := d.now.Sub(reservation.Time.Time)
-	if seen.Preparing {
+	if seen.Uncertain {
 		d.later(min(max(age, quietStart), longestLook))
 	}
 	if !seen.Waiting.IsZero() {

@@ -119,6 +119,39 @@ func TestASlowStartSaysWhatItWaitsFor(t *testing.T) {
 	}
 }
 
+// How long an image was pulled counts for nothing when it fails.
+func TestAHiccupAfterASlowPullIsTolerated(t *testing.T) {
+	event := func(reason string, first, last int) corev1.Event {
+		return corev1.Event{Reason: reason, FirstTimestamp: at(first), LastTimestamp: at(last)}
+	}
+	failed := []corev1.Event{event("Pulling", 1, 1), event("Failed", 299, 299)}
+	pulled := []corev1.Event{event("Pulling", 1, 1), event("Pulled", 299, 299)}
+	tests := map[string]struct {
+		reason string
+		events []corev1.Event
+		now    int
+		want   string
+	}{
+		"an image":                         {"ErrImagePull", failed, 300, "Pending/ErrImagePull held"},
+		"an image, for too long":           {"ImagePullBackOff", failed, 299 + 60, "Pending/Terminating held kill=1"},
+		"an image that is pulled again":    {"ImagePullBackOff", append(failed, event("Pulling", 1, 310)), 500, "Pending/ErrImagePull held"},
+		"a container":                      {"CreateContainerError", pulled, 300, "Pending/ContainerCannotRun held"},
+		"a container, for too long":        {"CreateContainerError", pulled, 299 + 20, "Pending/Terminating held kill=1"},
+		"a container's start":              {"RunContainerError", pulled, 300, "Pending/ContainerCannotRun held"},
+		"a container's settings, too long": {"CreateContainerConfigError", pulled, 299 + 20, "Pending/Terminating held kill=1"},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			slow := waits(tc.reason, "connection reset")
+			slow.UID = "slow"
+			got := decide(facts{job: reserved(), pods: []*corev1.Pod{slow}, events: map[types.UID][]corev1.Event{"slow": tc.events}, now: at(tc.now).Time})
+			if describe(got) != tc.want || got.again == 0 {
+				t.Errorf("got %q, looked at again after %s; want %q", describe(got), got.again, tc.want)
+			}
+		})
+	}
+}
+
 func TestAnEndThatTakesLongSaysWhatItWaitsFor(t *testing.T) {
 	const asked = "cancelled by bob"
 	// The pod was asked to end in second 10 and has 30 seconds to do so.

@@ -53,8 +53,8 @@ type Observation struct {
 	Waiting time.Time
 	// Unbound reports that a replica has not been bound to its node.
 	Unbound bool
-	// Preparing reports that a node prepares a replica; see Preparing.
-	Preparing bool
+	// Uncertain reports that only events tell how far the start of a replica is; see Uncertain.
+	Uncertain bool
 
 	// first of the replicas that failed.
 	first replica
@@ -126,7 +126,7 @@ func (o *Observation) starting(r replica, p *corev1.Pod) {
 		o.Waiting, o.Node = r.waiting, p.Spec.NodeName
 	}
 	o.Unbound = o.Unbound || p.Spec.NodeName == ""
-	o.Preparing = o.Preparing || Preparing(p)
+	o.Uncertain = o.Uncertain || Uncertain(p)
 }
 
 func (o *Observation) conclude(replicas, running, succeeded int) {

@@ -246,3 +246,43 @@ func TestAPodThatIsPreparedSaysAtWhat(t *testing.T) {
 		})
 	}
 }
+
+// What fails is given the time that it may fail, however long the image was pulled before.
+func TestSinceWhenAStartFails(t *testing.T) {
+	pull, broken := told("Pulling", "", 1, 1), told("Failed", "connection reset", 299, 299)
+	there := told("Pulled", "", 300, 300)
+	scheduled := func(p *corev1.Pod) *corev1.Pod {
+		p.Status.Conditions = append(p.Status.Conditions, corev1.PodCondition{Type: corev1.PodScheduled, Status: corev1.ConditionTrue, LastTransitionTime: at(1)})
+		return p
+	}
+	tests := map[string]struct {
+		pod    *corev1.Pod
+		events []corev1.Event
+		// since is the second since when it fails, 0 where it does not.
+		since int64
+	}{
+		"no event tells: since it was bound":              {waitsFor("ErrImagePull", ""), nil, 1},
+		"the pull of an image":                            {waitsFor("ErrImagePull", ""), []corev1.Event{pull, broken}, 299},
+		"it fails again and again":                        {waitsFor("ImagePullBackOff", ""), []corev1.Event{told("Pulling", "", 1, 340), told("Failed", "", 299, 341), told("Failed", "other", 320, 341)}, 299},
+		"it pulls again":                                  {waitsFor("ImagePullBackOff", ""), []corev1.Event{told("Pulling", "", 1, 310), broken}, 0},
+		"it is not told yet that it failed":               {waitsFor("ErrImagePull", ""), []corev1.Event{pull}, 0},
+		"a container that cannot be made, after the pull": {waitsFor("CreateContainerError", ""), []corev1.Event{pull, there, told("Failed", "", 301, 310)}, 300},
+		"a container that cannot be started":              {waitsFor("RunContainerError", ""), []corev1.Event{pull, there}, 300},
+		"a key that is missing":                           {waitsFor("CreateContainerConfigError", "couldn't find key x in Secret a/b"), []corev1.Event{pull, there}, 300},
+		"a container, after a pull that failed at first":  {waitsFor("CreateContainerError", ""), []corev1.Event{told("Pulling", "", 1, 30), told("Failed", "reset", 20, 20), there}, 300},
+		"a container: the pull is the last that is told":  {waitsFor("CreateContainerError", ""), []corev1.Event{pull}, 0},
+		"a name that cannot be read":                      {waitsFor("InvalidImageName", ""), []corev1.Event{pull}, 1},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			seen := Observe([]*corev1.Pod{scheduled(tc.pod)}, map[types.UID][]corev1.Event{"uid": tc.events})
+			want := time.Time{}
+			if tc.since > 0 {
+				want = at(tc.since).Time
+			}
+			if !seen.Waiting.Equal(want) || seen.State != AttemptStarting || !seen.Uncertain {
+				t.Errorf("state %d, uncertain %t, fails since %v, want %v", seen.State, seen.Uncertain, seen.Waiting, want)
+			}
+		})
+	}
+}

@@ -15,49 +15,78 @@ import (
 // Preparing reports whether a node is at work on a pod whose status does not say at what: only events tell whether it pulls
 // an image, or fails to mount a volume.
 func Preparing(p *corev1.Pod) bool {
+	if !Uncertain(p) {
+		return false
+	}
+	status := containerStatus(p)
+	return status == nil || status.State.Waiting.Reason == "" || status.State.Waiting.Reason == "ContainerCreating"
+}
+
+// Uncertain reports whether events are needed to tell how far the start of a pod is, or since when it fails.
+func Uncertain(p *corev1.Pod) bool {
 	if p.Spec.NodeName == "" || Ended(p) {
 		return false
 	}
 	status := containerStatus(p)
-	return status == nil || (status.State.Waiting != nil && inPreparation(status.State.Waiting.Reason))
+	return status == nil || status.State.Waiting != nil
 }
 
-func inPreparation(reason string) bool { return reason == "" || reason == "ContainerCreating" }
+// Events of a pod's start, as the kubelet calls them. It says failed of an image and of a container alike.
+const (
+	pulling = "Pulling"
+	pulled  = "Pulled"
+	failed  = "Failed"
+)
 
-// Tells reports whether an event says what a node is at that prepares a pod.
+// preparations are the events that say what a node is at that prepares a pod.
+var preparations = []string{pulling, pulled, "SuccessfulAttachVolume", "FailedMount", "FailedMapVolume", "FailedAttachVolume",
+	"FailedCreatePodSandBox", "NetworkNotReady"}
+
+// Tells reports whether an event says how far the start of a pod is.
 func Tells(e *corev1.Event) bool {
-	switch e.Reason {
-	case "Pulling", "Pulled", "SuccessfulAttachVolume", "FailedMount", "FailedMapVolume", "FailedAttachVolume",
-		"FailedCreatePodSandBox", "NetworkNotReady":
-		return true
+	return e.Reason == failed || slices.Contains(preparations, e.Reason)
+}
+
+// newest is the newest of the events that are of some kinds, and since when there are such of its kind; nil where there are none.
+func newest(events []corev1.Event, kinds ...string) (last *corev1.Event, since time.Time) {
+	for i := range events {
+		e := &events[i]
+		if slices.Contains(kinds, e.Reason) && (last == nil || cmp.Or(lastSeen(last).Compare(lastSeen(e)), cmp.Compare(last.Name, e.Name)) <= 0) {
+			last = e
+		}
 	}
-	return false
+	for i := range events {
+		if first := firstSeen(&events[i]); last != nil && events[i].Reason == last.Reason && (since.IsZero() || first.Before(since)) {
+			since = first
+		}
+	}
+	return last, since
+}
+
+// failsSince is since when a start has been failing, by a sign among the events: that a pull failed or, where it is the container that
+// fails, that the image is there. While the image is being pulled nothing fails, whatever the status says of the last try. Otherwise is
+// what is taken where no event tells.
+func failsSince(events []corev1.Event, sign string, otherwise time.Time) time.Time {
+	switch last, since := newest(events, pulling, sign); {
+	case last == nil:
+		return otherwise
+	case last.Reason == pulling:
+		return time.Time{}
+	default:
+		return since
+	}
 }
 
 // prepared says what a node is at that prepares a pod, and since when it has been failing at it. The newest of its events
 // tells: what went wrong before it is over.
 func prepared(events []corev1.Event) (platformv1.JobReason, string, time.Time) {
-	var told []corev1.Event
-	for i := range events {
-		if Tells(&events[i]) {
-			told = append(told, events[i])
-		}
-	}
-	if len(told) == 0 {
+	last, since := newest(events, preparations...)
+	if last == nil {
 		return platformv1.JobReasonContainerCreating, "", time.Time{}
 	}
-	newest := slices.MaxFunc(told, func(a, b corev1.Event) int {
-		return cmp.Or(lastSeen(&a).Compare(lastSeen(&b)), cmp.Compare(a.Name, b.Name))
-	})
-	since := firstSeen(&newest)
-	for i := range told {
-		if first := firstSeen(&told[i]); told[i].Reason == newest.Reason && first.Before(since) {
-			since = first
-		}
-	}
-	message := lastWords(newest.Message)
-	switch newest.Reason {
-	case "Pulling":
+	message := lastWords(last.Message)
+	switch last.Reason {
+	case pulling:
 		return platformv1.JobReasonPulling, "", time.Time{}
 	case "FailedMount", "FailedMapVolume", "FailedAttachVolume":
 		if strings.Contains(message, "non-existent secret key") || (strings.Contains(message, "secret ") && strings.Contains(message, "not found")) {

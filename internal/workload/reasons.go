@@ -148,26 +148,33 @@ func startup(p *corev1.Pod, status *corev1.ContainerStatus, events []corev1.Even
 		return platformv1.JobReasonContainerCreating, "", time.Time{}
 	}
 	waiting := status.State.Waiting
-	since := firstTime(conditionTime(p, corev1.PodScheduled), p.CreationTimestamp.Time)
+	bound := firstTime(conditionTime(p, corev1.PodScheduled), p.CreationTimestamp.Time)
 	switch waiting.Reason {
 	case "ErrImagePull", "ImagePullBackOff", "RegistryUnavailable", "ErrImageNeverPull":
-		return imageReason(waiting.Message, p.Spec.Containers[0].Image), imageMessage(p.Spec.Containers[0].Image, waiting), since
+		image := p.Spec.Containers[0].Image
+		return imageReason(waiting.Message, image), imageMessage(image, waiting), failsSince(events, failed, bound)
 	case "InvalidImageName":
-		return platformv1.JobReasonInvalidImageName, fmt.Sprintf("the image name %q cannot be read", p.Spec.Containers[0].Image), since
-	case "CreateContainerConfigError":
-		if strings.Contains(strings.ToLower(waiting.Message), "secret") || strings.Contains(waiting.Message, "couldn't find key") {
-			return platformv1.JobReasonSecretMissing, secretMessage(lastWords(waiting.Message)), since
-		}
-		return platformv1.JobReasonContainerCannotRun, lastWords(waiting.Message), since
-	case "CreateContainerError", "RunContainerError", "PreStartHookError":
-		if asksForGPUs(p) && deviceError.MatchString(waiting.Message) {
-			return platformv1.JobReasonGPULost, joined("the node cannot give the container its GPUs", lastWords(waiting.Message)), since
-		}
-		return platformv1.JobReasonContainerCannotRun, lastWords(waiting.Message), since
+		return platformv1.JobReasonInvalidImageName, fmt.Sprintf("the image name %q cannot be read", p.Spec.Containers[0].Image), bound
+	case "CreateContainerConfigError", "CreateContainerError", "RunContainerError", "PreStartHookError":
+		reason, message := containerFailure(p, waiting)
+		return reason, message, failsSince(events, pulled, bound)
 	case "PodInitializing":
 		return platformv1.JobReasonPodInitializing, "", time.Time{}
 	}
 	return platformv1.JobReasonContainerCreating, lastWords(waiting.Message), time.Time{}
+}
+
+// containerFailure says why a container cannot be made or started whose image is there.
+func containerFailure(p *corev1.Pod, waiting *corev1.ContainerStateWaiting) (platformv1.JobReason, string) {
+	words := lastWords(waiting.Message)
+	config := waiting.Reason == "CreateContainerConfigError"
+	switch {
+	case config && (strings.Contains(strings.ToLower(waiting.Message), "secret") || strings.Contains(waiting.Message, "couldn't find key")):
+		return platformv1.JobReasonSecretMissing, secretMessage(words)
+	case !config && asksForGPUs(p) && deviceError.MatchString(waiting.Message):
+		return platformv1.JobReasonGPULost, joined("the node cannot give the container its GPUs", words)
+	}
+	return platformv1.JobReasonContainerCannotRun, words
 }
 
 // refusedImage are the words in which registries refuse an image.
