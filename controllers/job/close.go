@@ -25,10 +25,7 @@ func (d *decider) close(seen workload.Observation, reason platformv1.JobReason, 
 		seen.Started = known.Time // its pods may be gone
 	}
 	ran := !seen.Started.IsZero()
-	finished := seen.Finished
-	if finished.IsZero() || finished.Before(seen.Started) {
-		finished = d.now
-	}
+	finished := d.endOf(seen, reason)
 	if ran && d.status.Phase != platformv1.JobRunning {
 		d.markRunning(seen) // it ran so briefly that it was never seen running
 	}
@@ -57,6 +54,21 @@ func (d *decider) close(seen workload.Observation, reason platformv1.JobReason, 
 	default:
 		d.failed(seen, reservation, reason, message, ran)
 	}
+}
+
+// endOf is when an attempt ended: now, where no pod is left that tells. On a node that was given up it is when it was: nobody knows of
+// anything that ran there since.
+func (d *decider) endOf(seen workload.Observation, reason platformv1.JobReason) time.Time {
+	switch {
+	case !seen.Finished.IsZero() && !seen.Finished.Before(seen.Started):
+		return seen.Finished
+	case reason == platformv1.JobReasonNodeLost && d.status.Reservation.Ending != "":
+		if since := workload.EndingSince(&d.status); since.After(seen.Started) {
+			return since
+		}
+		return seen.Started
+	}
+	return d.now
 }
 
 // givesWay reports whether the scheduler ended the attempt for what lies outside of the job: another one that needed its place,

@@ -56,6 +56,10 @@ func retries(policy platformv1.RestartPolicy, n int32) func(*platformv1.Job) {
 	return func(j *platformv1.Job) { j.Spec.Restart = &platformv1.Restart{Policy: policy, MaxRetries: &n} }
 }
 
+func lifeSpan(seconds int64) func(*platformv1.Job) {
+	return func(j *platformv1.Job) { j.Spec.LifeSpanSeconds = &seconds }
+}
+
 func gang(n int32) func(*platformv1.Job) {
 	return func(j *platformv1.Job) { j.Spec.Replicas = &n; j.Status.Reservation.Nodes[0].Replicas = n }
 }
@@ -162,7 +166,7 @@ func TestDecide(t *testing.T) {
 			runs(0).Status.ContainerStatuses[0].State, takenAway("DeletionByTaintManager"))}, now: 900, want: "Running/Terminating held kill=1", words: "node n1 is lost"},
 		"node unreachable: its pod may run, and it is told what is waited for": {job: running(retries(platformv1.RestartOnFailure, 1), ending(platformv1.JobReasonNodeLost)), pods: []*corev1.Pod{pod(0, corev1.PodRunning,
 			runs(0).Status.ContainerStatuses[0].State, takenAway("DeletionByTaintManager"))}, now: 900, want: "Running/Creating held kill=1", words: "node n1 has not ended pod"},
-		"node unreachable: its pod was removed without a word": {job: running(retries(platformv1.RestartOnFailure, 0), ending(platformv1.JobReasonNodeLost)), now: 900, want: "Pending/BackOff", words: "at no cost"},
+		"node unreachable: its pod was removed without a word": {job: running(retries(platformv1.RestartOnFailure, 0), ending(platformv1.JobReasonNodeLost), lifeSpan(600)), now: 900, want: "Pending/BackOff", words: "at no cost"},
 		"node lost": {job: running(), pods: []*corev1.Pod{pod(0, corev1.PodFailed, runs(0).Status.ContainerStatuses[0].State, takenAway("DeletionByPodGC"))}, now: 12, want: "Failed/NodeLost"},
 		"node lost: tried again": {job: running(retries(platformv1.RestartOnFailure, 1)), pods: []*corev1.Pod{pod(0, corev1.PodFailed, runs(0).Status.ContainerStatuses[0].State,
 			takenAway("DeletionByPodGC"))}, now: 12, want: "Pending/BackOff"},
@@ -271,6 +275,24 @@ func TestAttemptIsAccounted(t *testing.T) {
 	}
 	if len(got.status.Attempts) != 1 || got.status.Attempts[0].Node != "n1" || got.status.Attempts[0].Currency != "EUR" || *got.status.ExitCode != 0 {
 		t.Errorf("attempts %+v", got.status.Attempts)
+	}
+}
+
+// Nothing is used on a node after it was given up, however long it takes until its pods are known to be gone.
+func TestALostNodeCostsNothingFurther(t *testing.T) {
+	unreachable := pod(0, corev1.PodRunning, runs(0).Status.ContainerStatuses[0].State, takenAway("DeletionByTaintManager"))
+	job := running(retries(platformv1.RestartOnFailure, 0), lifeSpan(3600))
+	workload.SetConditions(&job.Status, 1, at(1).Time)
+	const lost, gone = 601, 3 * 3600
+	for _, look := range []int{lost, lost + 60} {
+		job.Status = decide(facts{job: job, pods: []*corev1.Pod{unreachable}, now: at(look).Time}).status
+	}
+	got := decide(facts{job: job, now: at(gone).Time})
+	if describe(got) != "Pending/BackOff" || got.status.RunSeconds != lost-1 || got.status.Cost == nil || got.status.Cost.Amount != "0.600000" {
+		t.Errorf("%s, ran %d s at the cost of %+v; want 600 s, and that it goes on", describe(got), got.status.RunSeconds, got.status.Cost)
+	}
+	if end := got.status.Attempts[0].FinishTime; !end.Time.Equal(at(lost).Time) {
+		t.Errorf("the attempt ended at %s, want when its node was given up", end)
 	}
 }
 

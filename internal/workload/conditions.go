@@ -35,13 +35,14 @@ func SetConditions(status *platformv1.JobStatus, generation int64, now time.Time
 	failed := phase == platformv1.JobFailed || phase == platformv1.JobCancelled
 	impossible := phase == platformv1.JobPending && status.Reason.Impossible()
 
-	ready := phase == platformv1.JobRunning || phase == platformv1.JobSucceeded
+	ending := status.Reservation != nil && status.Reservation.Ending != ""
+	ready := phase == platformv1.JobSucceeded || phase == platformv1.JobRunning && !ending
 	readyMessage := message
 	if !ready && message == "" {
 		readyMessage = whyNotReady(phase, reason)
 	}
 	set(platformv1.ConditionReady, ready, reason, readyMessage)
-	only(platformv1.ConditionReconciling, phase == platformv1.JobPending && !impossible, reason, "")
+	only(platformv1.ConditionReconciling, !impossible && (phase == platformv1.JobPending || ending), reason, "")
 	only(platformv1.ConditionStalled, failed || impossible, reason, message)
 	only(platformv1.ConditionComplete, phase == platformv1.JobSucceeded, reason, "")
 	only(platformv1.ConditionFailed, failed, reason, message)
@@ -53,9 +54,19 @@ func whyNotReady(phase platformv1.JobPhase, reason string) string {
 	switch {
 	case phase.Finished():
 		return fmt.Sprintf("The job does not run any more: %s.", reason)
+	case phase == platformv1.JobRunning:
+		return fmt.Sprintf("The job is being ended: %s.", reason)
 	case phase == platformv1.JobSuspended:
 		return fmt.Sprintf("The job is suspended: %s.", reason)
 	default:
 		return fmt.Sprintf("The job does not run yet: %s.", reason)
 	}
+}
+
+// EndingSince is since when the attempt of a job that ran is being ended: the job is not ready since.
+func EndingSince(status *platformv1.JobStatus) time.Time {
+	if ready := conditions.Get(status.Conditions, platformv1.ConditionReady); ready != nil {
+		return ready.LastTransitionTime.Time
+	}
+	return time.Time{}
 }

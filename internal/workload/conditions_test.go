@@ -4,6 +4,8 @@ import (
 	"testing"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/platform/conditions"
 	"github.com/soma-platform/soma/internal/platform/conditions/check"
@@ -38,6 +40,25 @@ func TestConditionsKeepTheirContract(t *testing.T) {
 				t.Errorf("Ready says %q, want %q", got, tc.wantReady)
 			}
 		})
+	}
+}
+
+// A job that runs is not ready any more once it is being ended, and that tells since when.
+func TestAJobThatIsBeingEndedIsNotReady(t *testing.T) {
+	job := &platformv1.Job{}
+	job.Generation = 1
+	job.Status.Phase, job.Status.Reason, job.Status.Reservation = platformv1.JobRunning, platformv1.JobReasonRunning, &platformv1.Reservation{}
+	SetConditions(&job.Status, 1, time.Unix(1, 0))
+	job.Status.Reason, job.Status.Reservation.Ending = platformv1.JobReasonTerminating, platformv1.JobReasonNodeLost
+	for _, second := range []int64{5, 9} {
+		SetConditions(&job.Status, 1, time.Unix(second, 0))
+	}
+	if err := check.Contract(job); err != nil {
+		t.Error(err)
+	}
+	ready, at := conditions.Get(job.Status.Conditions, platformv1.ConditionReady), time.Unix(5, 0)
+	if ready.Status != metav1.ConditionFalse || ready.Message != "The job is being ended: Terminating." || !EndingSince(&job.Status).Equal(at) {
+		t.Errorf("ready %+v, ending since %s; want since %s", ready, EndingSince(&job.Status), at)
 	}
 }
 
