@@ -137,7 +137,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 }
 
 func (r *Reconciler) collect(ctx context.Context, job *platformv1.Job) (facts, error) {
-	f := facts{job: job, now: r.Clock.Now()}
+	f := facts{job: job, leads: r.began(), now: r.Clock.Now()}
 	pods := &corev1.PodList{}
 	// Not to wait for what other workers write is worth more than to see each pod at once: names make a second one impossible.
 	err := r.Client.List(ctx, pods, client.InNamespace(job.Namespace), client.MatchingFields{workload.PodsByJob: string(job.UID)},

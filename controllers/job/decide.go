@@ -29,6 +29,8 @@ type facts struct {
 	events map[types.UID][]corev1.Event
 	// projectEnding reports that the job's project is being deleted.
 	projectEnding bool
+	// leads is since when this manager does, at the latest.
+	leads time.Time
 	// pages is where the cluster of the reservation has pages of jobs, if it has.
 	pages *platformv1.JobPages
 	// ingress is what leads a proxy to the job's page, if there is one.

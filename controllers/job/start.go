@@ -19,8 +19,8 @@ const (
 	startTolerance = 20 * time.Second
 	// longestLook is the longest pause between two looks at the events of a pod that is slow to start.
 	longestLook = 30 * time.Second
-	// bindTolerance is how long pods may wait to be bound to the nodes of their reservation before the job goes back to the
-	// queue: somebody else took the place.
+	// bindTolerance is how long the pods that were made may wait to be bound to the nodes of their reservation, or for others to be
+	// made, before the job goes back to the queue.
 	bindTolerance = 60 * time.Second
 )
 
@@ -51,12 +51,11 @@ func (d *decider) start(seen workload.Observation) {
 			return
 		}
 	}
-	if seen.Unbound {
-		if age >= bindTolerance {
-			d.begin(seen, platformv1.JobReasonScheduling, "the nodes of the reservation were taken by others: "+seen.Message)
-			return
-		}
-		d.later(bindTolerance - age)
+	if left, limited := d.placeLeft(seen); limited && left <= 0 {
+		d.begin(seen, platformv1.JobReasonScheduling, d.unplacedMessage(seen))
+		return
+	} else if limited {
+		d.later(left)
 	}
 	d.create = len(seen.Missing) > 0
 	if age < quietStart && seen.Waiting.IsZero() {
@@ -67,6 +66,28 @@ func (d *decider) start(seen workload.Observation) {
 		return // what keeps the pods from being made, if anything, is told by who makes them
 	}
 	d.status.Reason, d.status.Message = seen.Reason, bounded(seen.Message)
+}
+
+// placeLeft is how much longer some of the pods may be without a node, and whether that is limited: it is not as long as there is none
+// that would hold its node meanwhile, nor where a pod went and is made anew. A predecessor may have died before it made them all.
+func (d *decider) placeLeft(seen workload.Observation) (time.Duration, bool) {
+	since := seen.Made
+	if len(seen.Missing) > 0 && since.Before(d.leads) {
+		since = d.leads
+	}
+	return bindTolerance - d.now.Sub(since), !seen.Made.IsZero() && (seen.Unbound || d.refused(seen))
+}
+
+// refused reports whether some of the pods could not be made, as is told by who makes them.
+func (d *decider) refused(seen workload.Observation) bool {
+	return len(seen.Missing) > 0 && d.status.Reason == platformv1.JobReasonCreating && d.status.Message != ""
+}
+
+func (d *decider) unplacedMessage(seen workload.Observation) string {
+	if d.refused(seen) {
+		return "some of the pods could not be made; last: " + d.status.Message
+	}
+	return "the nodes of the reservation were taken by others: " + seen.Message
 }
 
 // tolerance is how long a replica may fail to start before the attempt ends.

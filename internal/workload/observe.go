@@ -49,6 +49,8 @@ type Observation struct {
 	Alive []*corev1.Pod
 	// Missing are the ranks without a pod.
 	Missing []int32
+	// Made is when the newest of the pods was made; zero where there is none.
+	Made time.Time
 	// Waiting is since when the start of a replica has been failing; zero where none is.
 	Waiting time.Time
 	// Unbound reports that a replica has not been bound to its node.
@@ -69,6 +71,9 @@ func Observe(pods []*corev1.Pod, events map[types.UID][]corev1.Event) Observatio
 		if p == nil {
 			seen.Missing = append(seen.Missing, int32(rank))
 			continue
+		}
+		if p.CreationTimestamp.After(seen.Made) {
+			seen.Made = p.CreationTimestamp.Time
 		}
 		if !Ended(p) {
 			seen.Alive = append(seen.Alive, p)
