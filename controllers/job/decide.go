@@ -213,8 +213,9 @@ func (d *decider) ending(seen workload.Observation) {
 		return
 	}
 	reservation := d.status.Reservation
-	if givesWay(reservation.Ending, reservation) && seen.State == workload.AttemptSucceeded {
-		d.close(seen, seen.Reason, "") // it was done before it was told to end: that is not to be done again
+	cancelled := reservation.Ending == platformv1.JobReasonUserRequested || reservation.Ending == platformv1.JobReasonProjectDeleted
+	if seen.State == workload.AttemptSucceeded && !cancelled {
+		d.close(seen, seen.Reason, "") // it was done before it was told to end: that is neither lost nor to be done again
 		return
 	}
 	d.close(seen, reservation.Ending, reservation.EndingMessage)

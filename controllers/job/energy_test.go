@@ -40,7 +40,7 @@ func TestAnEnergyWindowIsOver(t *testing.T) {
 }
 
 // What was done before it was told to end is not done again; what ended well because it was told to has not been done.
-func TestDoneAsItHasToGiveWay(t *testing.T) {
+func TestDoneAsItHasToEnd(t *testing.T) {
 	done := func(change ...func(*corev1.Pod)) *corev1.Pod {
 		return pod(0, corev1.PodSucceeded, ended(0, 0, "", "").Status.ContainerStatuses[0].State, change...)
 	}
@@ -54,6 +54,15 @@ func TestDoneAsItHasToGiveWay(t *testing.T) {
 		"done, for another":          {running(ending(platformv1.JobReasonPreempted), displaced), []*corev1.Pod{done()}, "Succeeded/Completed"},
 		"told to end, and it did":    {running(ending(platformv1.JobReasonEnergyWindow)), []*corev1.Pod{done(takenAway(""))}, "Pending/EnergyWindow"},
 		"done by one of two":         {running(gang(2), ending(platformv1.JobReasonEnergyWindow)), []*corev1.Pod{done(), ended(1, 143, "Error", "")}, "Pending/EnergyWindow"},
+		"done, as it is suspended":   {running(ending(platformv1.JobReasonSuspended)), []*corev1.Pod{done()}, "Succeeded/Completed"},
+		"done, as the budget ends":   {running(ending(platformv1.JobReasonQuotaExhausted)), []*corev1.Pod{done()}, "Succeeded/Completed"},
+		"done, as its life ends":     {running(ending(platformv1.JobReasonLifeSpanEnded), lifeSpan(11)), []*corev1.Pod{done()}, "Succeeded/Completed"},
+		"done, and its life ended":   {running(ending(platformv1.JobReasonLifeSpanEnded), lifeSpan(10), retries(platformv1.RestartAlways, 0)), []*corev1.Pod{done()}, "Succeeded/Completed"},
+		"done, as its start is late": {reserved(ending(platformv1.JobReasonScheduleTimeout)), []*corev1.Pod{done()}, "Succeeded/Completed"},
+		"suspended, and it ends":     {running(ending(platformv1.JobReasonSuspended)), []*corev1.Pod{done(takenAway(""))}, "Suspended/Suspended"},
+		"over budget, and it ends":   {running(ending(platformv1.JobReasonQuotaExhausted)), []*corev1.Pod{done(takenAway(""))}, "Cancelled/QuotaExhausted"},
+		"suspended, one of two done": {running(gang(2), ending(platformv1.JobReasonSuspended)), []*corev1.Pod{done(), ended(1, 143, "Error", "")}, "Suspended/Suspended"},
+		"done, and its project gone": {running(ending(platformv1.JobReasonProjectDeleted)), []*corev1.Pod{done()}, "Cancelled/ProjectDeleted"},
 		"done, and cancelled before": {running(ending(platformv1.JobReasonUserRequested)), []*corev1.Pod{done()}, "Cancelled/UserRequested"},
 	}
 	for name, test := range tests {
