@@ -148,6 +148,9 @@ func (r *Reconciler) collect(ctx context.Context, job *platformv1.Job) (facts, e
 	if f.pods, err = r.settleDoubts(ctx, job, pointers(pods)); err != nil {
 		return f, err
 	}
+	if f.goneNode, err = r.goneNode(ctx, job, f.pods); err != nil {
+		return f, err
+	}
 	project := &platformv1.Project{}
 	if err := r.Client.Get(ctx, client.ObjectKey{Name: job.Namespace}, project, client.UnsafeDisableDeepCopy); err == nil {
 		f.projectEnding = project.DeletionTimestamp != nil

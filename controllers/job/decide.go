@@ -31,6 +31,8 @@ type facts struct {
 	projectEnding bool
 	// leads is since when this manager does, at the latest.
 	leads time.Time
+	// goneNode is a node that does not exist any more, and went with a pod of an attempt that ran; empty where there is none.
+	goneNode string
 	// pages is where the cluster of the reservation has pages of jobs, if it has.
 	pages *platformv1.JobPages
 	// ingress is what leads a proxy to the job's page, if there is one.

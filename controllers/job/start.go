@@ -1,6 +1,7 @@
 package job
 
 import (
+	"fmt"
 	"time"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
@@ -28,9 +29,7 @@ const (
 func (d *decider) start(seen workload.Observation) {
 	reservation := d.status.Reservation
 	if d.status.Phase == platformv1.JobRunning {
-		if len(seen.Missing) > 0 {
-			d.begin(seen, platformv1.JobReasonNotFound, "a pod of the job vanished while it ran")
-		}
+		d.vanished(seen)
 		return
 	}
 	if left, set := d.scheduleTimeLeft(); set && left <= 0 {
@@ -66,6 +65,18 @@ func (d *decider) start(seen workload.Observation) {
 		return // what keeps the pods from being made, if anything, is told by who makes them
 	}
 	d.status.Reason, d.status.Message = seen.Reason, bounded(seen.Message)
+}
+
+// vanished ends an attempt that ran and some of whose pods are gone.
+func (d *decider) vanished(seen workload.Observation) {
+	switch {
+	case len(seen.Missing) == 0:
+	case d.goneNode != "":
+		seen.Node = d.goneNode
+		d.begin(seen, platformv1.JobReasonNodeLost, fmt.Sprintf("node %s was removed while the job ran on it", d.goneNode))
+	default:
+		d.begin(seen, platformv1.JobReasonNotFound, "a pod of the job vanished while it ran")
+	}
 }
 
 // placeLeft is how much longer some of the pods may be without a node, and whether that is limited: it is not as long as there is none

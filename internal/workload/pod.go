@@ -38,6 +38,17 @@ func Pods(job *platformv1.Job, tolerations []platformv1.Toleration, group *sched
 	return pods
 }
 
+// NodeOf is the node that the reservation has for a rank.
+func NodeOf(reservation *platformv1.Reservation, rank int32) string {
+	for _, share := range reservation.Nodes {
+		if rank < share.Replicas {
+			return share.Node
+		}
+		rank -= share.Replicas
+	}
+	return ""
+}
+
 func pod(job *platformv1.Job, rank int32, node string, tolerations []platformv1.Toleration) *corev1.Pod {
 	reservation := job.Status.Reservation
 	return &corev1.Pod{
