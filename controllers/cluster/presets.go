@@ -29,7 +29,7 @@ func presets(spec *v1alpha1.ClusterSpec, nodes []corev1.Node, pods []corev1.Pod)
 		if n := byName[pods[i].Spec.NodeName]; n != nil && accounting.Occupies(&pods[i]) {
 			holds := amounts(accounting.Requested(&pods[i], ""))
 			holds.Pods = 1
-			n.Foreign = n.Foreign.Plus(holds)
+			n.Carry(holds, accounting.BelongsToNode(&pods[i]))
 		}
 	}
 	list := make([]scheduling.Node, 0, len(byName))

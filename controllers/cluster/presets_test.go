@@ -1,11 +1,13 @@
 package cluster
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/api/resource"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -41,5 +43,25 @@ func TestPresets(t *testing.T) {
 	}
 	if got := presets(&v1alpha1.ClusterSpec{}, nodes, nil); got != nil {
 		t.Errorf("a cluster without presets tells %v", got)
+	}
+}
+
+// What a node's own pods hold is nothing that others could end: a job that needs it can never start there.
+func TestPresetsBesideDaemons(t *testing.T) {
+	large := func(n *corev1.Node) {
+		n.Status.Allocatable[corev1.ResourceCPU], n.Status.Allocatable[corev1.ResourcePods] = resource.MustParse("64"), resource.MustParse("110")
+	}
+	spec := &v1alpha1.ClusterSpec{Presets: []v1alpha1.Preset{{Name: "whole", CPU: resource.MustParse("64"), Memory: resource.MustParse("1Gi")}}}
+	nodes := []corev1.Node{testNode("a", 0, nil, large), testNode("b", 0, nil, large)}
+	for owner, want := range map[string]v1alpha1.RoomLimit{"DaemonSet": v1alpha1.RoomNoSuchNode, "Node": v1alpha1.RoomNoSuchNode, "ReplicaSet": v1alpha1.RoomFragmented} {
+		var pods []corev1.Pod
+		for i := range nodes {
+			pod := testPod(nodes[i].Name, 0, corev1.PodRunning)
+			pod.OwnerReferences = []metav1.OwnerReference{{Kind: owner, Name: fmt.Sprint(i), Controller: new(true)}}
+			pods = append(pods, pod)
+		}
+		if room := presets(spec, nodes, pods)[0]; room.Limit != want || room.Startable != 0 {
+			t.Errorf("beside pods of a %s: %+v, want %q", owner, room, want)
+		}
 	}
 }

@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/accounting"
@@ -52,8 +51,7 @@ func amounts(replica platformv1.ReplicaResources) scheduling.Amounts {
 	return scheduling.AmountsOf(replica.CPU, replica.Memory, int64(replica.GPUs))
 }
 
-// node is what a node is to the engine, with what the given pods hold on it. What the node's own pods hold, those of daemons,
-// it can never give.
+// node is what a node is to the engine, with what the given pods hold on it.
 func (w *world) node(n *corev1.Node, pods []corev1.Pod) scheduling.Node {
 	var levels []platformv1.TopologyLevel
 	if len(w.clusters) > 0 {
@@ -71,19 +69,9 @@ func (w *world) node(n *corev1.Node, pods []corev1.Pod) scheduling.Node {
 		}
 		holds := sumOf(accounting.Requested(&pods[i], ""))
 		holds.Pods = 1
-		if belongsToNode(&pods[i]) {
-			node.Allocatable = node.Allocatable.Minus(holds)
-		} else {
-			node.Foreign = node.Foreign.Plus(holds)
-		}
+		node.Carry(holds, accounting.BelongsToNode(&pods[i]))
 	}
 	return node
-}
-
-// belongsToNode reports whether a pod is there as long as its node is: what it holds is never free for a job.
-func belongsToNode(pod *corev1.Pod) bool {
-	owner := metav1.GetControllerOf(pod)
-	return owner != nil && (owner.Kind == "DaemonSet" || owner.Kind == "Node") // static pods belong to the Node
 }
 
 func (w *world) tolerations() []corev1.Toleration {

@@ -2,6 +2,7 @@ package accounting
 
 import (
 	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	resourcehelper "k8s.io/component-helpers/resource"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
@@ -23,6 +24,12 @@ func Allocatable(node *corev1.Node) Sum {
 // Occupies reports whether a pod takes up room on a node: it is bound to one and has not ended.
 func Occupies(pod *corev1.Pod) bool {
 	return pod.Spec.NodeName != "" && pod.Status.Phase != corev1.PodSucceeded && pod.Status.Phase != corev1.PodFailed
+}
+
+// BelongsToNode reports whether a pod is there as long as its node is, as those of daemons are: what it holds is never free for a job.
+func BelongsToNode(pod *corev1.Pod) bool {
+	owner := metav1.GetControllerOf(pod)
+	return owner != nil && (owner.Kind == "DaemonSet" || owner.Kind == "Node") // static pods belong to the Node
 }
 
 func fromList(list corev1.ResourceList, gpuModel string) Sum {

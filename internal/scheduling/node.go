@@ -27,6 +27,15 @@ type Node struct {
 	Foreign Amounts
 }
 
+// Carry counts what a pod of others holds. Of a pod that belongs to the node, that is what the node can never give to jobs.
+func (n *Node) Carry(holds Amounts, belongs bool) {
+	if belongs {
+		n.Allocatable = n.Allocatable.Minus(holds)
+	} else {
+		n.Foreign = n.Foreign.Plus(holds)
+	}
+}
+
 // kind is all of a node that matters to which jobs may run on it.
 type kind struct {
 	cluster, pool, model string
