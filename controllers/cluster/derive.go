@@ -2,8 +2,6 @@ package cluster
 
 import (
 	"fmt"
-	"slices"
-	"strings"
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
@@ -13,9 +11,6 @@ import (
 	"github.com/soma-platform/soma/internal/lifecycle"
 	"github.com/soma-platform/soma/internal/platform/conditions"
 )
-
-// namedInMessages is the number of jobs that a message names.
-const namedInMessages = 3
 
 // facts are what the status of a cluster is derived from.
 type facts struct {
@@ -90,15 +85,14 @@ func derive(cluster *v1alpha1.Cluster, found facts, now time.Time) {
 	}
 }
 
-// deriveDeletion writes into the status of a cluster that is being deleted which jobs it waits for.
-func deriveDeletion(cluster *v1alpha1.Cluster, jobs []string, now time.Time) {
+// deriveDeletion writes into the status of a cluster that is being deleted how many jobs it waits for, and names none: everybody may
+// read it.
+func deriveDeletion(cluster *v1alpha1.Cluster, jobs int, now time.Time) {
 	cluster.Status.ObservedGeneration = cluster.Generation
 	cluster.Status.Phase = v1alpha1.ClusterTerminating
 	message := "Nothing of the cluster is left but its last entry in the history."
-	if len(jobs) > 0 {
-		slices.Sort(jobs)
-		message = fmt.Sprintf("Waiting for jobs that run in the cluster: %d, among them %s.",
-			len(jobs), strings.Join(jobs[:min(len(jobs), namedInMessages)], ", "))
+	if jobs > 0 {
+		message = fmt.Sprintf("Waiting for jobs that run in the cluster: %d. \"soma ps -A\" lists those that you may see.", jobs)
 	}
 	lifecycle.Apply(cluster, now, lifecycle.Outcome{
 		Verdict: lifecycle.Working, Phase: string(v1alpha1.ClusterTerminating), Reason: v1alpha1.ReasonTerminating, Message: message,

@@ -102,3 +102,18 @@ func TestATimeZoneThatNobodyKnowsIsTold(t *testing.T) {
 		}
 	}
 }
+
+// Everybody may read clusters: whose jobs a cluster waits for is not for them.
+func TestAClusterThatIsDeletedNamesNoJobs(t *testing.T) {
+	for jobs, want := range map[int]string{
+		0: "Nothing of the cluster is left but its last entry in the history.",
+		4: `Waiting for jobs that run in the cluster: 4. "soma ps -A" lists those that you may see.`,
+	} {
+		cluster := &v1alpha1.Cluster{}
+		cluster.Name, cluster.Generation = "local", 1
+		deriveDeletion(cluster, jobs, start)
+		if ready := conditions.Get(cluster.Status.Conditions, v1alpha1.ConditionReady); ready == nil || ready.Message != want {
+			t.Errorf("%d jobs: %v, want %q", jobs, ready, want)
+		}
+	}
+}

@@ -24,6 +24,8 @@ const (
 	poolShare = 4
 	// maxQuarantined is the number of nodes that the status tells of.
 	maxQuarantined = 64
+	// namedInMessages is the number of nodes that a message names.
+	namedInMessages = 3
 )
 
 // rules are when a node is in quarantine, and for how long.

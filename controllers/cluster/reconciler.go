@@ -161,16 +161,15 @@ func (r *Reconciler) delete(ctx context.Context, cluster *v1alpha1.Cluster) (ctr
 	if err := r.Client.List(ctx, &list, client.UnsafeDisableDeepCopy); err != nil {
 		return ctrl.Result{}, fmt.Errorf("list the jobs on cluster %q: %w", cluster.Name, err)
 	}
-	var held []string
+	held := 0
 	for i := range list.Items {
-		reservation := list.Items[i].Status.Reservation
-		if reservation != nil && reservation.Cluster == cluster.Name {
-			held = append(held, list.Items[i].Namespace+"/"+list.Items[i].Name)
+		if reservation := list.Items[i].Status.Reservation; reservation != nil && reservation.Cluster == cluster.Name {
+			held++
 		}
 	}
 	after := cluster.DeepCopy()
 	deriveDeletion(after, held, r.Clock.Now())
-	if _, err := patch.Status(ctx, r.Client, cluster, after); err != nil || len(held) > 0 {
+	if _, err := patch.Status(ctx, r.Client, cluster, after); err != nil || held > 0 {
 		return patch.Result(err)
 	}
 	if err := r.releaseAll(ctx); err != nil {
