@@ -245,7 +245,8 @@ type Reservation struct {
 	// +optional
 	StartTime *metav1.Time `json:"startTime,omitempty"`
 
-	// displacedFor is the job, by namespace and name, to which this attempt has to give way.
+	// displacedFor is the job to which this attempt has to give way: by namespace and name where it is of the same project, by its UID
+	// where it is of another.
 	// +optional
 	// +kubebuilder:validation:MaxLength=320
 	DisplacedFor string `json:"displacedFor,omitempty"`

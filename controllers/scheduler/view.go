@@ -239,11 +239,12 @@ func (v *view) job(ctx context.Context, jobs toolscache.Store, job *platformv1.J
 	return nil
 }
 
-// givesWayTo is the UID of the job to which the holder of a reservation gives way; empty for none.
+// givesWayTo is the UID of the job to which the holder of a reservation gives way, which stands there by its name or by its UID; empty
+// for none.
 func givesWayTo(jobs toolscache.Store, held *platformv1.Reservation) string {
-	namespace, name, given := strings.Cut(held.DisplacedFor, "/")
-	if !given {
-		return ""
+	namespace, name, named := strings.Cut(held.DisplacedFor, "/")
+	if !named {
+		return held.DisplacedFor
 	}
 	other, err := cached.Get[*platformv1.Job](jobs, client.ObjectKey{Namespace: namespace, Name: name})
 	if err != nil || other == nil {

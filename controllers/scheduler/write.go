@@ -55,15 +55,21 @@ func reserve(c *candidate, placement *scheduling.Placement, now time.Time) (plat
 	return status, nil
 }
 
-// displace is the status of a running job that gives way to another. Its controller ends its pods.
+// displace is the status of a running job that gives way to another, which it names only in its own project. Its controller ends its
+// pods.
 func displace(job *platformv1.Job, d scheduling.Displacement, other *platformv1.Job, now time.Time) platformv1.JobStatus {
 	status := *job.Status.DeepCopy()
 	why := "which is of higher priority, or whose turn it is"
 	if d.Reclaimed {
 		why = "whose quota takes back what it had lent"
 	}
-	status.Reservation.DisplacedFor = other.Namespace + "/" + other.Name
-	end(&status, platformv1.JobReasonPreempted, fmt.Sprintf("gives way to job %s, %s", status.Reservation.DisplacedFor, why))
+	named, whom := string(other.UID), "a job of another project"
+	if other.Namespace == job.Namespace {
+		named = other.Namespace + "/" + other.Name
+		whom = "job " + named
+	}
+	status.Reservation.DisplacedFor = named
+	end(&status, platformv1.JobReasonPreempted, fmt.Sprintf("gives way to %s, %s", whom, why))
 	finishStatus(&status, job.Generation, now)
 	return status
 }

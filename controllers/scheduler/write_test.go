@@ -5,6 +5,7 @@ import (
 	"time"
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	toolscache "k8s.io/client-go/tools/cache"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/scheduling"
@@ -26,5 +27,36 @@ func TestAReservationKeepsSinceWhenItWasWaitedFor(t *testing.T) {
 	}
 	if queue.Position != 0 || queue.ExpectedStart != nil || queue.HeldBy != nil {
 		t.Errorf("it starts, and is told %+v", queue)
+	}
+}
+
+// Who gives way is told for whom by name only in its own project: of another one it need not be allowed to know. The engine knows in
+// either case.
+func TestGivingWayNamesNoJobOfAnotherProject(t *testing.T) {
+	tests := map[string]struct {
+		project, displacedFor, message string
+		reclaimed                      bool
+	}{
+		"its own": {"vision", "vision/train", "gives way to job vision/train, which is of higher priority, or whose turn it is", false},
+		"another": {"speech", "a", "gives way to a job of another project, whose quota takes back what it had lent", true},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			job := &platformv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "vision", Name: "sweep"}}
+			job.Status.Reservation = &platformv1.Reservation{}
+			other := &platformv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: tc.project, Name: "train", UID: "a"}}
+			jobs := toolscache.NewStore(toolscache.MetaNamespaceKeyFunc)
+			if err := jobs.Add(other); err != nil {
+				t.Fatal(err)
+			}
+			status := displace(job, scheduling.Displacement{Reclaimed: tc.reclaimed}, other, night)
+			held := status.Reservation
+			if held.DisplacedFor != tc.displacedFor || held.EndingMessage != tc.message || status.Message != tc.message {
+				t.Errorf("displaced for %q, %q, %q", held.DisplacedFor, held.EndingMessage, status.Message)
+			}
+			if got := givesWayTo(jobs, held); got != "a" {
+				t.Errorf("to the engine it gives way to %q", got)
+			}
+		})
 	}
 }

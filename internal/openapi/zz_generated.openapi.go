@@ -5334,7 +5334,7 @@ func schema_soma_platform_soma_api_v1alpha1_Reservation(ref common.ReferenceCall
 					},
 					"displacedFor": {
 						SchemaProps: spec.SchemaProps{
-							Description: "displacedFor is the job, by namespace and name, to which this attempt has to give way.",
+							Description: "displacedFor is the job to which this attempt has to give way: by namespace and name where it is of the same project, by its UID where it is of another.",
 							Type:        []string{"string"},
 							Format:      "",
 						},
