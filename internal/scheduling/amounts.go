@@ -39,6 +39,19 @@ func (a Amounts) Fits(free Amounts) bool {
 		(a.GPUs == 0 || a.GPUs <= free.GPUs) && (a.Pods == 0 || a.Pods <= free.Pods)
 }
 
+// at is the amount of a dimension that a job of so much counts.
+func (a Amounts) at(d dimension) int64 {
+	switch d {
+	case dimCPU:
+		return a.MilliCPU
+	case dimMemory:
+		return a.Memory
+	case dimJobs:
+		return 1
+	}
+	return a.GPUs
+}
+
 // least is the smaller of both in each amount.
 func (a Amounts) least(b Amounts) Amounts {
 	return Amounts{min(a.MilliCPU, b.MilliCPU), min(a.Memory, b.Memory), min(a.GPUs, b.GPUs), min(a.Pods, b.Pods)}

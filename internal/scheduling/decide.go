@@ -218,12 +218,12 @@ func (e *Engine) try(c *class, now time.Time) attempt {
 		}
 		all := uses(total, e.model(model))
 		if small := q.tooSmallFor(c.lane.user, all); small != nil {
-			a.verdict = better(a.verdict, verdict{reason: platformv1.JobReasonQuotaTooSmall, text: func() string { return small.neverText(total, &e.models) }})
+			a.verdict = better(a.verdict, verdict{reason: platformv1.JobReasonQuotaTooSmall, text: func() string { return small.neverText(q, total, &e.models) }})
 			continue
 		}
 		a.busy = true
 		if bound, short := q.shortFor(c.lane.user, all); short {
-			a.verdict = better(a.verdict, verdict{reason: platformv1.JobReasonQuotaExceeded, text: func() string { return bound.text(&e.models) }, bound: &bound.bind})
+			a.verdict = better(a.verdict, verdict{reason: platformv1.JobReasonQuotaExceeded, text: func() string { return bound.text(q, total, &e.models) }, bound: &bound.bind})
 			a.waitsFor = append(append(a.waitsFor, bound), q.guaranteedBelow(bound.bind)...)
 			continue
 		}

@@ -178,22 +178,20 @@ func (q *queue) slack(user string, u use) (least int64, at bind) {
 	return least, at
 }
 
-// tooSmall is the first bound that a use would exceed even if nothing were held; nil where there is none.
-func (q *queue) tooSmall(user string, u use) *bind {
-	n := u.n
+// tooSmall is the tightest bound that a use would exceed even if nothing were held; nil where there is none.
+func (q *queue) tooSmall(user string, u use) (tightest *bind) {
+	least, guaranteed := u.n, int64(0)
 	for node := q; node != nil; node = node.parent {
 		b := node.bounds[u.of]
-		if node.users != nil && u.n > b.user {
-			return &bind{node, user, u.of}
+		if node.users != nil && b.user < least {
+			least, tightest = b.user, &bind{node, user, u.of}
 		}
-		if n > b.most {
-			return &bind{queue: node, of: u.of}
+		if most := b.most + guaranteed; most < least {
+			least, tightest = most, &bind{queue: node, of: u.of}
 		}
-		if u.of != dimJobs {
-			n = max(0, n-b.guaranteed)
-		}
+		guaranteed = min(guaranteed+b.guaranteed, unlimited)
 	}
-	return nil
+	return tightest
 }
 
 func (q *queue) usedBy(user string) vector {

@@ -7,22 +7,24 @@ import (
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
 
-// text says which bound is in use.
-func (b bindNeed) text(models *modelIndex) string {
-	held, limit := b.held()
-	return fmt.Sprintf("%s is in use: the job asks for %s, %s of %s are held", b.name(), amountOf(b.of, b.need, models),
-		number(b.of, held), amountOf(b.of, limit, models))
+// text says which bound is in use that a job of the queue needs more of, with what is held and may be as quotas tell it.
+func (b bind) text(by *queue, total Amounts, models *modelIndex) string {
+	asks, held, limit := total.at(b.of), b.held(), b.limit()
+	text := fmt.Sprintf("%s is in use: the job asks for %s, %s of %s are held", b.name(), amountOf(b.of, asks, models), number(b.of, held), amountOf(b.of, limit, models))
+	// The job may have what is left in the bound, and what is guaranteed to it on the way there; the rest is guaranteed to others.
+	if others := limit - held - b.room() - (asks - b.queue.arrives(by, use{b.of, asks})); others > 0 {
+		text += fmt.Sprintf(", and %s are not lent", number(b.of, others))
+	}
+	return text
 }
 
-// neverText says which bound a job exceeds even when nothing is held.
-func (b bind) neverText(total Amounts, models *modelIndex) string {
-	_, limit := b.held()
-	asks := map[dimension]int64{dimCPU: total.MilliCPU, dimMemory: total.Memory, dimJobs: 1}
-	need, ok := asks[b.of]
-	if !ok {
-		need = total.GPUs
+// neverText says which bound a job of the queue exceeds even when nothing is held.
+func (b bind) neverText(by *queue, total Amounts, models *modelIndex) string {
+	text := fmt.Sprintf("%s can never start this job: it asks for %s, the limit is %s", b.name(), amountOf(b.of, total.at(b.of), models), amountOf(b.of, b.limit(), models))
+	if others := b.keptFrom(by); others > 0 {
+		text += fmt.Sprintf(", of which %s are not lent", number(b.of, others))
 	}
-	return fmt.Sprintf("%s can never start this job: it asks for %s, the limit is %s", b.name(), amountOf(b.of, need, models), amountOf(b.of, limit, models))
+	return text
 }
 
 func (b bind) name() string {
@@ -32,11 +34,31 @@ func (b bind) name() string {
 	return fmt.Sprintf("quota %q", b.queue.Name)
 }
 
-func (b bind) held() (held, limit int64) {
+// held is what all jobs that the bound is for hold, limit what they may: what is guaranteed to those below included.
+func (b bind) held() int64 {
 	if b.user != "" {
-		return b.queue.usedBy(b.user).at(b.of), b.queue.bounds[b.of].user
+		return b.queue.usedBy(b.user).at(b.of)
 	}
-	return b.queue.used.at(b.of), b.queue.bounds[b.of].most
+	return b.queue.usage.held.at(b.of)
+}
+
+func (b bind) limit() int64 {
+	if b.user != "" {
+		return b.queue.bounds[b.of].user
+	}
+	return b.queue.reach(b.of) + b.queue.kept(b.of)
+}
+
+// keptFrom is what of that the quotas below keep from the jobs of one of them.
+func (b bind) keptFrom(by *queue) int64 {
+	if b.user != "" {
+		return 0
+	}
+	kept := b.queue.kept(b.of)
+	for at := by; at != b.queue; at = at.parent {
+		kept -= at.bounds[b.of].guaranteed
+	}
+	return kept
 }
 
 func amountOf(d dimension, n int64, models *modelIndex) string {
