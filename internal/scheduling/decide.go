@@ -228,7 +228,7 @@ func (e *Engine) try(c *class, now time.Time) attempt {
 			continue
 		}
 		if held := e.heldByQuota(c, all, end); held != nil {
-			a.verdict = better(a.verdict, heldBackFor(held[0].head))
+			a.verdict = better(a.verdict, c.heldBackFor(held))
 			a.behind = append(a.behind, held...)
 			a.waitsFor = append(a.waitsFor, q.guaranteedBelow(held[0].bound)...)
 			continue
@@ -239,7 +239,7 @@ func (e *Engine) try(c *class, now time.Time) attempt {
 		a.groups = append(a.groups, groups...)
 		if held := e.heldByNodes(c, model); len(held) > 0 {
 			a.behind = append(a.behind, held...)
-			a.verdict = better(a.verdict, heldBackFor(held[0].head))
+			a.verdict = better(a.verdict, c.heldBackFor(held))
 		} else {
 			a.verdict = better(a.verdict, verdict{reason: busyReason(groups, c, end), text: func() string { return e.whyBusy(c, model) }})
 		}
@@ -341,6 +341,8 @@ type verdict struct {
 	text   func() string
 	// bound is the bound that is in use; nil where it is nodes that lack.
 	bound *bind
+	// behind are those for whom it is held back; nil where it is not.
+	behind []heldBy
 }
 
 // better keeps the verdict that is nearer to a start: waiting for the rest of a gang before waiting for others before waiting for quota

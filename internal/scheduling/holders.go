@@ -5,7 +5,7 @@ import (
 	"slices"
 )
 
-// Holder is the jobs under a quota that hold what another waits for.
+// Holder is the jobs under a quota that hold what another waits for, or for which that is kept.
 type Holder struct {
 	Quota string
 	Jobs  int
@@ -13,13 +13,39 @@ type Holder struct {
 }
 
 // Holders are who holds what a waiting job waits for, those who hold most GPUs first, then most jobs: under the quota that
-// is in use, or on the nodes that it could run on.
+// is in use, or on the nodes that it could run on; or for whom it is kept, where nobody holds it.
 func (e *Engine) Holders(key string, most int) []Holder {
 	w := e.waiting[key]
 	if w == nil || w.class == nil || !w.class.busy {
 		return nil
 	}
-	c, by := w.class, map[string]*Holder{}
+	by := map[string]*Holder{}
+	count := func(quota string, gpus int64) {
+		h := by[quota]
+		if h == nil {
+			h = &Holder{Quota: quota}
+			by[quota] = h
+		}
+		h.Jobs++
+		h.GPUs += gpus
+	}
+	if behind := w.class.verdict.behind; behind != nil {
+		for _, held := range behind {
+			count(held.head.lane.queue.Name, held.head.replica.GPUs*held.head.replicas)
+		}
+	} else {
+		e.holdUp(w.class, count)
+	}
+	var all []Holder
+	for _, quota := range sortedKeys(by) {
+		all = append(all, *by[quota])
+	}
+	slices.SortStableFunc(all, func(a, b Holder) int { return cmp.Or(cmp.Compare(b.GPUs, a.GPUs), cmp.Compare(b.Jobs, a.Jobs)) })
+	return all[:min(most, len(all))]
+}
+
+// holdUp counts, by their quotas, the running jobs that hold what a class waits for.
+func (e *Engine) holdUp(c *class, count func(quota string, gpus int64)) {
 	groups := map[*group]bool{}
 	if c.verdict.bound == nil {
 		for _, model := range e.modelsOf(c) {
@@ -32,22 +58,12 @@ func (e *Engine) Holders(key string, most int) []Holder {
 		if !e.holds(r, c.verdict.bound, groups) {
 			continue
 		}
-		h := by[r.Quota]
-		if h == nil {
-			h = &Holder{Quota: r.Quota}
-			by[r.Quota] = h
-		}
-		h.Jobs++
+		gpus := int64(0)
 		for _, s := range r.Nodes {
-			h.GPUs += r.Replica.GPUs * s.Replicas
+			gpus += r.Replica.GPUs * s.Replicas
 		}
+		count(r.Quota, gpus)
 	}
-	var all []Holder
-	for _, quota := range sortedKeys(by) {
-		all = append(all, *by[quota])
-	}
-	slices.SortStableFunc(all, func(a, b Holder) int { return cmp.Or(cmp.Compare(b.GPUs, a.GPUs), cmp.Compare(b.Jobs, a.Jobs)) })
-	return all[:min(most, len(all))]
 }
 
 // holds reports whether a job counts at the bound, or is on nodes of the groups where there is none.

@@ -85,12 +85,17 @@ func number(d dimension, n int64) string {
 	return fmt.Sprint(n)
 }
 
-// heldBackFor says that a job could start and does not, so that another one starts at last.
-func heldBackFor(head *class) verdict {
-	return verdict{reason: platformv1.JobReasonQueued, text: func() string {
-		message := "others before it in the queue would have to wait longer if it started"
+// heldBackFor says that a job could start and does not, so that others start at last: those before it in its own queue, or in that of a
+// quota that is named.
+func (c *class) heldBackFor(held []heldBy) verdict {
+	return verdict{reason: platformv1.JobReasonQueued, behind: held, text: func() string {
+		head := held[0].head
+		message, who := "others before it in the queue would have to wait longer if it started", "they start"
+		if head.lane.queue != c.lane.queue {
+			message, who = fmt.Sprintf("a job of quota %q that goes before it would have to wait longer if it started", head.lane.queue.Name), "that starts"
+		}
 		if r := head.reservation; r != nil && r.at != never {
-			message += fmt.Sprintf("; they start at %s at the latest", r.at.UTC().Format("2006-01-02 15:04:05 MST"))
+			message += fmt.Sprintf("; %s at %s at the latest", who, r.at.UTC().Format("2006-01-02 15:04:05 MST"))
 		}
 		return message
 	}}
