@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 
@@ -24,7 +25,7 @@ type room struct {
 	Project string `json:"project"`
 	Cluster string `json:"cluster"`
 	Preset  string `json:"preset"`
-	// Startable is the smaller of the other two, of each GPU model by itself; none where a budget lets nothing start.
+	// Startable is the smaller of the other two, of each GPU model by itself; none where nothing starts whatever is free.
 	Startable int64  `json:"startable"`
 	Nodes     int64  `json:"nodes"`
 	Quota     int64  `json:"quota"`
@@ -161,13 +162,13 @@ func roomIn(project *v1alpha1.Project, cluster *v1alpha1.Cluster, preset string,
 		r.Quota, bound = inQuota.Jobs, inQuota.Bound
 		r.Startable, r.Unknown = both.Jobs, both.Doubt
 	}
-	unpaid := unpaid(books, project.Spec.Quota, now)
-	if unpaid != "" {
+	closed := closed(cluster, books, project.Spec.Quota, now)
+	if closed != "" {
 		r.Startable, r.Unknown = 0, ""
 	}
 	switch {
-	case unpaid != "":
-		r.LimitedBy = unpaid
+	case closed != "":
+		r.LimitedBy = closed
 	case !told:
 		r.LimitedBy = "the cluster does not tell yet what is free"
 	case there.Limit == v1alpha1.RoomNoSuchNode:
@@ -184,6 +185,19 @@ func roomIn(project *v1alpha1.Project, cluster *v1alpha1.Cluster, preset string,
 		r.LimitedBy = "what is free on nodes"
 	}
 	return r
+}
+
+// closed is why nothing starts now under the quota on the cluster, whatever is free; empty where that is not so.
+func closed(cluster *v1alpha1.Cluster, books *scheduling.Books, quota string, now time.Time) string {
+	if cluster.DeletionTimestamp != nil || !meta.IsStatusConditionTrue(cluster.Status.Conditions, v1alpha1.ConditionReady) {
+		return "the cluster is not ready"
+	}
+	for _, q := range books.From(quota) {
+		if q.DeletionTimestamp != nil {
+			return fmt.Sprintf("quota %q is being deleted", q.Name)
+		}
+	}
+	return unpaid(books, quota, now)
 }
 
 // unpaid is the budget that lets nothing start under the quota now; empty for none.

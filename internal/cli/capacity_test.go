@@ -71,13 +71,48 @@ func TestRoomIn(t *testing.T) {
 				Name: "gpu", CPU: resource.MustParse("1"), Memory: resource.MustParse("1Gi"), GPU: &tc.gpu,
 			}}}}
 			tc.nodes.Name = "gpu"
-			cluster.Status.Presets = []v1alpha1.PresetRoom{tc.nodes}
+			cluster.Status.Presets, cluster.Status.Conditions = []v1alpha1.PresetRoom{tc.nodes}, isReady(metav1.ConditionTrue)
 			r := roomIn(&v1alpha1.Project{Spec: v1alpha1.ProjectSpec{Quota: "research"}}, cluster, "gpu", scheduling.OpenBooks([]v1alpha1.Quota{quota}, true), "ada", time.Now())
 			got := fmt.Sprintf("%d of %d on nodes, %d in the quota: %s", r.Startable, r.Nodes, r.Quota, r.LimitedBy)
 			if r.Unknown != "" {
 				got += "; not told: " + r.Unknown
 			}
 			if got != tc.want {
+				t.Errorf("%s\nwant %s", got, tc.want)
+			}
+		})
+	}
+}
+
+func isReady(status metav1.ConditionStatus) []metav1.Condition {
+	return []metav1.Condition{{Type: v1alpha1.ConditionReady, Status: status}}
+}
+
+// Where no job starts, whatever is free, there is no room.
+func TestRoomWhereNothingStarts(t *testing.T) {
+	deleted := func(o *metav1.ObjectMeta) { o.DeletionTimestamp = new(metav1.Now()) }
+	preset := v1alpha1.Preset{Name: "gpu", CPU: resource.MustParse("1"), Memory: resource.MustParse("1Gi"), GPU: &v1alpha1.GPUs{Count: 1}}
+	tests := map[string]struct {
+		change func(cluster *v1alpha1.Cluster, own, above *v1alpha1.Quota)
+		want   string
+	}{
+		"something starts":      {func(*v1alpha1.Cluster, *v1alpha1.Quota, *v1alpha1.Quota) {}, `4 of 8 on nodes, 4 in the quota: quota "research"`},
+		"it is not ready":       {func(c *v1alpha1.Cluster, _, _ *v1alpha1.Quota) { c.Status.Conditions = isReady(metav1.ConditionFalse) }, "0 of 8 on nodes, 4 in the quota: the cluster is not ready"},
+		"nobody looked at it":   {func(c *v1alpha1.Cluster, _, _ *v1alpha1.Quota) { c.Status = v1alpha1.ClusterStatus{} }, "0 of 0 on nodes, 4 in the quota: the cluster is not ready"},
+		"it is being deleted":   {func(c *v1alpha1.Cluster, _, _ *v1alpha1.Quota) { deleted(&c.ObjectMeta) }, "0 of 8 on nodes, 4 in the quota: the cluster is not ready"},
+		"the quota is":          {func(_ *v1alpha1.Cluster, own, _ *v1alpha1.Quota) { deleted(&own.ObjectMeta) }, `0 of 8 on nodes, 4 in the quota: quota "vision" is being deleted`},
+		"the quota above it is": {func(_ *v1alpha1.Cluster, _, above *v1alpha1.Quota) { deleted(&above.ObjectMeta) }, `0 of 8 on nodes, 4 in the quota: quota "research" is being deleted`},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			own := v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: "vision"}, Spec: v1alpha1.QuotaSpec{Parent: "research"}}
+			above := v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: "research"}, Spec: v1alpha1.QuotaSpec{Nominal: gpus(4)}}
+			cluster := &v1alpha1.Cluster{Spec: v1alpha1.ClusterSpec{Presets: []v1alpha1.Preset{preset}}}
+			cluster.Status.Presets, cluster.Status.Conditions = []v1alpha1.PresetRoom{{Name: "gpu", Startable: 8}}, isReady(metav1.ConditionTrue)
+			tc.change(cluster, &own, &above)
+			books := scheduling.OpenBooks([]v1alpha1.Quota{own, above}, true)
+			r := roomIn(&v1alpha1.Project{Spec: v1alpha1.ProjectSpec{Quota: "vision"}}, cluster, "gpu", books, "ada", time.Now())
+			if got := fmt.Sprintf("%d of %d on nodes, %d in the quota: %s", r.Startable, r.Nodes, r.Quota, r.LimitedBy); got != tc.want {
 				t.Errorf("%s\nwant %s", got, tc.want)
 			}
 		})
