@@ -18,7 +18,7 @@ const (
 	seeImage  = "check the image's name and tag, then submit it again: \"%[1]s clone %[2]s\" takes the same settings"
 	noAction  = "nothing; it goes on by itself"
 	tryAgain  = "run it again with \"%[1]s clone %[2]s\", or let Soma do so with --restart on-failure"
-	askQuota  = "see \"%[1]s quota status\"; ask an administrator for more, or ask for less with \"%[1]s clone %[2]s\""
+	askQuota  = "see \"%[1]s quota\"; ask an administrator for more, or ask for less with \"%[1]s clone %[2]s\""
 	longerRun = "give it more time: \"%[1]s clone %[2]s --life-span 2d\""
 )
 
@@ -27,9 +27,9 @@ var reasons = map[v1alpha1.JobReason]advice{
 	v1alpha1.JobReasonQueued:             {meaning: "everything fits, but other jobs hold what this one needs", do: "wait; see who holds it with \"%[1]s ps\" and \"%[1]s cluster status\""},
 	v1alpha1.JobReasonGangWaiting:        {meaning: "there is room for some of its replicas, and not for all of them together", do: "wait, or ask for fewer replicas with \"%[1]s clone %[2]s\"; see who holds the rest with \"%[1]s ps\" and \"%[1]s cluster status\""},
 	v1alpha1.JobReasonUnschedulable:      {meaning: "the nodes could not run this job even if they were empty", do: "ask for less, or for a GPU model, pool or number of replicas that there is: see \"%[1]s cluster status\" and \"%[1]s preset ls\""},
-	v1alpha1.JobReasonQuotaExceeded:      {meaning: "the quota, one above it, or your share of one is in use; the job starts when others that count there end", do: "wait, or end jobs that are not needed; see \"%[1]s quota status\""},
+	v1alpha1.JobReasonQuotaExceeded:      {meaning: "the quota, one above it, or your share of one is in use; the job starts when others that count there end", do: "wait, or end jobs that are not needed; see \"%[1]s quota\""},
 	v1alpha1.JobReasonQuotaTooSmall:      {meaning: "the job asks for more than its quota grants at all", do: askQuota},
-	v1alpha1.JobReasonBudgetExhausted:    {meaning: "a budget of the quota, or of one above it, is used up or not known yet", do: "wait until it is renewed; see \"%[1]s quota status\", or ask an administrator for more"},
+	v1alpha1.JobReasonBudgetExhausted:    {meaning: "a budget of the quota, or of one above it, is used up or not known yet", do: "wait until it is renewed; see \"%[1]s quota\", or ask an administrator for more"},
 	v1alpha1.JobReasonQuotaMissing:       {meaning: "the project has no quota, so nothing may run in it", do: "ask an administrator to give the project a quota; see \"%[1]s project status\""},
 	v1alpha1.JobReasonProjectNotReady:    {meaning: "the namespace belongs to no project, or the project is being deleted", do: "choose a project: \"%[1]s project ls\", \"%[1]s project use NAME\""},
 	v1alpha1.JobReasonClusterNotFound:    {meaning: "there is no such cluster", do: "see \"%[1]s cluster ls\""},

@@ -85,28 +85,6 @@ func (a *app) explain(ctx context.Context, name string) ([]field, error) {
 	return explainJob(job, quota, strings.TrimSpace(a.command("")), a.now()), nil
 }
 
-func quotaMatters(reason v1alpha1.JobReason) bool {
-	switch reason {
-	case v1alpha1.JobReasonQuotaExceeded, v1alpha1.JobReasonQuotaTooSmall, v1alpha1.JobReasonBudgetExhausted, v1alpha1.JobReasonQuotaExhausted:
-		return true
-	default:
-		return false
-	}
-}
-
-// quotaOf reads the quota of a project and those above it, nil where it has none.
-func (a *app) quotaOf(ctx context.Context, project string) (*chain, error) {
-	u, err := a.get(ctx, projects, "", project)
-	if err != nil {
-		return nil, err
-	}
-	p, err := decode[v1alpha1.Project](u)
-	if err != nil || p.Spec.Quota == "" {
-		return nil, err
-	}
-	return a.chainFrom(ctx, p.Spec.Quota)
-}
-
 // explainJob says where a job is, what that means and what to do.
 func explainJob(job *v1alpha1.Job, quota *chain, program string, now time.Time) []field {
 	status := &job.Status
@@ -135,7 +113,7 @@ func explainJob(job *v1alpha1.Job, quota *chain, program string, now time.Time) 
 	}
 	fields = append(fields, field{"Next attempt", nextAttempt(status, now)})
 	if quota != nil {
-		fields = append(fields, field{"Quota", strings.Join(describeQuotaUse(quota), "\n")})
+		fields = append(fields, field{"Quota", strings.Join(describeQuotas(quota, job), "\n")})
 	}
 	if status.ExitCode != nil {
 		fields = append(fields, field{"Exit code", exitCodeText(*status.ExitCode)})
@@ -143,21 +121,6 @@ func explainJob(job *v1alpha1.Job, quota *chain, program string, now time.Time) 
 	fields = append(fields, field{"Ran", jobRan(status).text(now)},
 		field{"Cancelled by", job.Spec.CancelledBy}, field{"Failures", describeFailures(status)}, field{"Attempts", describeAttempts(status.Attempts, now)})
 	return append(fields, field{"To do", known.next(status.Phase, program, job.Name)})
-}
-
-// describeQuotaUse says in lines what of a quota is in use.
-func describeQuotaUse(of *chain) []string {
-	quota := &of.quotas[0]
-	lines := []string{quota.Name}
-	b := of.books().Balance(quota.Name)
-	missing := "no limit"
-	if b.Hidden != "" {
-		missing = "what is not shown to you"
-	}
-	for _, s := range shares(quota.Status.Used, &b.Most, missing) {
-		lines = append(lines, fmt.Sprintf("%s: %s of %s in use", s.resource, s.used, s.limit))
-	}
-	return append(lines, describeBudgets(quota)...)
 }
 
 // expectedStart says when a waiting job starts, as far as that is known.

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,7 +27,7 @@ func TestExplainJob(t *testing.T) {
 	}{
 		"nobody looked": {want: map[string]string{"State": "Pending", "Meaning": "no controller has looked at the job yet; that takes a moment"}},
 		"quota in use": {
-			status: v1alpha1.JobStatus{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonQuotaExceeded, Queue: &v1alpha1.QueueStatus{Position: 2, Since: ptr(metav1.NewTime(noon.Add(-time.Hour)))}},
+			status: v1alpha1.JobStatus{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonQuotaExceeded, Message: `quota "research" is in use: …`, Queue: &v1alpha1.QueueStatus{Position: 2, Since: ptr(metav1.NewTime(noon.Add(-time.Hour)))}},
 			quota:  quota,
 			want: map[string]string{
 				"State": "Pending, QuotaExceeded", "Queue": "position 2, waiting for 60m",
@@ -75,6 +76,47 @@ func TestExplainJob(t *testing.T) {
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Error(diff)
+			}
+		})
+	}
+}
+
+// Of the quotas above a job that one is shown that is the reason, or the user's share of it; and all budgets where one of them is.
+func TestExplainShowsTheQuotaThatIsTheReason(t *testing.T) {
+	quota := func(name, parent string, own, used int32) v1alpha1.Quota {
+		q := v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.QuotaSpec{Parent: parent, Nominal: v1alpha1.ResourceAmounts{GPUs: &own}}}
+		q.Status.Used = &v1alpha1.ResourceAmounts{GPUs: &used}
+		return q
+	}
+	vision, research := quota("vision", "research", 12, 4), quota("research", "", 16, 28)
+	research.Spec.PerUser = &v1alpha1.ResourceAmounts{GPUs: new(int32(4))}
+	research.Status.Users = []v1alpha1.UserUsage{{Name: "ada", Used: v1alpha1.ResourceAmounts{GPUs: new(int32(3))}}}
+	research.Status.Pool = &v1alpha1.QuotaPool{Total: v1alpha1.ResourceAmounts{GPUs: new(int32(28))}, Used: v1alpha1.ResourceAmounts{GPUs: new(int32(28))}}
+	budget := v1alpha1.BudgetStatus{Name: "month", Used: "100", Limit: "100", Unit: v1alpha1.BudgetUnitGPUHours, WindowEnd: metav1.NewTime(noon)}
+	research.Status.Budgets = []v1alpha1.BudgetStatus{budget}
+	const memory = "\ncpu: 0 of 0 in use\nmemory: 0 of 0 in use"
+	tests := map[string]struct {
+		reason        v1alpha1.JobReason
+		message, want string
+	}{
+		"its own":              {v1alpha1.JobReasonQuotaExceeded, `quota "vision" is in use: the job asks for 9 GPUs`, "vision" + memory + "\ngpus: 4 of 28 in use"},
+		"one above":            {v1alpha1.JobReasonQuotaExceeded, `quota "research" is in use: the job asks for 2 GPUs`, "research" + memory + "\ngpus: 28 of 28 in use"},
+		"one that is small":    {v1alpha1.JobReasonQuotaTooSmall, `quota "research" can never start this job: it asks for 99 GPUs`, "research" + memory + "\ngpus: 28 of 28 in use"},
+		"the user's share":     {v1alpha1.JobReasonQuotaExceeded, `the share of user "ada" in quota "research" is in use: the job asks for 2 GPUs`, "the share of ada in research\ngpus: 3 of 4 in use"},
+		"one that is not seen": {v1alpha1.JobReasonQuotaExceeded, `quota "all" is in use: the job asks for 2 GPUs`, ""},
+		"a budget": {v1alpha1.JobReasonBudgetExhausted, `quota research's budget "month" is used up`,
+			"research\nbudget month: 100.00 of 100 GPU-hours used, renewed " + clock(noon)},
+	}
+	for name, tc := range tests {
+		t.Run(name, func(t *testing.T) {
+			job := &v1alpha1.Job{ObjectMeta: metav1.ObjectMeta{Name: "train"}, Spec: v1alpha1.JobSpec{SubmittedBy: "ada"}}
+			job.Status = v1alpha1.JobStatus{Phase: v1alpha1.JobPending, Reason: tc.reason, Message: tc.message}
+			said := fieldMap(explainJob(job, &chain{whole: true, quotas: []v1alpha1.Quota{vision, research}}, "soma", noon))
+			if diff := cmp.Diff(tc.want, said["quota"]); diff != "" {
+				t.Error(diff)
+			}
+			if !strings.Contains(said["toDo"], `"soma quota"`) {
+				t.Errorf("it says what to do: %s", said["toDo"])
 			}
 		})
 	}

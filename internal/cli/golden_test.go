@@ -155,7 +155,7 @@ func TestGolden(t *testing.T) {
 
 // What explain says is no object: programs read its lines as a map.
 func TestGoldenExplain(t *testing.T) {
-	job := &v1alpha1.Job{Status: v1alpha1.JobStatus{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonQuotaExceeded, Message: "1 of 4 GPUs is left"}}
+	job := &v1alpha1.Job{Status: v1alpha1.JobStatus{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonQuotaExceeded, Message: `quota "research" is in use: the job asks for 4 GPUs, 1 of 4 GPUs are held`}}
 	job.Name = "train-x7k2p"
 	_, quota := first[v1alpha1.Quota](t, "Quota")
 	fields := explainJob(job, &chain{quotas: []v1alpha1.Quota{*quota}, whole: true}, "soma", noon)

@@ -115,16 +115,24 @@ func quotaTable(user, project string, chain *chain, books *scheduling.Books) *ta
 
 // shareRows are what a user holds under a quota of what a single one may, and what of it is left.
 func shareRows(quota *v1alpha1.Quota, user string, left v1alpha1.ResourceAmounts) [][]any {
-	used, told := usedBy(quota, user)
 	rest := texts(&left)
 	var rows [][]any
-	for _, s := range shares(used, quota.Spec.PerUser, "no limit") {
-		if !told {
-			s.used = fmt.Sprintf("less than %d others", v1alpha1.QuotaUsers)
-		}
+	for _, s := range shareUse(quota, user) {
 		rows = append(rows, []any{s.resource, s.used, s.limit, "", "", rest[s.resource]})
 	}
 	return rows
+}
+
+// shareUse is what a user holds under a quota of what a single one may.
+func shareUse(quota *v1alpha1.Quota, user string) []share {
+	used, told := usedBy(quota, user)
+	all := shares(used, quota.Spec.PerUser, "no limit")
+	if !told {
+		for i := range all {
+			all[i].used = fmt.Sprintf("less than %d others", v1alpha1.QuotaUsers)
+		}
+	}
+	return all
 }
 
 // usedBy is what a user's jobs hold under a quota. The status tells of those who hold most; of whoever is not among them it does

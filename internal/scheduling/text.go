@@ -27,11 +27,14 @@ func (b bind) neverText(by *queue, total Amounts, models *modelIndex) string {
 	return text
 }
 
-func (b bind) name() string {
-	if b.user != "" {
-		return fmt.Sprintf("the share of user %q in quota %q", b.user, b.queue.Name)
+func (b bind) name() string { return BoundName(b.queue.Name, b.user) }
+
+// BoundName is how messages about what is in use, or too small, begin: by a quota, or by a user's share of it where one is given.
+func BoundName(quota, user string) string {
+	if user != "" {
+		return fmt.Sprintf("the share of user %q in quota %q", user, quota)
 	}
-	return fmt.Sprintf("quota %q", b.queue.Name)
+	return fmt.Sprintf("quota %q", quota)
 }
 
 // held is what all jobs that the bound is for hold, limit what they may: what is guaranteed to those below included.
