@@ -2,7 +2,6 @@ package scheduler
 
 import (
 	"fmt"
-	"strconv"
 	"time"
 
 	"sigs.k8s.io/controller-runtime/pkg/event"
@@ -11,6 +10,10 @@ import (
 	"github.com/soma-platform/soma/internal/accounting"
 	"github.com/soma-platform/soma/internal/scheduling"
 )
+
+// unknownAtMost is for how long jobs keep their places while it is not known how a budget stands: the controller of quotas looks at one
+// quota after another, and at midnight many are renewed.
+const unknownAtMost = time.Minute
 
 // budget is one that may keep the jobs under a quota from running, as the status of the quota that has it tells.
 type budget struct {
@@ -21,6 +24,11 @@ type budget struct {
 	known, exhausted bool
 	renewed          time.Time
 }
+
+// budgetName names a budget of all quotas.
+type budgetName struct{ quota, name string }
+
+func (b *budget) key() budgetName { return budgetName{b.quota, b.spec.Name} }
 
 // budgetsOf are those of a quota that have a consequence for jobs.
 func budgetsOf(q *platformv1.Quota) []budget {
@@ -62,15 +70,52 @@ func (w *world) gatherBudgets() {
 	}
 }
 
-// unpaid is the budget that keeps jobs under the quota from starting, if there is one.
-func (w *world) unpaid(quota string, now time.Time) *scheduling.Refusal {
-	for i := range w.budgets[quota] {
-		b := &w.budgets[quota][i]
-		if why := accounting.Hinders(b.quota, b.spec, b.status, now); why != "" {
-			return &scheduling.Refusal{Reason: platformv1.JobReasonBudgetExhausted, Message: why}
+// current reports whether it is known how the budget stands now.
+func (b *budget) current(now time.Time) bool { return b.known && now.Before(b.renewed) }
+
+// unknownSince is since when it is not known how budgets stand, of those of which it is not, by what it was before.
+func (w *world) unknownSince(before map[budgetName]time.Time, now time.Time) map[budgetName]time.Time {
+	since := map[budgetName]time.Time{}
+	for _, all := range w.budgets {
+		for i := range all {
+			if b := &all[i]; !b.current(now) {
+				at, was := before[b.key()]
+				if !was {
+					at = now
+				}
+				since[b.key()] = at
+			}
 		}
 	}
-	return nil
+	return since
+}
+
+// unpaid is what keeps jobs from starting that could.
+type unpaid struct {
+	// refusal is why they do not want to now; nil where they do.
+	refusal *scheduling.Refusal
+	// hold is for how long yet they keep their places and do not start; zero where they may.
+	hold time.Duration
+}
+
+// unpaid is what budgets keep from jobs under the quota. One that is used up has them step back; one of which that is not known has them
+// wait where they are, for a while.
+func (w *world) unpaid(quota string, unknown map[budgetName]time.Time, now time.Time) (u unpaid) {
+	for i := range w.budgets[quota] {
+		b := &w.budgets[quota][i]
+		why := accounting.Hinders(b.quota, b.spec, b.status, now)
+		if why == "" {
+			continue
+		}
+		if since, is := unknown[b.key()]; is {
+			if left := since.Add(unknownAtMost).Sub(now); left > 0 {
+				u.hold = sooner(u.hold, left)
+				continue
+			}
+		}
+		return unpaid{refusal: &scheduling.Refusal{Reason: platformv1.JobReasonBudgetExhausted, Message: why}}
+	}
+	return u
 }
 
 func (b *budget) words() string { return accounting.InWords(b.quota, b.spec) }
@@ -105,11 +150,6 @@ func (w *world) renewal(now time.Time) (soonest time.Duration) {
 		}
 	}
 	return soonest
-}
-
-// parts are what of the budget decides on starts and ends.
-func (b *budget) parts() []string {
-	return []string{"budget", b.quota, b.spec.Name, strconv.FormatBool(b.known), strconv.FormatBool(b.exhausted), b.renewed.UTC().Format(time.RFC3339)}
 }
 
 // budgetsChanged lets through the updates of quotas that tell something new of budgets which keep jobs from running.

@@ -44,6 +44,8 @@ type candidate struct {
 	refusal *scheduling.Refusal
 	// hindered is why it is left alone in this round, though the engine could start it.
 	hindered *scheduling.Refusal
+	// held reports that it keeps its place in this round and does not start, nor does anybody give way to it.
+	held bool
 	// closes is when it has made its pause if it starts now; zero for never.
 	closes time.Time
 	// overdue reports that the job gave way to another and has waited for longer than it should.

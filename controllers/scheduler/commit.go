@@ -47,7 +47,7 @@ func (r *Reconciler) displacements(ctx context.Context, state state, displaced [
 	var all []ending
 	for _, d := range displaced {
 		job, other := r.view.holder(ctx, d.Key), state.candidates[d.For]
-		if job != nil && other != nil {
+		if job != nil && other != nil && !other.held {
 			all = append(all, ending{job, displace(job, d, other.job, now)})
 		}
 	}

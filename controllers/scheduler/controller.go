@@ -164,7 +164,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	}
 	state.again = sooner(state.again, r.foresight.look(r.engine, asked, start))
 	endings = append(endings, r.displacements(ctx, state, decided.Displaced, start)...)
-	decisions := started(decided)
+	decisions := state.started(decided)
 	if left := tellPause - start.Sub(r.told); left > 0 && len(state.waiting) > len(decisions) {
 		state.again = sooner(state.again, left)
 	} else {
@@ -179,6 +179,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 // clockWasSetBack forgets what was done when: all that is done again after a while would not be done until that time has come once more.
 func (r *Reconciler) clockWasSetBack() {
 	r.refusals, r.aside = newRefusals(), aside{}
+	r.view.unknown = nil
 	r.told, r.view.whole, r.foresight.begun, r.past.written = time.Time{}, time.Time{}, time.Time{}, time.Time{}
 }
 
@@ -200,11 +201,13 @@ type decision struct {
 	holders func() []scheduling.Holder
 }
 
-// started are the jobs that start.
-func started(decided scheduling.Decisions) []decision {
-	all := make([]decision, len(decided.Starts))
+// started are the jobs that start. Of those that are held the engine is told again: who was started and waits again is the first.
+func (s *state) started(decided scheduling.Decisions) []decision {
+	all := make([]decision, 0, len(decided.Starts))
 	for i := range decided.Starts {
-		all[i] = decision{key: decided.Starts[i].Key, placement: &decided.Starts[i].Placement}
+		if start := &decided.Starts[i]; !s.candidates[start.Key].held {
+			all = append(all, decision{key: start.Key, placement: &start.Placement})
+		}
 	}
 	return all
 }

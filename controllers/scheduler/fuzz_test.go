@@ -140,7 +140,7 @@ func (s *specs) round() {
 	state := s.view.state(s.now)
 	s.view.ask(state)
 	decided := s.view.engine.Decide(s.now)
-	for _, d := range started(decided) {
+	for _, d := range state.started(decided) {
 		c := state.candidates[d.key]
 		if c == nil || c.why() != nil || c.job.Status.Reservation != nil {
 			s.Fatalf("%s starts and was not asked for: %+v", d.key, c)

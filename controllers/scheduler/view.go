@@ -36,6 +36,8 @@ type view struct {
 	// waiting are those that want a reservation, running those that hold one, by UID.
 	waiting map[string]*candidate
 	running map[string]*platformv1.Job
+	// unknown is since when it is not known how budgets stand.
+	unknown map[budgetName]time.Time
 	quotas  map[string]bool
 	nodes   map[string]bool
 	whole   time.Time
@@ -135,6 +137,7 @@ func (v *view) around(ctx context.Context, b batch, now time.Time) error {
 	}
 	sum := w.sum()
 	if v.world != nil && v.sum == sum {
+		v.world.budgets = w.budgets
 		return nil
 	}
 	if err := v.allNodes(ctx, b); err != nil {
@@ -308,6 +311,11 @@ func (v *view) doubt(uid string, c *changes) {
 // state is the jobs that wait in this round.
 func (v *view) state(now time.Time) state {
 	s := state{candidates: make(map[string]*candidate, len(v.waiting)), again: v.world.renewal(now)}
+	v.unknown = v.world.unknownSince(v.unknown, now)
+	hindrances := make(map[string]unpaid, len(v.world.budgets))
+	for quota := range v.world.budgets {
+		hindrances[quota] = v.world.unpaid(quota, v.unknown, now)
+	}
 	for uid, c := range v.waiting {
 		if c.alive {
 			continue
@@ -318,8 +326,9 @@ func (v *view) state(now time.Time) state {
 				continue
 			}
 		}
-		c.hindered = v.world.unpaid(c.quota, now)
-		s.again = sooner(s.again, v.world.setOverdue(c, now))
+		hindered := hindrances[c.quota]
+		c.hindered, c.held = hindered.refusal, hindered.hold > 0
+		s.again = sooner(sooner(s.again, hindered.hold), v.world.setOverdue(c, now))
 		s.waiting = append(s.waiting, c)
 		s.candidates[uid] = c
 	}
@@ -327,7 +336,8 @@ func (v *view) state(now time.Time) state {
 	return s
 }
 
-// ask tells the engine which jobs may start in this round: those for which nothing but room is missing.
+// ask tells the engine which jobs may start in this round: those for which nothing but room is missing. Those that are held are among
+// them: what is kept for them stays theirs, and what the engine decides for them is not carried out.
 func (v *view) ask(s state) (asked int) {
 	for uid, c := range v.waiting {
 		if s.candidates[uid] != c || c.why() != nil {

@@ -66,7 +66,8 @@ func readWorld(ctx context.Context, from client.Reader, now time.Time) (*world, 
 	return w, nil
 }
 
-// sum sums up what of the world decides on starts, in any order: most writes to these objects change nothing of it.
+// sum sums up what of the world decides on starts, in any order: most writes to these objects change nothing of it. How budgets stand
+// is asked anew in each round.
 func (w *world) sum() (sum uint64) {
 	add := func(parts ...string) {
 		h := fnv.New64a()
@@ -81,9 +82,6 @@ func (w *world) sum() (sum uint64) {
 	}
 	for name, q := range w.quotas {
 		add("quota", name, string(q.UID), number(q.Generation), strconv.FormatBool(q.DeletionTimestamp != nil))
-		for _, b := range budgetsOf(q) {
-			add(b.parts()...)
-		}
 	}
 	for _, c := range w.clusters {
 		ready := meta.IsStatusConditionTrue(c.Status.Conditions, platformv1.ConditionReady)
