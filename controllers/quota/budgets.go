@@ -140,8 +140,8 @@ func warning(status *v1alpha1.BudgetStatus) string {
 		status.Warned, status.Name, status.Limit, status.Unit, accounting.Moment(status.WindowEnd.Time))
 }
 
-// withOldFigures is the status with what is used and expected as it was told before, where that is of the same budget and
-// period: figures change all the time.
+// withOldFigures is the status with what is used and will be as it was told before, where that is of the same budget and period: figures
+// change all the time. When it will be used up changes only with what runs, and nobody counts on the status from then on.
 func withOldFigures(status, before *v1alpha1.QuotaStatus) *v1alpha1.QuotaStatus {
 	quiet := status.DeepCopy()
 	for i := range quiet.Budgets {
@@ -151,9 +151,6 @@ func withOldFigures(status, before *v1alpha1.QuotaStatus) *v1alpha1.QuotaStatus 
 			continue
 		}
 		b.Used, b.Forecast = old.Used, old.Forecast
-		if b.ExpectedExhaustion != nil && old.ExpectedExhaustion != nil {
-			b.ExpectedExhaustion = old.ExpectedExhaustion
-		}
 	}
 	return quiet
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
@@ -23,6 +24,8 @@ type budget struct {
 	// known reports that the status tells of this budget at all; it does so until it is renewed.
 	known, exhausted bool
 	renewed          time.Time
+	// expected is when it is used up if nothing happens; nil where it is not.
+	expected *metav1.Time
 }
 
 // budgetName names a budget of all quotas.
@@ -41,6 +44,7 @@ func budgetsOf(q *platformv1.Quota) []budget {
 		b := budget{quota: q.Name, spec: spec, status: accounting.StatusOf(q.Status.Budgets, spec.Name)}
 		if b.status != nil && accounting.Describes(b.status, spec) {
 			b.known, b.exhausted, b.renewed = true, b.status.ExhaustedTime != nil, b.status.WindowEnd.Time
+			b.expected = b.status.ExpectedExhaustion
 		}
 		all = append(all, b)
 	}
@@ -71,7 +75,7 @@ func (w *world) gatherBudgets() {
 }
 
 // current reports whether it is known how the budget stands now.
-func (b *budget) current(now time.Time) bool { return b.known && now.Before(b.renewed) }
+func (b *budget) current(now time.Time) bool { return b.known && accounting.Current(b.status, now) }
 
 // unknownSince is since when it is not known how budgets stand, of those of which it is not, by what it was before.
 func (w *world) unknownSince(before map[budgetName]time.Time, now time.Time) map[budgetName]time.Time {
@@ -164,7 +168,8 @@ func budgetsChanged(e event.UpdateEvent) bool {
 		return true
 	}
 	for i := range is {
-		if was[i].known != is[i].known || was[i].exhausted != is[i].exhausted || !was[i].renewed.Equal(is[i].renewed) {
+		if was[i].known != is[i].known || was[i].exhausted != is[i].exhausted || !was[i].renewed.Equal(is[i].renewed) ||
+			!was[i].expected.Equal(is[i].expected) {
 			return true
 		}
 	}

@@ -75,6 +75,8 @@ func TestBudgets(t *testing.T) {
 		"in a circle":                  {world: worldOf(plain("team", "root"), plain("root", "team"))},
 		"renewed, and not known yet":   {world: worldOf(budgeted("team", "", platformv1.BudgetCancel, true)), now: midnight, waits: "not known yet"},
 		"until the last second":        {world: worldOf(budgeted("team", "", platformv1.BudgetCancel, true)), now: midnight.Add(-time.Second), waits: "used up", ends: "QuotaExhausted"},
+		"would be used up by now":      {world: worldOf(unknown(func(s *platformv1.BudgetStatus) { s.ExhaustedTime, s.ExpectedExhaustion = nil, s.ExhaustedTime })), waits: "not known yet"},
+		"would be used up in a second": {world: worldOf(unknown(func(s *platformv1.BudgetStatus) { s.ExhaustedTime, s.ExpectedExhaustion = nil, s.ExhaustedTime })), now: midday.Add(-time.Second)},
 		"new":                          {world: worldOf(unknown(func(s *platformv1.BudgetStatus) { s.Name = "other" })), waits: "not known yet"},
 		"raised, and not known yet":    {world: worldOf(unknown(func(s *platformv1.BudgetStatus) { s.Limit = "5" })), waits: "not known yet"},
 		"of another period until then": {world: worldOf(unknown(func(s *platformv1.BudgetStatus) { s.Period = platformv1.BudgetWeek })), waits: "not known yet"},
@@ -138,6 +140,7 @@ func TestNewsOfBudgets(t *testing.T) {
 	}{
 		"what is used":     {func(q *platformv1.Quota) { q.Status.Budgets[0].Used = "5.000000"; q.Status.Budgets[0].Warned = 50 }, false},
 		"all is used":      {func(q *platformv1.Quota) { q.Status.Budgets[0].ExhaustedTime = &metav1.Time{Time: midday} }, true},
+		"it is used later": {func(q *platformv1.Quota) { q.Status.Budgets[0].ExpectedExhaustion = &metav1.Time{Time: midday} }, true},
 		"it is renewed":    {func(q *platformv1.Quota) { q.Status.Budgets[0].WindowEnd = metav1.NewTime(midday) }, true},
 		"it is not known":  {func(q *platformv1.Quota) { q.Status.Budgets = nil }, true},
 		"there is none":    {func(q *platformv1.Quota) { q.Spec.Budgets = nil }, true},

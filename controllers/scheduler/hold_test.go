@@ -83,6 +83,9 @@ var unknownNow = map[string]func(*platformv1.Quota){
 	"it is renewed": func(*platformv1.Quota) {},
 	"it is raised":  func(q *platformv1.Quota) { *q.Spec.Budgets[0].GPUHours *= 2 },
 	"it is new":     func(q *platformv1.Quota) { q.Status.Budgets = nil },
+	"it would be used up by now": func(q *platformv1.Quota) {
+		q.Status.Budgets[0].WindowEnd, q.Status.Budgets[0].ExpectedExhaustion = metav1.NewTime(midnight.Add(24*time.Hour)), &metav1.Time{Time: midnight}
+	},
 }
 
 // TestWhoIsNotKnownToBePaidKeepsThePlace: for a moment, in which the status of the quota is to come, nobody takes what is kept.

@@ -66,10 +66,16 @@ func LimitOf(b *v1alpha1.Budget) (limit v1alpha1.BudgetAmount, unit string) {
 	return v1alpha1.BudgetAmount(hours.String()), v1alpha1.BudgetUnitGPUHours
 }
 
-// Known reports whether a status tells how the budget stands, and not how another one of its name stood, or this one in an
-// earlier period.
+// Known reports whether a status tells how the budget stands, and not how another one of its name stood, or this one at an earlier time.
 func Known(b *v1alpha1.Budget, status *v1alpha1.BudgetStatus, now time.Time) bool {
-	return Describes(status, b) && now.Before(status.WindowEnd.Time)
+	return Describes(status, b) && Current(status, now)
+}
+
+// Current reports whether a status can be of now: its period is not over, nor has the time come at which it will have to tell that all is
+// used. After a while in which nobody looked, it may have.
+func Current(status *v1alpha1.BudgetStatus, now time.Time) bool {
+	expected := status.ExpectedExhaustion
+	return now.Before(status.WindowEnd.Time) && (expected == nil || now.Before(expected.Time))
 }
 
 // Describes reports whether a status is of this budget as it is now.

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
@@ -14,7 +15,8 @@ import (
 // hindsight is how long the scheduler may need to see that a budget is used up.
 const hindsight = 5 * time.Second
 
-// budgets reports where a reservation was just made though a budget of its quota, or of one above it, was used up.
+// budgets reports where a reservation was just made though a budget of its quota, or of one above it, was used up, or by all that was known
+// had to be.
 func (w *world) budgets(e Event, quota *v1alpha1.Quota) {
 	made := e.Job.Status.Reservation.Time.Time
 	for depth := 0; quota != nil && depth <= len(w.quotas); depth++ {
@@ -25,12 +27,17 @@ func (w *world) budgets(e Event, quota *v1alpha1.Quota) {
 			}
 			for j := range quota.Status.Budgets {
 				status := &quota.Status.Budgets[j]
-				if status.Name != budget.Name || status.ExhaustedTime == nil || quota.Status.ObservedGeneration != quota.Generation {
+				if status.Name != budget.Name || quota.Status.ObservedGeneration != quota.Generation || !made.Before(status.WindowEnd.Time) {
 					continue // one that was just raised may pay again
 				}
-				if made.After(status.ExhaustedTime.Add(hindsight)) && made.Before(status.WindowEnd.Time) {
+				since := func(at *metav1.Time) bool { return at != nil && made.After(at.Add(hindsight)) }
+				if since(status.ExhaustedTime) {
 					w.report(e, "job %s reserved at %s though budget %s of quota %s was used up since %s",
 						e.Job.Name, made, budget.Name, quota.Name, status.ExhaustedTime)
+				}
+				if since(status.ExpectedExhaustion) {
+					w.report(e, "job %s reserved at %s though budget %s of quota %s should have been used up at %s, and nobody had looked",
+						e.Job.Name, made, budget.Name, quota.Name, status.ExpectedExhaustion)
 				}
 			}
 		}

@@ -102,6 +102,14 @@ func (s *story) spent(action v1alpha1.BudgetAction) *story {
 	return s.add(Event{Quota: quota})
 }
 
+// spends has a budget of the quota be expected to be used up in so long.
+func (s *story) spends(in time.Duration) *story {
+	s.spent(v1alpha1.BudgetStartNothing)
+	status := &s.events[len(s.events)-1].Quota.Status.Budgets[0]
+	status.ExhaustedTime, status.ExpectedExhaustion = nil, &metav1.Time{Time: time.Now().Add(in)}
+	return s
+}
+
 // ran has the job use five GPU-seconds of the quota, and be about to go.
 func (s *story) ran() *story {
 	now := metav1.Now()
@@ -149,6 +157,8 @@ func TestCheck(t *testing.T) {
 		"settled twice":             {story: tell().ran().settle(5, "job").remove().settle(5).settle(10, "job"), want: "twice"},
 		"forgotten":                 {story: tell().ran().settle(5, "job").settle(5), want: "for gone, which is there"},
 		"a budget that is used up":  {story: tell().spent(v1alpha1.BudgetSuspend).reserve("1"), want: "budget daily of quota team"},
+		"one that should be by now": {story: tell().spends(-time.Minute).reserve("1"), want: "should have been used up"},
+		"one that will be":          {story: tell().spends(time.Minute).reserve("1")},
 		"one that is only told":     {story: tell().spent(v1alpha1.BudgetNotify).reserve("1")},
 		"an attempt left out": {
 			story: func() *story { s := tell(); s.job.Status.Attempt = 4; return s.reserve("1") }(), want: "reserved attempt 5 after 0",
