@@ -2,6 +2,7 @@ package scheduler
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -16,8 +17,13 @@ import (
 	"github.com/soma-platform/soma/internal/scheduling"
 )
 
-// recordName is the ConfigMap in which the scheduler records what it is about to write.
-const recordName = "soma-scheduler"
+const (
+	// recordName is the ConfigMap in which the scheduler records what it is about to write.
+	recordName = "soma-scheduler"
+	// endingsPerRecord bounds how many endings it names at once: of names of full length so many are a fifth of what an object may hold.
+	// For few large jobs thousands of small ones may give way.
+	endingsPerRecord = 512
+)
 
 // fence keeps schedulers apart of which one was superseded and does not know it yet.
 type fence interface {
@@ -55,7 +61,8 @@ func (r *Reconciler) displacements(ctx context.Context, state state, displaced [
 }
 
 // commit writes the decisions, reservations before refusals: a job that can start is not kept waiting by the bookkeeping of
-// those that cannot. It returns how soon the scheduler should look again though nothing happened.
+// those that cannot. Endings that one record cannot name follow in records of their own: a plan of which a part is carried out is one that
+// the next round, or a successor, goes on with. It returns how soon the scheduler should look again though nothing happened.
 func (r *Reconciler) commit(ctx context.Context, state state, decisions []decision, endings []ending, now time.Time) (again time.Duration, err error) {
 	var starts []decision
 	for _, d := range decisions {
@@ -66,7 +73,8 @@ func (r *Reconciler) commit(ctx context.Context, state state, decisions []decisi
 	if len(starts) > startsPerRound { // those after them are decided anew
 		starts, again = starts[:startsPerRound], pause
 	}
-	if err := r.record(ctx, state, starts, endings); err != nil {
+	first := endings[:min(len(endings), endingsPerRecord)]
+	if err := r.record(ctx, state, starts, first); err != nil {
 		return again, err
 	}
 	started := r.start(ctx, state, starts, now, &again)
@@ -75,7 +83,13 @@ func (r *Reconciler) commit(ctx context.Context, state state, decisions []decisi
 	if started > 0 {
 		r.refusals.began(started, now)
 	}
-	r.endAll(ctx, endings, &again)
+	r.endAll(ctx, first, &again)
+	for part := range slices.Chunk(endings[len(first):], endingsPerRecord) {
+		if err := r.record(ctx, state, nil, part); err != nil {
+			return again, err // who was not told is decided on anew
+		}
+		r.endAll(ctx, part, &again)
+	}
 	return sooner(again, r.refuse(ctx, state, decisions, now)), nil
 }
 
