@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -323,6 +324,22 @@ func TestGangMessages(t *testing.T) {
 	} {
 		if got := e.Message(key); got != want {
 			t.Errorf("%s: %s, want %s", key, got, want)
+		}
+	}
+	full := gpuNode("d", "A100", 1, "rack-2")
+	full.Foreign = full.Allocatable
+	for _, step := range []struct {
+		happens func()
+		want    string
+	}{
+		{func() { e.RemoveNode("b") }, "room for 2 of 5"},
+		{func() { e.SetNode(gpuNode("d", "A100", 1, "rack-2")) }, "room for 3 of 5"},
+		{func() { e.SetNode(full) }, "room for 2 of 5"},
+		{func() { e.RemoveRunning("1") }, "room for 4 of 5"},
+	} {
+		step.happens()
+		if got := e.Message("3-any"); !strings.Contains(got, step.want) {
+			t.Errorf("got %q, want %q", got, step.want)
 		}
 	}
 }

@@ -187,10 +187,7 @@ func (e *Engine) SetNode(n Node) {
 	added := &node{Node: n, free: n.Allocatable.Minus(n.Foreign)}
 	e.nodes[n.Name] = added
 	added.group = e.group(n.kind())
-	at, _ := slices.BinarySearchFunc(added.group.nodes, n.Name, func(n *node, name string) int { return cmp.Compare(n.Name, name) })
-	added.group.nodes = slices.Insert(added.group.nodes, at, added)
-	added.group.sizes[n.Allocatable]++
-	added.group.bucket(added).insert(added)
+	added.group.add(added)
 	for _, r := range e.running {
 		for _, s := range r.Nodes {
 			if s.Node == n.Name {
@@ -216,12 +213,7 @@ func (e *Engine) RemoveNode(name string) {
 		return
 	}
 	delete(e.nodes, name)
-	old.group.bucket(old).remove(old)
-	at, _ := slices.BinarySearchFunc(old.group.nodes, name, func(n *node, name string) int { return cmp.Compare(n.Name, name) })
-	old.group.nodes = slices.Delete(old.group.nodes, at, at+1)
-	if old.group.sizes[old.Allocatable]--; old.group.sizes[old.Allocatable] == 0 {
-		delete(old.group.sizes, old.Allocatable)
-	}
+	old.group.remove(old)
 	for _, head := range e.heads {
 		if head.reservation.on([]share{{node: old}}) {
 			e.replan(head)

@@ -97,6 +97,48 @@ type group struct {
 	sizes  map[Amounts]int64
 	byFree []sortedBy[*node]
 	park   *park
+	// room is how many replicas of a size its nodes have free, where that was counted since they last changed: many wait for the same.
+	room map[Amounts]int64
+}
+
+// add puts a node into the group, remove takes it out.
+func (g *group) add(n *node) {
+	g.nodes = slices.Insert(g.nodes, g.find(n.Name), n)
+	g.sizes[n.Allocatable]++
+	g.bucket(n).insert(n)
+	g.room = nil
+}
+
+func (g *group) remove(n *node) {
+	at := g.find(n.Name)
+	g.nodes = slices.Delete(g.nodes, at, at+1)
+	if g.sizes[n.Allocatable]--; g.sizes[n.Allocatable] == 0 {
+		delete(g.sizes, n.Allocatable)
+	}
+	g.bucket(n).remove(n)
+	g.room = nil
+}
+
+// find is where a node of the name is, or belongs: they are in the order of their names.
+func (g *group) find(name string) int {
+	at, _ := slices.BinarySearchFunc(g.nodes, name, func(n *node, name string) int { return cmp.Compare(n.Name, name) })
+	return at
+}
+
+// roomFor is how many replicas of a size the group's nodes have free.
+func (g *group) roomFor(replica Amounts) int64 {
+	room, counted := g.room[replica]
+	if counted {
+		return room
+	}
+	for _, n := range g.nodes {
+		room += replica.count(n.free)
+	}
+	if g.room == nil {
+		g.room = map[Amounts]int64{}
+	}
+	g.room[replica] = room
+	return room
 }
 
 func (g *group) bucket(n *node) *sortedBy[*node] {
@@ -126,6 +168,7 @@ func (n *node) take(amounts Amounts) {
 	n.group.bucket(n).remove(n)
 	n.free = n.free.Minus(amounts)
 	n.group.bucket(n).insert(n)
+	n.group.room = nil
 }
 
 // starts and ends tell the node of a job on it. What is only tried out does not count.

@@ -130,24 +130,22 @@ func (e *Engine) whyNever(c *class, model string) string {
 }
 
 func (e *Engine) whyBusy(c *class, model string) string {
+	if c.replicas == 1 {
+		what := describe(c.replica)
+		if model != "" {
+			what += " of " + model
+		}
+		return "waiting for others to end: no node has " + what + " free"
+	}
 	free := int64(0)
 	for _, g := range e.groupsFor(c, model) {
-		for _, n := range g.nodes {
-			free += c.replica.count(n.free)
-		}
+		free += g.roomFor(c.replica)
 	}
-	if c.replicas > 1 && free >= c.replicas {
+	if free >= c.replicas {
 		return fmt.Sprintf("waiting for others to end: no topology domain has room for all %d replicas, which start together; there is room for %d in all",
 			c.replicas, free)
 	}
-	if c.replicas > 1 {
-		return fmt.Sprintf("waiting for others to end: there is room for %d of %d replicas, which start together", free, c.replicas)
-	}
-	what := describe(c.replica)
-	if model != "" {
-		what += " of " + model
-	}
-	return "waiting for others to end: no node has " + what + " free"
+	return fmt.Sprintf("waiting for others to end: there is room for %d of %d replicas, which start together", free, c.replicas)
 }
 
 func describe(a Amounts) string {
