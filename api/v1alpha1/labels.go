@@ -42,6 +42,8 @@ const (
 
 	// FinalizerHistory holds an object until its last transition is recorded in the history.
 	FinalizerHistory = GroupName + "/history"
+	// FinalizerJobs holds a cluster or a quota until no job has a reservation on or under it.
+	FinalizerJobs = GroupName + "/jobs"
 	// FinalizerNamespace holds a project until its namespace is gone.
 	FinalizerNamespace = GroupName + "/namespace"
 

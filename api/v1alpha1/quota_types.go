@@ -1,6 +1,8 @@
 package v1alpha1
 
 import (
+	"slices"
+
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
 )
@@ -303,3 +305,8 @@ func (q *Quota) GetConditions() *[]metav1.Condition { return &q.Status.Condition
 
 // GetJournal returns the journal of the quota.
 func (q *Quota) GetJournal() *Journal { return &q.Status.Journal }
+
+// Settles reports whether the quota takes up what jobs used before they go. One that is being deleted does so as long as it stays for jobs.
+func (q *Quota) Settles() bool {
+	return q.DeletionTimestamp == nil || slices.Contains(q.Finalizers, FinalizerJobs)
+}

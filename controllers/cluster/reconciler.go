@@ -34,14 +34,11 @@ import (
 // +kubebuilder:rbac:groups="",resources=secrets,verbs=get,namespace=soma-system
 
 const (
-	// FinalizerJobs holds a cluster until no job has a reservation on it.
-	FinalizerJobs = v1alpha1.GroupName + "/jobs"
-
 	// DefaultInterval is the time between two looks at the nodes and pods where the reconciler is not told another.
 	DefaultInterval = 5 * time.Second
 )
 
-var finalizers = []string{FinalizerJobs, v1alpha1.FinalizerHistory}
+var finalizers = []string{v1alpha1.FinalizerJobs, v1alpha1.FinalizerHistory}
 
 // Prober asks clusters who they are. An error that is fleet.ErrKubeconfig needs another kubeconfig; any other means that
 // the cluster did not answer.
@@ -175,7 +172,7 @@ func (r *Reconciler) delete(ctx context.Context, cluster *v1alpha1.Cluster) (ctr
 	if err := r.releaseAll(ctx); err != nil {
 		return patch.Result(err)
 	}
-	_, err := patch.Finalizers(ctx, r.Client, after, nil, []string{FinalizerJobs})
+	_, err := patch.Finalizers(ctx, r.Client, after, nil, []string{v1alpha1.FinalizerJobs})
 	return patch.Result(err)
 }
 

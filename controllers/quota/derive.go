@@ -111,14 +111,24 @@ func derive(quota *v1alpha1.Quota, found usage, now time.Time) {
 	}
 	if quota.DeletionTimestamp != nil {
 		status.Phase = v1alpha1.QuotaTerminating
+		left := "Nothing of the quota is left but its last entry in the history."
+		if found.held.Jobs > 0 {
+			left = "The quota stays, with all its limits, until no job holds anything under it."
+		}
 		outcome = lifecycle.Outcome{
 			Verdict: lifecycle.Working, Reason: v1alpha1.ReasonTerminating,
-			Message: "Nothing of the quota is left but its last entry in the history." + inUse(found),
+			Message: left + inUse(found),
 		}
 	}
 	outcome.Phase = string(status.Phase)
 	lifecycle.Apply(quota, now, outcome)
 	conditions.Set(&status.Conditions, now, exceeded(quota, found))
+}
+
+// drained reports whether a quota that is being deleted need not stay for jobs any more: none has a reservation under it or below, and all is
+// settled. The first look at its deletion does not tell: what the scheduler was about to write then is seen by the next.
+func drained(quota *v1alpha1.Quota, found usage, full bool) bool {
+	return quota.Status.Phase == v1alpha1.QuotaTerminating && found.held.Jobs == 0 && !full
 }
 
 // inUse says what still uses a quota that is being deleted, "" where nothing does.

@@ -165,7 +165,8 @@ func TestDeletedInUse(t *testing.T) {
 	projects := []v1alpha1.Project{{ObjectMeta: metav1.ObjectMeta{Name: "vision"}, Spec: v1alpha1.ProjectSpec{Quota: "q"}}}
 	jobs := refs(testJob("vision", "alice", v1alpha1.JobRunning, "q", 2, 2, "A100"), testJob("vision", "bob", v1alpha1.JobPending, "", 1, 0, ""))
 	for want, found := range map[string]usage{
-		"its last entry in the history.": usageOf("q", nil, nil, nil),
+		"its last entry in the history.":                          usageOf("q", nil, nil, nil),
+		"stays, with all its limits, until no job holds anything": usageOf("q", nil, jobs, projects),
 		"by 1 projects and 0 quotas that name it, or one below it, and 1 jobs that run and 1 that wait. What runs goes on": usageOf("q", nil, jobs, projects),
 	} {
 		q := quota()
@@ -176,6 +177,28 @@ func TestDeletedInUse(t *testing.T) {
 		}
 		if err := check.Contract(q); err != nil {
 			t.Error(err)
+		}
+	}
+}
+
+// TestAQuotaStaysForItsJobs: also for one that was about to start when it was deleted.
+func TestAQuotaStaysForItsJobs(t *testing.T) {
+	held := usageOf("q", []v1alpha1.Quota{{ObjectMeta: metav1.ObjectMeta{Name: "below"}, Spec: v1alpha1.QuotaSpec{Parent: "q"}}},
+		refs(testJob("vision", "alice", v1alpha1.JobRunning, "below", 2, 2, "A100")), nil)
+	for name, tc := range map[string]struct {
+		phase   v1alpha1.QuotaPhase
+		found   usage
+		full    bool
+		drained bool
+	}{
+		"it was just deleted":       {phase: v1alpha1.QuotaActive},
+		"nobody has anything of it": {phase: v1alpha1.QuotaTerminating, drained: true},
+		"a job below it has":        {phase: v1alpha1.QuotaTerminating, found: held},
+		"not all is settled":        {phase: v1alpha1.QuotaTerminating, full: true},
+	} {
+		quota := &v1alpha1.Quota{Status: v1alpha1.QuotaStatus{Phase: tc.phase}}
+		if got := drained(quota, tc.found, tc.full); got != tc.drained {
+			t.Errorf("%s: it may go: %t", name, got)
 		}
 	}
 }

@@ -45,6 +45,8 @@ const (
 	settlingInterval = 5 * time.Second
 )
 
+var finalizers = []string{v1alpha1.FinalizerJobs, v1alpha1.FinalizerHistory}
+
 // Reconciler keeps the status of quotas. Client and Clock are required.
 type Reconciler struct {
 	Client client.Client
@@ -105,7 +107,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 		return ctrl.Result{}, client.IgnoreNotFound(err)
 	}
 	if quota.DeletionTimestamp == nil {
-		_, err := patch.Finalizers(ctx, r.Client, quota, []string{v1alpha1.FinalizerHistory}, nil)
+		_, err := patch.Finalizers(ctx, r.Client, quota, finalizers, nil)
 		if err != nil {
 			return patch.Result(err)
 		}
@@ -128,6 +130,14 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	next := assess(after, found.below, f.jobs, now)
 	if err := r.write(ctx, quota, after, now); err != nil {
 		return patch.Result(err)
+	}
+	switch {
+	case quota.DeletionTimestamp == nil || !quota.Settles():
+	case drained(quota, found, full):
+		_, err := patch.Finalizers(ctx, r.Client, after, nil, []string{v1alpha1.FinalizerJobs})
+		return patch.Result(err)
+	case found.held.Jobs == 0:
+		return ctrl.Result{RequeueAfter: r.Interval}, nil
 	}
 	return ctrl.Result{RequeueAfter: r.again(after, full, next)}, nil
 }
@@ -268,12 +278,12 @@ func usageChanged(e event.UpdateEvent) bool {
 		(before.Status.Reservation.StartTime == nil) != (after.Status.Reservation.StartTime == nil))
 }
 
-// settledChanged lets through the updates of quotas by which something was settled.
+// settledChanged lets through the updates of quotas by which something was settled, or nothing will be any more.
 func settledChanged(e event.UpdateEvent) bool {
 	before, ok := e.ObjectOld.(*v1alpha1.Quota)
 	after, okToo := e.ObjectNew.(*v1alpha1.Quota)
 	return ok && okToo && (!equality.Semantic.DeepEqual(before.Status.Usage, after.Status.Usage) ||
-		!slices.Equal(before.Status.Settling, after.Status.Settling))
+		!slices.Equal(before.Status.Settling, after.Status.Settling) || before.Settles() != after.Settles())
 }
 
 // recorded lets through an update by which the journal got room again.

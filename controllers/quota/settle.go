@@ -54,7 +54,7 @@ func settle(quota *v1alpha1.Quota, f *facts, noticed map[types.UID]string, now t
 	if err := dropGone(quota, f, noticed); err != nil {
 		return false, err
 	}
-	if quota.DeletionTimestamp != nil {
+	if !quota.Settles() {
 		return false, nil // the quota above takes it over as it is
 	}
 	status := &quota.Status
@@ -78,7 +78,7 @@ func settle(quota *v1alpha1.Quota, f *facts, noticed map[types.UID]string, now t
 	}
 	for i := range f.quotas {
 		below := &f.quotas[i]
-		if below.DeletionTimestamp != nil && below.Spec.Parent == quota.Name && len(below.Status.Usage) > 0 && !settling[below.UID] {
+		if !below.Settles() && below.Spec.Parent == quota.Name && len(below.Status.Usage) > 0 && !settling[below.UID] {
 			take(below.UID, below.Status.Usage)
 		}
 	}

@@ -7,6 +7,7 @@ import (
 
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
+	"sigs.k8s.io/controller-runtime/pkg/event"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/platform/conditions"
@@ -34,13 +35,19 @@ func TestSettle(t *testing.T) {
 		q.Status.Usage = []v1alpha1.DayUsage{{Date: "2026-11-27", GPUSeconds: 5}}
 		return q
 	}
+	stays := func(q v1alpha1.Quota) v1alpha1.Quota {
+		q.Finalizers = finalizers
+		return q
+	}
 	full := make([]types.UID, maxSettling)
 	for i := range full {
 		full[i] = types.UID(fmt.Sprint("other-", i))
 	}
 	settled := []v1alpha1.DayUsage{{Date: "2026-11-28", GPUSeconds: 100}}
 	tests := map[string]struct {
-		deleted  bool
+		deleted bool
+		// waits reports that it stays for jobs.
+		waits    bool
 		settling []types.UID
 		// noticed is the version at which all that is settling was first seen so; empty where it was not.
 		noticed string
@@ -64,6 +71,8 @@ func TestSettle(t *testing.T) {
 		"there is no room":       {settling: full, noticed: "11", seen: "10", jobs: []v1alpha1.Job{leavingJob("a")}, want: "100 512 - true"},
 		"there is room again":    {settling: full, noticed: "9", seen: "10", jobs: []v1alpha1.Job{leavingJob("a")}, want: "7300 [a] 12 false"},
 		"the quota is deleted":   {deleted: true, jobs: []v1alpha1.Job{leavingJob("a")}, want: "100 [] - false"},
+		"it is, for jobs yet":    {deleted: true, waits: true, jobs: []v1alpha1.Job{leavingJob("a")}, want: "7300 [a] - false"},
+		"one below stays yet":    {quotas: []v1alpha1.Quota{stays(deletedQuota("q"))}, want: "100 [] - false"},
 		"one below is deleted":   {quotas: []v1alpha1.Quota{deletedQuota("q")}, want: "105 [below] - false"},
 		"it is taken over once":  {settling: []types.UID{"below"}, noticed: "9", seen: "10", quotas: []v1alpha1.Quota{deletedQuota("q")}, want: "100 [below] - false"},
 		"one elsewhere is":       {quotas: []v1alpha1.Quota{deletedQuota("other")}, want: "100 [] - false"},
@@ -75,6 +84,9 @@ func TestSettle(t *testing.T) {
 			quota.Status.Usage, quota.Status.Settling = settled, tc.settling
 			if tc.deleted {
 				quota.DeletionTimestamp = &metav1.Time{Time: noon}
+			}
+			if tc.waits {
+				quota.Finalizers = finalizers
 			}
 			seenAt := map[types.UID]string{}
 			for _, uid := range tc.settling {
@@ -188,5 +200,25 @@ func TestOldFigures(t *testing.T) {
 				t.Errorf("got %+v", got)
 			}
 		})
+	}
+}
+
+// TestAQuotaAboveLooksAtWhatItMayTakeOver: when something was settled below, and when nothing will be any more.
+func TestAQuotaAboveLooksAtWhatItMayTakeOver(t *testing.T) {
+	deleted := v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &metav1.Time{Time: noon}, Finalizers: finalizers}}
+	for name, tc := range map[string]struct {
+		change func(*v1alpha1.Quota)
+		want   bool
+	}{
+		"it is drained":      {func(q *v1alpha1.Quota) { q.Finalizers = []string{v1alpha1.FinalizerHistory} }, true},
+		"a job was settled":  {func(q *v1alpha1.Quota) { q.Status.Settling = []types.UID{"a"} }, true},
+		"it has more usage":  {func(q *v1alpha1.Quota) { q.Status.Usage = []v1alpha1.DayUsage{{GPUSeconds: 1}} }, true},
+		"it is used by more": {func(q *v1alpha1.Quota) { q.Status.WaitingJobs = 7 }, false},
+	} {
+		after := deleted.DeepCopy()
+		tc.change(after)
+		if got := settledChanged(event.UpdateEvent{ObjectOld: &deleted, ObjectNew: after}); got != tc.want {
+			t.Errorf("%s: the one above looks: %t", name, got)
+		}
 	}
 }

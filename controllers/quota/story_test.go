@@ -187,11 +187,20 @@ func (s *story) hurry(t *rapid.T) {
 	}
 }
 
-// removeQuota deletes a quota below others, once nothing counts under it that is not settled.
+// removeQuota deletes a quota below others. It stays until nothing counts under it that is not settled.
 func (s *story) removeQuota(t *rapid.T) {
 	name := rapid.SampledFrom([]string{"team", "person"}).Draw(t, "quota")
+	if quota := s.quota(name); quota != nil && quota.DeletionTimestamp == nil && (name != "team" || s.quota("person") == nil) {
+		quota.DeletionTimestamp, quota.Finalizers = &metav1.Time{Time: s.now}, finalizers
+		s.putQuota(quota)
+	}
+}
+
+// drain has a quota go that was deleted.
+func (s *story) drain(t *rapid.T) {
+	name := rapid.SampledFrom([]string{"team", "person"}).Draw(t, "quota")
 	quota := s.quota(name)
-	if quota == nil || quota.DeletionTimestamp != nil || name == "team" && s.quota("person") != nil {
+	if quota == nil || quota.DeletionTimestamp == nil {
 		return
 	}
 	for _, job := range s.past[s.newest()].jobs {
@@ -199,10 +208,15 @@ func (s *story) removeQuota(t *rapid.T) {
 			return
 		}
 	}
+	quota.Finalizers = []string{v1alpha1.FinalizerHistory}
+	s.putQuota(quota)
+}
+
+func (s *story) putQuota(quota *v1alpha1.Quota) {
 	s.write(func(r *revision, version string) {
 		for i := range r.quotas {
-			if r.quotas[i].Name == name {
-				quota.DeletionTimestamp, quota.ResourceVersion = &metav1.Time{Time: s.now}, version
+			if r.quotas[i].Name == quota.Name {
+				quota.ResourceVersion = version
 				r.quotas[i] = *quota
 			}
 		}
@@ -254,14 +268,7 @@ func (s *story) settle(t *rapid.T) {
 		if now := s.quota(name); now == nil || now.ResourceVersion != version {
 			return
 		}
-		s.write(func(r *revision, version string) {
-			for i := range r.quotas {
-				if r.quotas[i].Name == name {
-					quota.ResourceVersion = version
-					r.quotas[i] = *quota
-				}
-			}
-		})
+		s.putQuota(quota)
 	}
 }
 
@@ -270,7 +277,7 @@ func (s *story) record(t *rapid.T) {
 	quotas := s.past[rapid.IntRange(1, s.newest()).Draw(t, "quotas seen")].quotas
 	settled := func(name string, uid types.UID) bool {
 		for _, q := range quotas {
-			if q.Name == name && q.DeletionTimestamp == nil {
+			if q.Name == name && q.Settles() {
 				return slices.Contains(q.Status.Settling, uid)
 			}
 		}
@@ -288,7 +295,7 @@ func (s *story) record(t *rapid.T) {
 		})
 	}
 	for _, name := range []string{"person", "team"} {
-		if q := s.quota(name); q != nil && q.DeletionTimestamp != nil && (len(q.Status.Usage) == 0 || settled(q.Spec.Parent, q.UID)) {
+		if q := s.quota(name); q != nil && !q.Settles() && (len(q.Status.Usage) == 0 || settled(q.Spec.Parent, q.UID)) {
 			s.write(func(r *revision, _ string) {
 				r.quotas = slices.DeleteFunc(r.quotas, func(q v1alpha1.Quota) bool { return q.Name == name })
 			})
@@ -350,7 +357,7 @@ func TestEverySecondCountsOnce(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		s := newStory()
 		t.Repeat(map[string]func(*rapid.T){
-			"time passes": s.pass, "submit": s.submit, "start": s.start, "end": s.end, "delete": s.remove, "delete a quota": s.removeQuota,
+			"time passes": s.pass, "submit": s.submit, "start": s.start, "end": s.end, "delete": s.remove, "delete a quota": s.removeQuota, "let it go": s.drain,
 			"hurry": s.hurry, "hurry more": s.hurry, "see": s.see, "restart": s.restart, "": s.check,
 			"settle": s.settle, "settle more": s.settle, "settle a lot": s.settle, "let go": s.record, "let more go": s.record,
 		})

@@ -92,8 +92,11 @@ func (w *world) candidate(job *platformv1.Job) *candidate {
 	if project.Spec.Quota == "" {
 		return refuse(platformv1.JobReasonQuotaMissing, "project %q has no quota, so nothing may run in it; an administrator sets spec.quota of the project", project.Name)
 	}
-	if quota := w.quotas[project.Spec.Quota]; quota == nil || quota.DeletionTimestamp != nil {
+	if w.quotas[project.Spec.Quota] == nil {
 		return refuse(platformv1.JobReasonQuotaMissing, "quota %q of project %q does not exist, so nothing may run in it", project.Spec.Quota, project.Name)
+	}
+	if c.refusal = w.leaving(project.Spec.Quota, project.Name); c.refusal != nil {
+		return c
 	}
 	c.quota = project.Spec.Quota
 	if c.cluster, c.refusal = w.cluster(job); c.refusal != nil {
@@ -122,6 +125,22 @@ func (w *world) candidate(job *platformv1.Job) *candidate {
 		return refuse(platformv1.JobReasonUnschedulable, "%s", unknown)
 	}
 	return c
+}
+
+// leaving says that the project's quota, or one above it, is being deleted, if so.
+func (w *world) leaving(quota, project string) *scheduling.Refusal {
+	at := w.quotas[quota]
+	for range maxDepth {
+		if at == nil {
+			break
+		}
+		if at.DeletionTimestamp != nil {
+			return &scheduling.Refusal{Reason: platformv1.JobReasonQuotaMissing, Message: fmt.Sprintf(
+				"quota %q is being deleted, and project %q is under it, so nothing new may run in the project; an administrator gives it another quota", at.Name, project)}
+		}
+		at = w.quotas[at.Spec.Parent]
+	}
+	return nil
 }
 
 // cluster is where the job would run: the one that it names, or the first that is ready.

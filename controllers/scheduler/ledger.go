@@ -9,13 +9,10 @@ import (
 	"github.com/soma-platform/soma/internal/workload"
 )
 
-// tree is every quota.
+// tree is every quota. One that is being deleted stays for the jobs that hold something under it, and binds as long.
 func (w *world) tree() []scheduling.Quota {
 	var quotas []scheduling.Quota
 	for _, q := range w.quotas {
-		if q.DeletionTimestamp != nil {
-			continue
-		}
 		quotas = append(quotas, scheduling.ReadQuota(q))
 	}
 	return quotas

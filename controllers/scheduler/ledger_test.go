@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -92,5 +93,36 @@ func TestWhatAJobIsToTheEngine(t *testing.T) {
 				t.Errorf("got %+v, want %+v", got, tc.want)
 			}
 		})
+	}
+}
+
+// TestAQuotaThatIsDeletedBindsAsLongAsItIsThere: what runs under it counts, and nothing new starts under it or below.
+func TestAQuotaThatIsDeletedBindsAsLongAsItIsThere(t *testing.T) {
+	quota := func(name, parent string, deleted bool) *platformv1.Quota {
+		q := &platformv1.Quota{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: platformv1.QuotaSpec{Parent: parent}}
+		if deleted {
+			q.DeletionTimestamp = &metav1.Time{Time: night}
+		}
+		return q
+	}
+	for name, tc := range map[string]struct {
+		quotas []*platformv1.Quota
+		// says is what a job under the quota "team" is told by it; empty where it may start.
+		says string
+	}{
+		"none is deleted":      {[]*platformv1.Quota{quota("team", "root", false), quota("root", "", false), quota("other", "root", true)}, ""},
+		"its own":              {[]*platformv1.Quota{quota("team", "root", true), quota("root", "", false)}, `quota "team"`},
+		"one above":            {[]*platformv1.Quota{quota("team", "root", false), quota("root", "all", false), quota("all", "", true)}, `quota "all"`},
+		"they go in a circle":  {[]*platformv1.Quota{quota("team", "root", false), quota("root", "team", false)}, ""},
+		"one above is missing": {[]*platformv1.Quota{quota("team", "root", false)}, ""},
+	} {
+		w := worldOf(tc.quotas...)
+		if got := len(w.tree()); got != len(tc.quotas) {
+			t.Errorf("%s: the engine knows of %d of %d", name, got, len(tc.quotas))
+		}
+		refusal := w.leaving("team", "vision")
+		if (refusal == nil) != (tc.says == "") || refusal != nil && (!strings.Contains(refusal.Message, tc.says) || refusal.Reason != platformv1.JobReasonQuotaMissing) {
+			t.Errorf("%s: %+v, want %q", name, refusal, tc.says)
+		}
 	}
 }

@@ -43,7 +43,7 @@ func (u *unsettled) woken(quota *platform.Quota, gone bool) []history.Identity {
 	u.mutex.Lock()
 	defer u.mutex.Unlock()
 	var woken []history.Identity
-	if gone || !holdsUp(quota) {
+	if gone || !quota.Settles() {
 		for _, key := range u.waiting {
 			woken = append(woken, key)
 		}
@@ -59,9 +59,6 @@ func (u *unsettled) woken(quota *platform.Quota, gone bool) []history.Identity {
 	}
 	return woken
 }
-
-// holdsUp reports whether objects wait for the quota. One that is being deleted settles nothing any more.
-func holdsUp(quota *platform.Quota) bool { return quota.DeletionTimestamp == nil }
 
 // heirs are the quotas that have to take up what an object used before it goes: those that a job's attempts counted against,
 // and the one above a quota that settled something itself.
@@ -115,7 +112,7 @@ func (r *Recorder) takenBy(ctx context.Context, name string) (map[types.UID]bool
 	if err != nil {
 		return nil, fmt.Errorf("read quota %q: %w", name, err)
 	}
-	if !holdsUp(quota) {
+	if !quota.Settles() {
 		return nil, nil
 	}
 	taken := map[types.UID]bool{}

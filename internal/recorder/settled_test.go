@@ -117,7 +117,10 @@ func TestWhoIsWoken(t *testing.T) {
 		"it was settled":       {quota: &platform.Quota{Status: platform.QuotaStatus{Settling: []types.UID{"b", "a"}}}, want: 1},
 		"another was":          {quota: &platform.Quota{Status: platform.QuotaStatus{Settling: []types.UID{"b"}}}},
 		"the quota is deleted": {quota: &platform.Quota{ObjectMeta: metav1.ObjectMeta{DeletionTimestamp: &deleted}}, want: 1},
-		"the quota is gone":    {quota: &platform.Quota{}, gone: true, want: 1},
+		"it stays for jobs": {quota: &platform.Quota{ObjectMeta: metav1.ObjectMeta{
+			DeletionTimestamp: &deleted, Finalizers: []string{platform.FinalizerJobs},
+		}}},
+		"the quota is gone": {quota: &platform.Quota{}, gone: true, want: 1},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -7,7 +7,7 @@ import (
 )
 
 // PoolOf is what a quota and those below it have together, and what is in use of it where the jobs of each quota itself hold so
-// much. It is nil where the quotas above go in a circle. Quotas that are being deleted do not count, as in the engine.
+// much. It is nil where the quotas above go in a circle. Quotas that are being deleted count as long as they are there, as in the engine.
 func PoolOf(quota *platformv1.Quota, below []*platformv1.Quota, held map[string]*platformv1.ResourceAmounts) *platformv1.QuotaPool {
 	e := New(Options{})
 	top := ReadQuota(quota)
@@ -16,9 +16,7 @@ func PoolOf(quota *platformv1.Quota, below []*platformv1.Quota, held map[string]
 	}
 	e.SetQuota(top)
 	for _, q := range below {
-		if q.DeletionTimestamp == nil {
-			e.SetQuota(ReadQuota(q))
-		}
+		e.SetQuota(ReadQuota(q))
 	}
 	for _, amounts := range held {
 		e.models.know(amounts)

@@ -9,7 +9,6 @@ import (
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
-	"github.com/soma-platform/soma/controllers/cluster"
 	"github.com/soma-platform/soma/test/integration/harness"
 )
 
@@ -28,7 +27,7 @@ var _ = Describe("Cluster", func() {
 		})
 		Expect(local.Status.Phase).To(Equal(v1alpha1.ClusterConnected))
 		Expect(local.Status.KubernetesVersion).To(HavePrefix("v1."))
-		Expect(local.Finalizers).To(ConsistOf(cluster.FinalizerJobs, v1alpha1.FinalizerHistory))
+		Expect(local.Finalizers).To(ConsistOf(v1alpha1.FinalizerJobs, v1alpha1.FinalizerHistory))
 		Expect(harness.Told(local)).To(Equal([]string{"Connected Available"}))
 		harness.Stays(local)
 	})
@@ -144,7 +143,7 @@ users: [{name: c, user: {token: t}}]}`)}
 		harness.Reaches(local, func(g Gomega, local *v1alpha1.Cluster) {
 			g.Expect(local.Status.Phase).To(Equal(v1alpha1.ClusterTerminating))
 			g.Expect(harness.Message(local, v1alpha1.ConditionReady)).To(ContainSubstring("default/" + job.Name))
-			g.Expect(local.Finalizers).To(ContainElement(cluster.FinalizerJobs))
+			g.Expect(local.Finalizers).To(ContainElement(v1alpha1.FinalizerJobs))
 		})
 		unreserve(job)
 		harness.Reaches(local, func(g Gomega, local *v1alpha1.Cluster) {

@@ -45,7 +45,7 @@ var _ = Describe("Quota", func() {
 		})
 		Expect(quota.Status.Phase).To(Equal(v1alpha1.QuotaActive))
 		Expect(quota.Status.Used.RunningJobs).To(HaveValue(BeZero()))
-		Expect(quota.Finalizers).To(ConsistOf(v1alpha1.FinalizerHistory))
+		Expect(quota.Finalizers).To(ConsistOf(v1alpha1.FinalizerJobs, v1alpha1.FinalizerHistory))
 		Expect(harness.Told(quota)).To(Equal([]string{"Active Available"}))
 		harness.Stays(quota)
 	})

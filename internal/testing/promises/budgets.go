@@ -63,6 +63,11 @@ func (w *world) account(quota *v1alpha1.Quota) *account {
 func (w *world) quota(e Event) {
 	if e.Deleted {
 		w.account(e.Quota).gone = true
+		for _, job := range w.jobs {
+			if held := job.Status.Reservation; held != nil && held.Quota == e.Quota.Name {
+				w.report(e, "quota %s was removed while job %s holds something under it", e.Quota.Name, job.Name)
+			}
+		}
 	} else {
 		w.settled(e)
 	}
@@ -128,7 +133,7 @@ func (w *world) used(uid types.UID, quota string) (days []v1alpha1.DayUsage, the
 // unsettled reports that a job is removed before a quota has settled what it used.
 func (w *world) unsettled(e Event) {
 	for _, name := range accounting.Quotas(e.Job) {
-		if quota := w.quotas[name]; quota != nil && quota.DeletionTimestamp == nil && !w.account(quota).taken[e.Job.UID] {
+		if quota := w.quotas[name]; quota != nil && quota.Settles() && !w.account(quota).taken[e.Job.UID] {
 			w.report(e, "job %s was removed before quota %s settled what it used", e.Job.Name, name)
 		}
 	}

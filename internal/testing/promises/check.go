@@ -33,7 +33,8 @@ type Event struct {
 //
 //   - no new reservation exceeds its quota or one above it, or takes what another does not lend (I2), or what its nodes have
 //     together with those that hold them already, and every one is for all replicas of its job;
-//   - none is made while a budget that ends that is used up, and what jobs used is settled once, before they go;
+//   - none is made while a budget that ends that is used up, what jobs used is settled once, before they go, and no quota goes before those
+//     that hold something under it;
 //   - a pod is made only while its job holds the reservation of the pod's attempt (I3);
 //   - pods of two attempts are never alive together, and a reservation is released only when no pod of it is alive (I4);
 //   - a job that ended stays as it ended, and is removed only then;

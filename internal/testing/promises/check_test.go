@@ -110,6 +110,8 @@ func (s *story) spends(in time.Duration) *story {
 	return s
 }
 
+func (s *story) removeQuota() *story { return s.add(Event{Quota: s.events[0].Quota, Deleted: true}) }
+
 // ran has the job use five GPU-seconds of the quota, and be about to go.
 func (s *story) ran() *story {
 	now := metav1.Now()
@@ -157,6 +159,8 @@ func TestCheck(t *testing.T) {
 		"settled twice":             {story: tell().ran().settle(5, "job").remove().settle(5).settle(10, "job"), want: "twice"},
 		"forgotten":                 {story: tell().ran().settle(5, "job").settle(5), want: "for gone, which is there"},
 		"a budget that is used up":  {story: tell().spent(v1alpha1.BudgetSuspend).reserve("1"), want: "budget daily of quota team"},
+		"a quota that goes first":   {story: tell().reserve("1").removeQuota(), want: "quota team was removed while job train"},
+		"one that goes last":        {story: tell().reserve("1").release(v1alpha1.JobSucceeded).removeQuota()},
 		"one that should be by now": {story: tell().spends(-time.Minute).reserve("1"), want: "should have been used up"},
 		"one that will be":          {story: tell().spends(time.Minute).reserve("1")},
 		"one that is only told":     {story: tell().spent(v1alpha1.BudgetNotify).reserve("1")},
