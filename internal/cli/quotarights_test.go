@@ -3,6 +3,7 @@ package cli
 import (
 	"testing"
 
+	"k8s.io/apimachinery/pkg/api/meta"
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/types"
@@ -26,6 +27,7 @@ func TestQuotasOfAProject(t *testing.T) {
 	if err := o.server.Client.Create(t.Context(), local); err != nil {
 		t.Fatal(err)
 	}
+	meta.SetStatusCondition(&local.Status.Conditions, metav1.Condition{Type: v1alpha1.ConditionReady, Status: metav1.ConditionTrue, Reason: v1alpha1.ReasonAvailable})
 	local.Status.Presets = []v1alpha1.PresetRoom{{
 		Name: "gpu", Startable: 16, Models: []v1alpha1.ModelRoom{{Model: "A100", Startable: 16}},
 	}}
