@@ -104,8 +104,9 @@ func TestForecastOfWhoGivesWay(t *testing.T) {
 	older := runs("low", "a", 8, 5*time.Hour, of("wide", 0), func(r *Running) { r.Since = start.Add(-2 * time.Hour) })
 	tell(e, gpuNode("a", "A100", 8), with(wide(), policy(Preemption{LowerPriority: AnyVictims})), older)
 	tell(e, job("next", 8, lasts(time.Hour), after(-time.Hour)), job("high", 8, lasts(time.Hour), priority(1)))
-	// The one that runs has an hour of its six behind it, all of which it begins again.
-	want := map[string]time.Time{"high": start, "next": start.Add(7 * time.Hour)}
+	// The one that runs has a minute to end, and an hour of its six behind it, all of which it begins again.
+	gone := start.Add(time.Minute)
+	want := map[string]time.Time{"high": gone, "next": gone.Add(7 * time.Hour)}
 	if diff := cmp.Diff(want, e.Future().Forecast(start, 10, 24*time.Hour)); diff != "" {
 		t.Error(diff)
 	}

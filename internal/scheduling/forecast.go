@@ -28,10 +28,8 @@ type Future struct {
 	options Options
 	quotas  []Quota
 	nodes   []Node
-	running []Running
-	// lingering are the keys of those of them that should have been gone by now.
-	lingering []string
-	waiting   []waiting
+	running []running
+	waiting []waiting
 	// kept are the keys of the waiting jobs for which others are held back.
 	kept map[string]turn
 	// past is past use as it was at a time.
@@ -45,7 +43,7 @@ type Future struct {
 func (e *Engine) Future() *Future {
 	e.rebuild()
 	f := &Future{
-		options: e.options, quotas: make([]Quota, 0, len(e.quotas)), nodes: make([]Node, 0, len(e.nodes)), running: make([]Running, 0, len(e.running)),
+		options: e.options, quotas: make([]Quota, 0, len(e.quotas)), nodes: make([]Node, 0, len(e.nodes)), running: make([]running, 0, len(e.running)),
 		kept: e.resumes(), past: e.Past(), pastAt: e.aged, left: map[string]int{},
 	}
 	f.options.Renewal = max(f.options.Renewal, forecastRenewal)
@@ -56,10 +54,7 @@ func (e *Engine) Future() *Future {
 		f.nodes = append(f.nodes, n.Node)
 	}
 	for _, r := range e.running {
-		f.running = append(f.running, r.Running)
-		if r.lingers {
-			f.lingering = append(f.lingering, r.Key)
-		}
+		f.running = append(f.running, running{Running: r.Running, endingSince: r.endingSince, lingers: r.lingers})
 	}
 	depth := min(max(forecastWaiting/max(len(e.queues), 1), forecastLeast), forecastDepth)
 	for name, q := range e.queues {
@@ -84,11 +79,14 @@ func (f *Future) engine() *Engine {
 	for _, n := range f.nodes {
 		e.SetNode(n)
 	}
-	for _, r := range f.running {
-		e.SetRunning(r)
-	}
-	for _, key := range f.lingering {
-		e.despair(e.running[key])
+	for i := range f.running {
+		known := &f.running[i]
+		e.SetRunning(known.Running)
+		r := e.running[known.Key]
+		r.endingSince = known.endingSince
+		if known.lingers {
+			e.despair(r)
+		}
 	}
 	e.SetPast(f.past, f.pastAt)
 	for i := range f.waiting {
@@ -126,17 +124,13 @@ func (f *Future) Forecast(now time.Time, starts int, ahead time.Duration) map[st
 			}
 		}
 		for _, v := range d.Displaced {
-			ends++
-			future.requeue(v.Key)
+			future.running[v.Key].endingSince = at
 		}
-		if len(d.Displaced) > 0 {
-			continue
+		next := future.nextEnd(at)
+		if again := d.Again; again.After(at) && again.Before(next) {
+			next = again
 		}
-		next, known := future.nextEnd()
-		if again := d.Again; again.After(at) && (!known || again.Before(next)) {
-			next, known = again, true
-		}
-		if !known || next.Sub(now) > ahead {
+		if next.Sub(now) > ahead {
 			break
 		}
 		if step := at.Add(max(forecastStep, at.Sub(now)/forecastShare)); next.Before(step) {
@@ -145,17 +139,20 @@ func (f *Future) Forecast(now time.Time, starts int, ahead time.Duration) map[st
 		at = next
 		for _, r := range future.endedBy(at) {
 			ends++
-			future.RemoveRunning(r)
+			if r.For != "" {
+				future.requeue(r)
+			} else {
+				future.RemoveRunning(r.Key)
+			}
 		}
 	}
 	return expected
 }
 
-// requeue takes out a job that gives way, and lets it wait again in its old place, for nodes like those that it had.
-func (e *Engine) requeue(key string) {
-	r := e.running[key]
+// requeue takes out a job that gave way, and lets it wait again in its old place, for nodes like those that it had.
+func (e *Engine) requeue(r *running) {
 	w := Waiting{
-		Key: key, User: r.User, Quota: r.Quota, Priority: r.Priority, Since: r.Since, Preemptible: r.Preemptible, Request: Request{Replica: r.Replica},
+		Key: r.Key, User: r.User, Quota: r.Quota, Priority: r.Priority, Since: r.Since, Preemptible: r.Preemptible, Request: Request{Replica: r.Replica},
 	}
 	for _, s := range r.Nodes {
 		w.Replicas += s.Replicas
@@ -184,26 +181,27 @@ func (e *Engine) bound() []*waiting {
 	return all
 }
 
-// nextEnd is when the next job ends at the latest; zero where one is being ended.
-func (e *Engine) nextEnd() (time.Time, bool) {
-	if len(e.byEnd.items) == 0 {
-		return time.Time{}, false
+// nextEnd is when the next job ends at the latest; never where that is of none known.
+func (e *Engine) nextEnd(now time.Time) time.Time {
+	next := never
+	for _, r := range e.byEnd.items {
+		next = earlier(next, r.gone(now))
+		if !r.ends() { // of these the first ends first
+			break
+		}
 	}
-	first := e.byEnd.items[0]
-	if first.ends() {
-		return time.Time{}, true
-	}
-	return first.End, first.known()
+	return next
 }
 
 // endedBy are the jobs that have ended by then.
-func (e *Engine) endedBy(at time.Time) []string {
-	var keys []string
+func (e *Engine) endedBy(at time.Time) (ended []*running) {
 	for _, r := range e.byEnd.items {
-		if !r.ends() && (!r.known() || r.End.After(at)) {
-			break
+		switch later := r.gone(at).After(at); {
+		case !later:
+			ended = append(ended, r)
+		case !r.ends():
+			return ended
 		}
-		keys = append(keys, r.Key)
 	}
-	return keys
+	return ended
 }

@@ -2,8 +2,11 @@ package scheduling
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestHolders(t *testing.T) {
@@ -139,20 +142,56 @@ func TestForecastOfJobsThatHaveToEndByATime(t *testing.T) {
 	}
 }
 
-// What is being ended is free in a moment, however long it might have run; of what should have gone long ago nobody knows when it will.
+// What is being ended is free when it has had its time for that; of what should have gone long ago nobody knows when it will.
 func TestForecastOfJobsThatAreBeingEnded(t *testing.T) {
-	e := New(Options{})
-	e.SetQuota(wide())
-	e.SetNode(gpuNode("n", "A100", 8))
-	e.SetRunning(runs("ending", "n", 8, 10*time.Hour, func(r *Running) { r.Ending = true }))
-	e.SetWaiting(job("w", 8))
-	e.Decide(start)
-	if at := e.Future().Forecast(start, 10, 100*time.Hour)["w"]; at.Sub(start) > time.Minute || at.IsZero() {
-		t.Errorf("behind a job that is being ended it starts at %s", at)
+	for grace, gone := range map[time.Duration]time.Duration{0: time.Minute, time.Hour: time.Hour + 30*time.Second} {
+		e := engineWith(wide(), gpuNode("n", "A100", 8), job("w", 8), runs("ending", "n", 8, 10*time.Hour, func(r *Running) { r.Ending, r.Grace = true, grace }))
+		for _, since := range []time.Duration{0, gone / 2} {
+			e.Decide(start.Add(since))
+			if at := e.Future().Forecast(start.Add(since), 10, 100*time.Hour)["w"]; !at.Equal(start.Add(gone)) {
+				t.Errorf("behind a job that is being ended for %s with a grace of %s it starts at %s", since, grace, at)
+			}
+		}
+		late := start.Add(3 * time.Hour)
+		e.Decide(late)
+		if at, known := e.Future().Forecast(late, 10, 100*time.Hour)["w"]; known {
+			t.Errorf("behind a job that is being ended for 3 h with a grace of %s it starts at %s", grace, at)
+		}
 	}
-	late := start.Add(time.Hour)
-	e.Decide(late)
-	if at, known := e.Future().Forecast(late, 10, 100*time.Hour)["w"]; known {
-		t.Errorf("behind a job that is being ended for an hour it starts at %s", at)
+}
+
+// Those held back for a job that waits for others who are being ended are told when these are gone at the latest.
+func TestWhoIsHeldBackIsToldWhenOthersAreGone(t *testing.T) {
+	ending := func(key, node string) Running {
+		return runs(key, node, 4, 10*time.Hour, func(r *Running) { r.Ending, r.Grace = true, time.Hour })
+	}
+	for name, running := range map[string][]Running{
+		"all are being ended": {ending("1", "a"), ending("2", "b")},
+		"others end before":   {ending("1", "a"), runs("2", "b", 4, 10*time.Minute)},
+	} {
+		e := engineWith(wide(), gpuNode("a", "A100", 8), gpuNode("b", "A100", 8), job("large", 8, replicas(2)), job("small", 4, by("v")), running[0], running[1])
+		for _, at := range []time.Duration{0, 5 * time.Minute} {
+			e.Decide(start.Add(at))
+			if got, want := e.Message("small"), "they start at 2026-01-01 01:00:30 UTC at the latest"; !strings.HasSuffix(got, want) {
+				t.Errorf("%s, after %s: %q, want %q", name, at, got, want)
+			}
+		}
+	}
+}
+
+// Who gives way within a forecast has its time to end, as who does already; a start that is told is the first.
+func TestForecastReckonsWithTheGraceOfWhoGivesWay(t *testing.T) {
+	victim := runs("low", "a", 8, 5*time.Hour, of("wide", -1), mayBeDisplaced, func(r *Running) { r.Grace = time.Hour })
+	gone := start.Add(time.Hour + 30*time.Second)
+	for name, decideFirst := range map[string]bool{"before it is asked to": false, "as it is being ended": true} {
+		e := engineWith(gpuNode("a", "A100", 8), with(wide(), policy(Preemption{LowerPriority: AnyVictims})), victim,
+			job("high", 8, priority(1), lasts(time.Hour)), job("behind", 8, priority(-1), lasts(time.Hour), after(time.Second)))
+		if decideFirst {
+			e.Decide(start)
+		}
+		want := map[string]time.Time{"high": gone, "behind": gone.Add(7 * time.Hour)} // the one that gave way comes back before it
+		if diff := cmp.Diff(want, e.Future().Forecast(start, 10, 100*time.Hour)); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
 	}
 }

@@ -6,8 +6,25 @@ import "time"
 // usualGrace, and as long again. Of one that is still there then, for instance on a node that was lost, nobody knows when it ends.
 const usualGrace = 30 * time.Second
 
+// timeToEnd is how long the job and its nodes take to end it at most, by what is reckoned with.
+func (r *running) timeToEnd() time.Duration { return max(r.Grace, usualGrace) + usualGrace }
+
 // patienceWithEnd is for how long it is counted on.
-func (r *running) patienceWithEnd() time.Duration { return 2 * (max(r.Grace, usualGrace) + usualGrace) }
+func (r *running) patienceWithEnd() time.Duration { return 2 * r.timeToEnd() }
+
+// gone is when the job has ended at the latest; never where that is not known. Where it was not seen yet that it is being ended, its time
+// for that begins at the one that is given.
+func (r *running) gone(now time.Time) time.Time {
+	switch {
+	case r.ends() && r.endingSince.IsZero():
+		return now.Add(r.timeToEnd())
+	case r.ends():
+		return r.endingSince.Add(r.timeToEnd())
+	case r.known():
+		return r.End
+	}
+	return never
+}
 
 // ends reports whether what the job holds is free in a moment.
 func (r *running) ends() bool { return r.Ending && !r.lingers }

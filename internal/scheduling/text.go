@@ -3,6 +3,7 @@ package scheduling
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -98,10 +99,21 @@ func (c *class) heldBackFor(held []heldBy) verdict {
 			message, who = fmt.Sprintf("a job of quota %q that goes before it would have to wait longer if it started", head.lane.queue.Name), "that starts"
 		}
 		if r := head.reservation; r != nil && r.at != never {
-			message += fmt.Sprintf("; %s at %s at the latest", who, r.at.UTC().Format("2006-01-02 15:04:05 MST"))
+			message += fmt.Sprintf("; %s at %s at the latest", who, r.latest().UTC().Format("2006-01-02 15:04:05 MST"))
 		}
 		return message
 	}}
+}
+
+// latest is when the reservation's job starts at the latest, with the time that those have to end who are being ended.
+func (r *reservation) latest() time.Time {
+	at := r.at
+	for other := range r.gone {
+		if gone := other.gone(r.made); other.ends() && gone.After(at) {
+			at = gone
+		}
+	}
+	return at
 }
 
 func (e *Engine) whyNever(c *class, model string) string {
