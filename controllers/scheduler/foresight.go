@@ -12,7 +12,8 @@ import (
 )
 
 const (
-	// forecastPause is the least time between the beginnings of two forecasts, which tell so many starts and no further ahead.
+	// forecastPause is the least time between the beginnings of two forecasts, which tell so many starts of those that influence each other, and
+	// no further ahead.
 	forecastPause  = 10 * time.Second
 	forecastStarts = 1000
 	forecastAhead  = 30 * 24 * time.Hour

@@ -47,29 +47,28 @@ func TestForesight(t *testing.T) {
 
 // That many short jobs start elsewhere first keeps nobody from being told when theirs does.
 func TestForesightOfSeveralQueues(t *testing.T) {
-	engine, replica := scheduling.New(scheduling.Defaults()), scheduling.Amounts{MilliCPU: 1000, Memory: 1}
-	ask := func(key, quota string, span time.Duration) {
-		engine.SetWaiting(scheduling.Waiting{
-			Key: key, Quota: quota, User: "u", Since: now, Span: span, Request: scheduling.Request{Replica: replica, Replicas: 1, Pools: []string{quota}},
-		})
-	}
-	for _, name := range []string{"short", "long"} {
-		engine.SetQuota(scheduling.Quota{Name: name})
-		engine.SetNode(scheduling.Node{Name: name, Pool: name, Allocatable: scheduling.Amounts{MilliCPU: 1000, Memory: 1, Pods: 9}})
-		engine.SetRunning(scheduling.Running{
-			Key: "on-" + name, Quota: name, User: "u", Replica: replica, Nodes: []scheduling.Share{{Node: name, Replicas: 1}}, Start: now, End: now.Add(time.Hour),
-		})
-	}
-	for i := range 90 {
-		ask(fmt.Sprint("short-", i), "short", time.Second)
-	}
-	ask("long", "long", time.Hour)
-	engine.SetRunning(scheduling.Running{
-		Key: "on-short", Quota: "short", User: "u", Replica: replica, Nodes: []scheduling.Share{{Node: "short", Replicas: 1}}, Start: now, End: now.Add(time.Minute),
-	})
-	engine.Decide(now)
-	if expected := foretell(engine.Future(), now); !expected["long"].Equal(now.Add(time.Hour)) || len(expected) != 91 {
-		t.Errorf("%d starts are told; of the long one, %s", len(expected), expected["long"])
+	for short, want := range map[int]int{90: 90, 150: 150, 1500: forecastStarts} {
+		engine, replica := scheduling.New(scheduling.Defaults()), scheduling.Amounts{MilliCPU: 1000, Memory: 1}
+		ask := func(key, quota string, span time.Duration) {
+			engine.SetWaiting(scheduling.Waiting{
+				Key: key, Quota: quota, User: "u", Since: now, Span: span, Request: scheduling.Request{Replica: replica, Replicas: 1, Pools: []string{quota}},
+			})
+		}
+		for name, end := range map[string]time.Duration{"short": time.Minute, "long": time.Hour} {
+			engine.SetQuota(scheduling.Quota{Name: name})
+			engine.SetNode(scheduling.Node{Name: name, Pool: name, Allocatable: scheduling.Amounts{MilliCPU: 1000, Memory: 1, Pods: 9}})
+			engine.SetRunning(scheduling.Running{
+				Key: "on-" + name, Quota: name, User: "u", Replica: replica, Nodes: []scheduling.Share{{Node: name, Replicas: 1}}, Start: now, End: now.Add(end),
+			})
+		}
+		for i := range short {
+			ask(fmt.Sprint("short-", i), "short", time.Second)
+		}
+		ask("long", "long", time.Hour)
+		engine.Decide(now)
+		if expected := foretell(engine.Future(), now); !expected["long"].Equal(now.Add(time.Hour)) || len(expected) != want+1 {
+			t.Errorf("with %d short jobs %d starts are told; of the long one, %s", short, len(expected), expected["long"])
+		}
 	}
 }
 

@@ -8,10 +8,7 @@ import (
 )
 
 const (
-	// forecastDepth is how many jobs of each queue a forecast looks at, and forecastWaiting of all queues together, but of each at
-	// least forecastLeast.
-	forecastDepth, forecastWaiting, forecastLeast = 100, 10_000, 10
-	// forecastEnds is how many ends of jobs it plays.
+	// forecastEnds is how many ends of jobs a forecast plays.
 	forecastEnds = 10_000
 	// What happens within forecastStep, or in a forecastShare of the time from now on, it plays as if it were at its end: nobody minds
 	// by so much, and the steps are few, however far ahead it looks.
@@ -22,87 +19,24 @@ const (
 	forecastRenewal = time.Minute
 )
 
-// Future is what an engine knew at a moment, to play forward from. It shares nothing with the engine that changes: it may be played in
-// another goroutine.
-type Future struct {
-	options Options
-	quotas  []Quota
-	nodes   []Node
-	running []running
-	waiting []waiting
-	// kept are the keys of the waiting jobs for which others are held back.
-	kept map[string]turn
-	// past is past use as it was at a time.
-	past   []Past
-	pastAt time.Time
-	// left is how many jobs of each queue are looked at where it has more of them.
-	left map[string]int
-}
-
-// Future is what the engine knows now.
-func (e *Engine) Future() *Future {
-	e.rebuild()
-	f := &Future{
-		options: e.options, quotas: make([]Quota, 0, len(e.quotas)), nodes: make([]Node, 0, len(e.nodes)), running: make([]running, 0, len(e.running)),
-		kept: e.resumes(), past: e.Past(), pastAt: e.aged, left: map[string]int{},
-	}
-	f.options.Renewal = max(f.options.Renewal, forecastRenewal)
-	for _, q := range e.quotas {
-		f.quotas = append(f.quotas, q)
-	}
-	for _, n := range e.nodes {
-		f.nodes = append(f.nodes, n.Node)
-	}
-	for _, r := range e.running {
-		f.running = append(f.running, running{Running: r.Running, endingSince: r.endingSince, lingers: r.lingers})
-	}
-	depth := min(max(forecastWaiting/max(len(e.queues), 1), forecastLeast), forecastDepth)
-	for name, q := range e.queues {
-		jobs := q.order.items
-		if len(jobs) > depth {
-			jobs, f.left[name] = jobs[:depth], depth
-		}
-		for _, w := range jobs {
-			f.waiting = append(f.waiting, waiting{Waiting: w.Waiting, Key: w.Key, Since: w.Since})
-		}
-	}
-	return f
-}
-
-// engine is another engine that knows the same.
-func (f *Future) engine() *Engine {
-	e := New(f.options)
-	maps.Copy(e.kept, f.kept)
-	for _, q := range f.quotas {
-		e.SetQuota(q)
-	}
-	for _, n := range f.nodes {
-		e.SetNode(n)
-	}
-	for i := range f.running {
-		known := &f.running[i]
-		e.SetRunning(known.Running)
-		r := e.running[known.Key]
-		r.endingSince = known.endingSince
-		if known.lingers {
-			e.despair(r)
-		}
-	}
-	e.SetPast(f.past, f.pastAt)
-	for i := range f.waiting {
-		e.SetWaiting(f.waiting[i].told())
-	}
-	return e
-}
-
 // Forecast says when waiting jobs will start at the latest, if every job runs for as long as it may and none is submitted: it
-// plays the engine forward, for as many starts and no further ahead than given. Jobs of which it does not say anything wait
-// for others whose end is not known, or start later than that, or do not start by when they would have to end.
+// plays the engine forward, for as many starts and no further ahead than given, in each part that does not influence the others. Jobs of
+// which it does not say anything wait for others whose end is not known, or start later than that, or do not start by when they would
+// have to end, or may start after some that it does not look at.
 func (f *Future) Forecast(now time.Time, starts int, ahead time.Duration) map[string]time.Time {
+	expected := map[string]time.Time{}
+	for _, part := range f.apart() {
+		maps.Copy(expected, part.play(now, starts, ahead))
+	}
+	return expected
+}
+
+// play is the forecast of what may all influence each other.
+func (f *Future) play(now time.Time, starts int, ahead time.Duration) map[string]time.Time {
 	future, expected := f.engine(), map[string]time.Time{}
-	quota := make(map[string]string, len(f.waiting))
-	for _, w := range f.waiting {
-		quota[w.Key] = w.Quota
+	waits := make(map[string]bool, len(f.waiting))
+	for i := range f.waiting {
+		waits[f.waiting[i].Key] = true
 	}
 	bound := future.bound()
 	for at, ends := now, 0; len(expected) < starts && ends < forecastEnds; {
@@ -112,13 +46,13 @@ func (f *Future) Forecast(now time.Time, starts int, ahead time.Duration) map[st
 		}
 		d := future.Decide(at)
 		for _, s := range d.Starts {
-			q, told := quota[s.Key]
-			if !told {
+			if !waits[s.Key] {
 				continue // it ran, and gave way
 			}
+			delete(waits, s.Key)
 			expected[s.Key] = at
-			if f.left[q] > 0 {
-				if f.left[q]--; f.left[q] == 0 {
+			if left := f.left[s.Key]; left != nil {
+				if *left--; *left == 0 {
 					return expected // whoever is not looked at may be the next to start
 				}
 			}
@@ -140,7 +74,7 @@ func (f *Future) Forecast(now time.Time, starts int, ahead time.Duration) map[st
 		for _, r := range future.endedBy(at) {
 			ends++
 			if r.For != "" {
-				future.requeue(r)
+				future.SetWaiting(r.again())
 			} else {
 				future.RemoveRunning(r.Key)
 			}
@@ -149,8 +83,8 @@ func (f *Future) Forecast(now time.Time, starts int, ahead time.Duration) map[st
 	return expected
 }
 
-// requeue takes out a job that gave way, and lets it wait again in its old place, for nodes like those that it had.
-func (e *Engine) requeue(r *running) {
+// again is the job as it waits again when it has given way: in its old place, for nodes like those that it had.
+func (r *running) again() Waiting {
 	w := Waiting{
 		Key: r.Key, User: r.User, Quota: r.Quota, Priority: r.Priority, Since: r.Since, Preemptible: r.Preemptible, Request: Request{Replica: r.Replica},
 	}
@@ -166,7 +100,7 @@ func (e *Engine) requeue(r *running) {
 	for _, s := range r.on {
 		w.Spot = w.Spot || s.node.Spot
 	}
-	e.SetWaiting(w)
+	return w
 }
 
 // bound are the waiting jobs that have to end by a time, those first whose time is first.

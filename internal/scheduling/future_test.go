@@ -1,0 +1,75 @@
+package scheduling
+
+import (
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// Where those are used up that a forecast looks at of some that are alike, nobody is told a start whom the others may go before. It goes on for
+// those whom they cannot.
+func TestForecastStopsWhereItLooksNoFurther(t *testing.T) {
+	e := New(Options{Patience: 10_000 * time.Hour})
+	for _, q := range []string{"one", "other"} {
+		tell(e, gpuQuota(q, 8), inPool(gpuNode(q, "A100", 8), q), runs(q, q, 8, time.Hour, of(q, 0)))
+	}
+	for i := range 10 {
+		e.SetWaiting(job(fmt.Sprintf("w%02d", i), 8, under("one"), pools("one"), priority(1), lasts(time.Hour)))
+	}
+	e.SetWaiting(job("late", 8, under("one"), pools("one"), lasts(time.Hour)))
+	e.SetWaiting(job("elsewhere", 8, under("other"), pools("other"), lasts(time.Hour)))
+	e.SetWaiting(job("later", 8, under("other"), pools("other"), lasts(9*time.Hour)))
+	e.SetWaiting(job("last", 8, under("other"), pools("other"), lasts(2*time.Hour), after(time.Second)))
+	e.SetWaiting(job("never", 9, under("other"), pools("other")))
+	e.Decide(start)
+	at := func(hours int) time.Time { return start.Add(time.Duration(hours) * time.Hour) }
+	want := map[string]time.Time{"w00": at(1), "w01": at(2), "w02": at(3), "elsewhere": at(1), "later": at(2), "last": at(11)}
+	if diff := cmp.Diff(want, e.future(7).Forecast(start, 100, 1000*time.Hour)); diff != "" {
+		t.Error(diff)
+	}
+	e.SetWaiting(job("anywhere", 8, under("other"), lasts(100*time.Hour), after(time.Minute)))
+	e.Decide(start)
+	delete(want, "last") // the fourth of those that it does not look at may take the node on which it would start
+	if diff := cmp.Diff(want, e.future(8).Forecast(start, 100, 1000*time.Hour)); diff != "" {
+		t.Errorf("where some may run on the nodes of both: %s", diff)
+	}
+}
+
+// Of too many that all differ, it looks at the first of each queue.
+func TestForecastOfManyThatDiffer(t *testing.T) {
+	e := engineWith(wide(), gpuNode("n", "A100", 8), runs("r", "n", 8, time.Hour))
+	want := map[string]time.Time{}
+	for i, at := 1, start.Add(time.Hour); i <= 5; i++ {
+		span := time.Duration(i) * time.Hour
+		e.SetWaiting(job(fmt.Sprint(i), 8, lasts(span), after(span)))
+		if i <= 3 {
+			want[fmt.Sprint(i)] = at
+		}
+		at = at.Add(span)
+	}
+	e.Decide(start)
+	if diff := cmp.Diff(want, e.future(3).Forecast(start, 100, 1000*time.Hour)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEvenDepth(t *testing.T) {
+	for _, tc := range []struct {
+		sizes      []int
+		most, want int
+	}{
+		{nil, 10, 0},
+		{[]int{3, 4}, 10, 7},
+		{[]int{5, 5}, 10, 5},
+		{[]int{100}, 10, 10},
+		{[]int{100, 2}, 10, 8},
+		{[]int{100, 2, 100, 1}, 10, 3},
+		{[]int{2, 2, 2}, 2, 0},
+	} {
+		if got := evenDepth(tc.sizes, tc.most); got != tc.want {
+			t.Errorf("of %d, %d at most: %d of each, want %d", tc.sizes, tc.most, got, tc.want)
+		}
+	}
+}
