@@ -235,11 +235,17 @@ func (c *candidate) asks() scheduling.Waiting {
 			Replica: amounts(request.Replica), Replicas: int64(request.Replicas), Models: request.Models, Pools: request.Pools, Spot: request.Spot,
 		},
 	}
-	if placement := c.job.Spec.Placement; placement != nil {
-		w.Within = 1 + slices.IndexFunc(c.cluster.Spec.Topology, func(l platformv1.TopologyLevel) bool { return l.Name == placement.Within })
-	}
+	w.Within = within(c.job, c.cluster)
 	w.Preemptible, w.Overdue, w.Avoid = preemptible(c.job), c.overdue, lately(c.job)
 	return w
+}
+
+// within is the number of levels of topology whose domain all replicas of the job must share.
+func within(job *platformv1.Job, cluster *platformv1.Cluster) int {
+	if job.Spec.Placement == nil {
+		return 0
+	}
+	return 1 + slices.IndexFunc(cluster.Spec.Topology, func(l platformv1.TopologyLevel) bool { return l.Name == job.Spec.Placement.Within })
 }
 
 // lately is the node on which the job failed last; it is tried on another where there is one. Empty where it did not fail.

@@ -1,6 +1,8 @@
 package scheduler
 
 import (
+	"slices"
+
 	corev1 "k8s.io/api/core/v1"
 
 	platformv1 "github.com/soma-platform/soma/api/v1alpha1"
@@ -34,6 +36,11 @@ func (w *world) holding(job *platformv1.Job) scheduling.Running {
 	}
 	for _, share := range held.Nodes {
 		r.Nodes = append(r.Nodes, scheduling.Share{Node: share.Node, Replicas: int64(share.Replicas)})
+	}
+	if i := slices.IndexFunc(w.clusters, func(c *platformv1.Cluster) bool { return c.Name == held.Cluster }); i >= 0 {
+		if asks, refused := workload.Resolve(&job.Spec, &w.clusters[i].Spec); refused == nil {
+			r.Models, r.Pools, r.Spot, r.Within = asks.Models, asks.Pools, asks.Spot, within(job, w.clusters[i])
+		}
 	}
 	if most := span(job); most > 0 {
 		r.End = r.Start.Add(most)

@@ -1,6 +1,7 @@
 package scheduler
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -124,5 +125,26 @@ func TestAQuotaThatIsDeletedBindsAsLongAsItIsThere(t *testing.T) {
 		if (refusal == nil) != (tc.says == "") || refusal != nil && (!strings.Contains(refusal.Message, tc.says) || refusal.Reason != platformv1.JobReasonQuotaMissing) {
 			t.Errorf("%s: %+v, want %q", name, refusal, tc.says)
 		}
+	}
+}
+
+// What a job asked for it asks for again when it gives way.
+func TestWhatAJobThatRunsAskedFor(t *testing.T) {
+	w := withEnergy("", night)
+	w.clusters[0].Spec.Topology = []platformv1.TopologyLevel{{Name: "block"}, {Name: "rack"}}
+	w.clusters[0].Spec.Presets = []platformv1.Preset{{
+		Name: "large", CPU: resource.MustParse("8"), Memory: resource.MustParse("64Gi"), GPU: &platformv1.GPUs{Count: 8, Models: []string{"H100", "A100"}},
+		Pools: []string{"gpu"}, Spot: new(true),
+	}}
+	job := &platformv1.Job{}
+	job.Spec.Preset, job.Spec.Placement = "large", &platformv1.Placement{Within: "rack"}
+	job.Status.Reservation = &platformv1.Reservation{Cluster: "local", Replica: platformv1.ReplicaResources{GPUModel: "A100"}}
+	got := w.holding(job)
+	if asked := fmt.Sprintf("%v %v %t %d", got.Models, got.Pools, got.Spot, got.Within); asked != "[H100 A100] [gpu] true 2" {
+		t.Errorf("got %s", asked)
+	}
+	job.Status.Reservation.Cluster = "other"
+	if got := w.holding(job); got.Models != nil || got.Pools != nil || got.Spot || got.Within != 0 {
+		t.Errorf("on a cluster that is gone: %+v", got)
 	}
 }

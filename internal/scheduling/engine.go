@@ -112,6 +112,10 @@ type Running struct {
 	Replica Amounts
 	Model   string
 	Nodes   []Share
+	// Models, Pools, Spot and Within are what it asks for when it waits again, as in a Request.
+	Models, Pools []string
+	Spot          bool
+	Within        int
 	// Start is when it began to run; of one that does not run yet, when it was given its reservation.
 	Start time.Time
 	// Starting jobs do not run yet: they have done no work, and nothing of the time that is promised to them is over.
@@ -286,6 +290,7 @@ func (e *Engine) change(old *running, r *Running) bool {
 // note takes over what does not matter to what the job holds, and when.
 func (r *running) note(told *Running) {
 	r.Priority, r.Preemptible, r.Grace, r.For, r.Since = told.Priority, told.Preemptible, told.Grace, told.For, told.Since
+	r.Models, r.Pools, r.Spot, r.Within = told.Models, told.Pools, told.Spot, told.Within
 }
 
 // admit counts a job in.

@@ -34,9 +34,10 @@ func (f *Future) Forecast(now time.Time, starts int, ahead time.Duration) map[st
 // play is the forecast of what may all influence each other.
 func (f *Future) play(now time.Time, starts int, ahead time.Duration) map[string]time.Time {
 	future, expected := f.engine(), map[string]time.Time{}
-	waits := make(map[string]bool, len(f.waiting))
+	untold, asked := make(map[string]bool, len(f.waiting)), make(map[string]*waiting, len(f.waiting))
 	for i := range f.waiting {
-		waits[f.waiting[i].Key] = true
+		w := &f.waiting[i]
+		untold[w.Key], asked[w.Key] = true, w
 	}
 	bound := future.bound()
 	for at, ends := now, 0; len(expected) < starts && ends < forecastEnds; {
@@ -46,10 +47,10 @@ func (f *Future) play(now time.Time, starts int, ahead time.Duration) map[string
 		}
 		d := future.Decide(at)
 		for _, s := range d.Starts {
-			if !waits[s.Key] {
-				continue // it ran, and gave way
+			if !untold[s.Key] {
+				continue // it ran before, and gave way
 			}
-			delete(waits, s.Key)
+			delete(untold, s.Key)
 			expected[s.Key] = at
 			if left := f.left[s.Key]; left != nil {
 				if *left--; *left == 0 {
@@ -74,7 +75,7 @@ func (f *Future) play(now time.Time, starts int, ahead time.Duration) map[string
 		for _, r := range future.endedBy(at) {
 			ends++
 			if r.For != "" {
-				future.SetWaiting(r.again())
+				future.requeue(r, asked)
 			} else {
 				future.RemoveRunning(r.Key)
 			}
@@ -83,22 +84,30 @@ func (f *Future) play(now time.Time, starts int, ahead time.Duration) map[string
 	return expected
 }
 
-// again is the job as it waits again when it has given way: in its old place, for nodes like those that it had.
-func (r *running) again() Waiting {
+// requeue takes out a job that gave way, and lets it wait again. What each asked for that waited before is known, and is noted of the others.
+func (e *Engine) requeue(r *running, asked map[string]*waiting) {
+	w := asked[r.Key]
+	if w == nil {
+		again := r.again()
+		w = &waiting{Waiting: &again, Key: again.Key, Since: again.Since}
+		asked[r.Key] = w
+	}
+	again := w.told()
+	again.Overdue, again.Avoid = false, ""
+	e.SetWaiting(again)
+}
+
+// again is the job as it waits again when it has given way: in its old place, for what it asked for.
+func (r *Running) again() Waiting {
 	w := Waiting{
-		Key: r.Key, User: r.User, Quota: r.Quota, Priority: r.Priority, Since: r.Since, Preemptible: r.Preemptible, Request: Request{Replica: r.Replica},
+		Key: r.Key, User: r.User, Quota: r.Quota, Priority: r.Priority, Since: r.Since, Preemptible: r.Preemptible,
+		Request: Request{Replica: r.Replica, Models: r.Models, Pools: r.Pools, Spot: r.Spot, Within: r.Within},
 	}
 	for _, s := range r.Nodes {
 		w.Replicas += s.Replicas
 	}
-	if r.Model != "" {
-		w.Models = []string{r.Model}
-	}
 	if !r.End.IsZero() {
 		w.Span = r.End.Sub(r.Start)
-	}
-	for _, s := range r.on {
-		w.Spot = w.Spot || s.node.Spot
 	}
 	return w
 }

@@ -37,6 +37,34 @@ func TestForecastStopsWhereItLooksNoFurther(t *testing.T) {
 	}
 }
 
+// Who gives way waits again for what it asked for, and not for any nodes: so who is behind it starts after it.
+func TestForecastOfWhoGivesWayInItsPool(t *testing.T) {
+	low := runs("low", "a", 8, 5*time.Hour, of("wide", -1), func(r *Running) { r.Start, r.Pools = start, []string{"a"} })
+	e := engineWith(with(wide(), policy(Preemption{LowerPriority: AnyVictims})), inPool(gpuNode("a", "A100", 8), "a"), inPool(gpuNode("b", "A100", 8), "b"),
+		low, runs("r", "b", 8, 2*time.Hour, of("wide", 1)), job("high", 8, priority(1), lasts(3*time.Hour), pools("a")),
+		job("behind", 8, priority(-1), lasts(time.Hour), pools("a"), after(time.Second)))
+	gone := start.Add(time.Minute)
+	want := map[string]time.Time{"high": gone, "behind": gone.Add(8 * time.Hour)}
+	if diff := cmp.Diff(want, e.Future().Forecast(start, 10, 100*time.Hour)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The same goes for who starts in the forecast and gives way when its turn is over. What is told is when it starts first.
+func TestForecastOfTurns(t *testing.T) {
+	e := engineWith(with(wide(), policy(Preemption{Quantum: time.Hour})), inPool(gpuNode("a", "A100", 8), "a"), inPool(gpuNode("b", "A100", 8), "b"),
+		runs("first", "a", 8, time.Hour), runs("r", "b", 8, 150*time.Minute))
+	for i, pool := range []string{"a", "a", "b"} {
+		e.SetWaiting(job(fmt.Sprint(i), 8, by(fmt.Sprint(i)), pools(pool), lasts(5*time.Hour), after(time.Duration(i)*time.Second), func(w *Waiting) { w.Preemptible = true }))
+	}
+	e.Decide(start)
+	at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
+	want := map[string]time.Time{"0": at(60), "1": at(121), "2": at(150)}
+	if diff := cmp.Diff(want, e.Future().Forecast(start, 10, 10*time.Hour)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // Of too many that all differ, it looks at the first of each queue.
 func TestForecastOfManyThatDiffer(t *testing.T) {
 	e := engineWith(wide(), gpuNode("n", "A100", 8), runs("r", "n", 8, time.Hour))
