@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 )
 
 // Where those are used up that a forecast looks at of some that are alike, nobody is told a start whom the others may go before. It goes on for
@@ -37,6 +38,26 @@ func TestForecastStopsWhereItLooksNoFurther(t *testing.T) {
 	}
 }
 
+// What is told by a look at the first of those that are alike is what is told by a look at all.
+func TestForecastOfTheFirstIsThatOfAll(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		e := New(Options{Patience: rapid.SampledFrom([]time.Duration{0, time.Hour}).Draw(t, "patience")})
+		tell(e, gpuQuota("q", 16), inPool(gpuNode("a", "A100", 8), "a"), inPool(gpuNode("b", "A100", 8), "b"),
+			runs("1", "a", 8, time.Hour, of("q", 0)), runs("2", "b", 8, 90*time.Minute, of("q", 0)))
+		for i := range 15 {
+			e.SetWaiting(job(fmt.Sprint(i), rapid.SampledFrom([]int64{2, 8}).Draw(t, "gpus"), under("q"), by(rapid.SampledFrom([]string{"u", "v"}).Draw(t, "user")),
+				pools(rapid.SampledFrom([][]string{nil, {"a"}}).Draw(t, "pools")...), lasts(time.Hour), after(time.Duration(i)*time.Second)))
+		}
+		e.Decide(start)
+		all := e.Future().Forecast(start, 1000, 100*time.Hour)
+		for key, at := range e.future(len(e.lines(forecastWaiting))).Forecast(start, 1000, 100*time.Hour) {
+			if !all[key].Equal(at) {
+				t.Fatalf("%s is told to start at %s, and by a look at all at %s", key, at, all[key])
+			}
+		}
+	})
+}
+
 // Who gives way waits again for what it asked for, and not for any nodes: so who is behind it starts after it.
 func TestForecastOfWhoGivesWayInItsPool(t *testing.T) {
 	low := runs("low", "a", 8, 5*time.Hour, of("wide", -1), func(r *Running) { r.Start, r.Pools = start, []string{"a"} })
@@ -55,7 +76,8 @@ func TestForecastOfTurns(t *testing.T) {
 	e := engineWith(with(wide(), policy(Preemption{Quantum: time.Hour})), inPool(gpuNode("a", "A100", 8), "a"), inPool(gpuNode("b", "A100", 8), "b"),
 		runs("first", "a", 8, time.Hour), runs("r", "b", 8, 150*time.Minute))
 	for i, pool := range []string{"a", "a", "b"} {
-		e.SetWaiting(job(fmt.Sprint(i), 8, by(fmt.Sprint(i)), pools(pool), lasts(5*time.Hour), after(time.Duration(i)*time.Second), func(w *Waiting) { w.Preemptible = true }))
+		e.SetWaiting(job(fmt.Sprint(i), 8, by(fmt.Sprint(i)), pools(pool), lasts(5*time.Hour),
+			after(time.Duration(i)*time.Second), func(w *Waiting) { w.Preemptible = true }))
 	}
 	e.Decide(start)
 	at := func(minutes int) time.Time { return start.Add(time.Duration(minutes) * time.Minute) }
