@@ -328,9 +328,13 @@ func (v *view) state(now time.Time) state {
 		}
 		hindered := hindrances[c.quota]
 		c.hindered, c.held = hindered.refusal, hindered.hold > 0
-		s.again = sooner(sooner(s.again, hindered.hold), v.world.setOverdue(c, now))
+		s.again = sooner(s.again, hindered.hold)
 		s.waiting = append(s.waiting, c)
 		s.candidates[uid] = c
+	}
+	longest := longestWaiting(s.waiting)
+	for _, c := range s.waiting {
+		s.again = sooner(s.again, v.world.setOverdue(c, longest, now))
 	}
 	s.again = sooner(s.again, v.world.changes(now))
 	return s

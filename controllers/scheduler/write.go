@@ -59,14 +59,20 @@ func reserve(c *candidate, placement *scheduling.Placement, now time.Time) (plat
 // pods.
 func displace(job *platformv1.Job, d scheduling.Displacement, other *platformv1.Job, now time.Time) platformv1.JobStatus {
 	status := *job.Status.DeepCopy()
-	why := "which is of higher priority, or whose turn it is"
-	if d.Reclaimed {
+	why := "which is of higher priority"
+	switch {
+	case d.Reclaimed:
 		why = "whose quota takes back what it had lent"
+	case d.Turn:
+		why = "whose turn it is"
 	}
 	named, whom := string(other.UID), "a job of another project"
 	if other.Namespace == job.Namespace {
 		named = other.Namespace + "/" + other.Name
 		whom = "job " + named
+	}
+	if d.Turn { // whoever has waited until now goes before it
+		status.Reservation.QueuedSince = &metav1.Time{Time: now}
 	}
 	status.Reservation.DisplacedFor = named
 	end(&status, platformv1.JobReasonPreempted, fmt.Sprintf("gives way to %s, %s", whom, why))

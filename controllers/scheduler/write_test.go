@@ -35,22 +35,27 @@ func TestAReservationKeepsSinceWhenItWasWaitedFor(t *testing.T) {
 func TestGivingWayNamesNoJobOfAnotherProject(t *testing.T) {
 	tests := map[string]struct {
 		project, displacedFor, message string
-		reclaimed                      bool
+		by                             scheduling.Displacement
 	}{
-		"its own": {"vision", "vision/train", "gives way to job vision/train, which is of higher priority, or whose turn it is", false},
-		"another": {"speech", "a", "gives way to a job of another project, whose quota takes back what it had lent", true},
+		"its own": {"vision", "vision/train", "gives way to job vision/train, which is of higher priority", scheduling.Displacement{}},
+		"another": {"speech", "a", "gives way to a job of another project, whose quota takes back what it had lent", scheduling.Displacement{Reclaimed: true}},
+		"a turn":  {"speech", "a", "gives way to a job of another project, whose turn it is", scheduling.Displacement{Turn: true}},
 	}
 	for name, tc := range tests {
 		t.Run(name, func(t *testing.T) {
 			job := &platformv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: "vision", Name: "sweep"}}
-			job.Status.Reservation = &platformv1.Reservation{}
+			waited := metav1.NewTime(night.Add(-time.Hour))
+			job.Status.Reservation = &platformv1.Reservation{QueuedSince: &waited}
 			other := &platformv1.Job{ObjectMeta: metav1.ObjectMeta{Namespace: tc.project, Name: "train", UID: "a"}}
 			jobs := toolscache.NewStore(toolscache.MetaNamespaceKeyFunc)
 			if err := jobs.Add(other); err != nil {
 				t.Fatal(err)
 			}
-			status := displace(job, scheduling.Displacement{Reclaimed: tc.reclaimed}, other, night)
+			status := displace(job, tc.by, other, night)
 			held := status.Reservation
+			if keeps := held.QueuedSince.Equal(&waited); keeps == tc.by.Turn {
+				t.Errorf("it waits since %s, as its turn is over: %t", held.QueuedSince, tc.by.Turn)
+			}
 			if held.DisplacedFor != tc.displacedFor || held.EndingMessage != tc.message || status.Message != tc.message {
 				t.Errorf("displaced for %q, %q, %q", held.DisplacedFor, held.EndingMessage, status.Message)
 			}

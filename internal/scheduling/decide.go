@@ -36,6 +36,8 @@ type Displacement struct {
 	For string
 	// Reclaimed reports that the job ran on what its quota had borrowed, and not that it was of lower priority.
 	Reclaimed bool
+	// Turn reports that its turn was over: it waits behind those that have waited until now.
+	Turn bool
 }
 
 // Decide goes through the waiting jobs in their order and starts every one that quotas and nodes have room for. It counts in
@@ -139,6 +141,9 @@ func (e *Engine) end(d Displacement) {
 	r := e.running[d.Key]
 	e.byEnd.remove(r)
 	r.Ending, r.For = true, d.For
+	if d.Turn {
+		r.Since = e.lastDecided
+	}
 	e.byEnd.insert(r)
 }
 

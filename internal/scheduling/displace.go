@@ -60,7 +60,7 @@ func (e *Engine) displace(c *class, now time.Time) (victims []Displacement, late
 		}
 	}
 	for _, v := range plan {
-		victims = append(victims, Displacement{Key: v.Key, Reclaimed: !v.lower})
+		victims = append(victims, Displacement{Key: v.Key, Reclaimed: !v.lower, Turn: v.turn})
 	}
 	return victims, later
 }
@@ -88,6 +88,8 @@ type victim struct {
 	// lower reports that it may be for its priority, or because its turn is over; otherwise it may be because its quota has
 	// borrowed what it runs on.
 	lower bool
+	// turn reports that it may be for its turn alone.
+	turn bool
 	// mine and theirs are the quotas right below the nearest common one, on the side of the waiting job and of this one; nil
 	// where one of the two is above the other.
 	mine, theirs *queue
@@ -144,7 +146,7 @@ func (e *Engine) victim(c *class, r *running) *victim {
 	if turn == 0 || r.Starting {
 		return nil
 	}
-	v.lower = true
+	v.lower, v.turn = true, true
 	if over := r.Start.Add(turn); over.After(safe) {
 		v.from = over
 	}

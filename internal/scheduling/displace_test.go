@@ -235,6 +235,42 @@ func TestNoPingPong(t *testing.T) {
 	})
 }
 
+// Where more want to run than there is room for, each has its turn: who had one goes behind those that have not.
+func TestTurnsGoRound(t *testing.T) {
+	for name, user := range map[string]func(int) string{
+		"of one user": func(int) string { return "carol" }, "of several": func(i int) string { return fmt.Sprintf("user-%d", i) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			e, jobs, turns := New(Defaults()), map[string]Waiting{}, map[string]int{}
+			tell(e, gpuNode("a", "A100", 4), with(wide(), policy(Preemption{Quantum: time.Hour})))
+			for i := range 4 {
+				key := fmt.Sprintf("j%d", i)
+				jobs[key] = job(key, 4, by(user(i)), func(w *Waiting) { w.Preemptible = true })
+				tell(e, jobs[key])
+			}
+			for at := time.Duration(0); at < 12*time.Hour; at += time.Minute {
+				d := e.Decide(start.Add(at))
+				for _, s := range d.Starts {
+					turns[s.Key]++
+				}
+				for _, v := range d.Displaced {
+					w := jobs[v.Key]
+					if v.Turn {
+						w.Since = start.Add(at)
+					}
+					e.RemoveRunning(v.Key)
+					tell(e, w)
+				}
+			}
+			for key := range jobs {
+				if turns[key] < 2 {
+					t.Errorf("in twelve hours turns were taken so often: %v", turns)
+				}
+			}
+		})
+	}
+}
+
 // Where jobs take turns as well, nobody gives way before what is promised to it is over, and two never push each other away before a turn
 // is.
 func TestNobodyGivesWayBeforeItsTime(t *testing.T) {
