@@ -40,7 +40,8 @@ const (
 	JobReasonQuotaExceeded JobReason = "QuotaExceeded"
 	// JobReasonQuotaTooSmall: the job asks for more than its quota grants at all: impossible until the quota is raised.
 	JobReasonQuotaTooSmall JobReason = "QuotaTooSmall"
-	// JobReasonQuotaMissing: the project has no quota, or names one that does not exist: nothing may run in it.
+	// JobReasonQuotaMissing: the project has no quota, or names one that does not exist, or that is being deleted, itself or one above it: nothing may
+	// run in it.
 	JobReasonQuotaMissing JobReason = "QuotaMissing"
 	// JobReasonProjectNotReady: the namespace belongs to no project, or its project is being deleted.
 	JobReasonProjectNotReady JobReason = "ProjectNotReady"

@@ -62,7 +62,7 @@ func (d *decider) endOf(seen workload.Observation, reason platformv1.JobReason) 
 	switch {
 	case !seen.Finished.IsZero() && !seen.Finished.Before(seen.Started):
 		return seen.Finished
-	case reason == platformv1.JobReasonNodeLost && d.status.Reservation.Ending != "":
+	case reason == platformv1.JobReasonNodeLost && d.status.Reservation.Ending != "" && !seen.Started.IsZero():
 		if since := workload.EndingSince(&d.status); since.After(seen.Started) {
 			return since
 		}
@@ -85,13 +85,16 @@ func givesWay(reason platformv1.JobReason, reservation *platformv1.Reservation) 
 }
 
 // giveWay puts a job that had to give way back to its place in the queue. It costs nothing of its retries. One that gave way
-// before, and did not run since, has waited since then.
+// before, and did not run since, has waited since then. Nothing is owed to one whose turn was over: it waits anew since it was told so.
 func (d *decider) giveWay(reservation *platformv1.Reservation, reason platformv1.JobReason, message string) {
 	displaced := metav1.NewTime(d.now)
 	if known := d.status.Queue; known != nil && known.Displaced != nil {
 		displaced = *known.Displaced
 	}
 	d.status.Queue = &platformv1.QueueStatus{Since: reservation.QueuedSince, Displaced: &displaced}
+	if since := reservation.QueuedSince; since != nil && since.After(reservation.Time.Time) {
+		d.status.Queue.Displaced = nil
+	}
 	d.requeue(displaced, reason, message)
 }
 

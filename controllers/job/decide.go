@@ -216,7 +216,9 @@ func (d *decider) ending(seen workload.Observation) {
 	}
 	reservation := d.status.Reservation
 	cancelled := reservation.Ending == platformv1.JobReasonUserRequested || reservation.Ending == platformv1.JobReasonProjectDeleted
-	if seen.State == workload.AttemptSucceeded && !cancelled {
+	stops := reservation.Ending == platformv1.JobReasonQuotaExhausted || reservation.Ending == platformv1.JobReasonSuspended
+	goesOn := d.restartPolicy() == platformv1.RestartAlways && stops
+	if seen.State == workload.AttemptSucceeded && !cancelled && !goesOn {
 		d.close(seen, seen.Reason, "") // it was done before it was told to end: that is neither lost nor to be done again
 		return
 	}

@@ -296,6 +296,16 @@ func TestALostNodeCostsNothingFurther(t *testing.T) {
 	}
 }
 
+// An attempt that never ran ends when its pods are gone, though the job has not been ready since it was submitted.
+func TestALostNodeOfAnAttemptThatNeverRan(t *testing.T) {
+	job := reserved(retries(platformv1.RestartOnFailure, 0), ending(platformv1.JobReasonNodeLost))
+	workload.SetConditions(&job.Status, 1, at(-100).Time)
+	got := decide(facts{job: job, now: at(900).Time})
+	if end := got.status.Attempts[0].FinishTime; !end.Time.Equal(at(900).Time) {
+		t.Errorf("the attempt ended at %s", end)
+	}
+}
+
 // The history may look at a job only after its end: until then the object itself keeps where it ran and what it held.
 func TestPlacementOutlivesTheReservation(t *testing.T) {
 	job := running(func(j *platformv1.Job) { j.Status.Reservation.Replica.GPUModel = "A100" })
@@ -351,6 +361,21 @@ func TestGivingWay(t *testing.T) {
 	again := waiting(timeout(60), func(j *platformv1.Job) { j.Status = got.status })
 	if next := decide(facts{job: again, now: at(60).Time}); next.again != 50*time.Second {
 		t.Errorf("its time to start again is over in %s, want 50 s", next.again)
+	}
+}
+
+// Nothing is owed to a job whose turn was over: it waits anew, since it was told so.
+func TestWhoseTurnWasOver(t *testing.T) {
+	for name, told := range map[string]int{"a turn": 40, "another one needs its place": -90} {
+		since := at(told)
+		job := running(ending(platformv1.JobReasonPreempted), func(j *platformv1.Job) {
+			j.Status.Reservation.QueuedSince, j.Status.Reservation.DisplacedFor = &since, "vision/other"
+		})
+		got := decide(facts{job: job, pods: []*corev1.Pod{ended(0, 137, "Error", "")}, now: at(50).Time})
+		queue := got.status.Queue
+		if describe(got) != "Pending/Preempted" || queue == nil || !queue.Since.Time.Equal(since.Time) || (queue.Displaced == nil) != (told > 0) {
+			t.Errorf("%s: %s, its place is %+v", name, describe(got), queue)
+		}
 	}
 }
 

@@ -56,6 +56,8 @@ func TestDoneAsItHasToEnd(t *testing.T) {
 		"done by one of two":         {running(gang(2), ending(platformv1.JobReasonEnergyWindow)), []*corev1.Pod{done(), ended(1, 143, "Error", "")}, "Pending/EnergyWindow"},
 		"done, as it is suspended":   {running(ending(platformv1.JobReasonSuspended)), []*corev1.Pod{done()}, "Succeeded/Completed"},
 		"done, as the budget ends":   {running(ending(platformv1.JobReasonQuotaExhausted)), []*corev1.Pod{done()}, "Succeeded/Completed"},
+		"over budget for ever":       {running(ending(platformv1.JobReasonQuotaExhausted), retries(platformv1.RestartAlways, 0)), []*corev1.Pod{done()}, "Cancelled/QuotaExhausted"},
+		"suspended for ever":         {running(ending(platformv1.JobReasonSuspended), retries(platformv1.RestartAlways, 0)), []*corev1.Pod{done()}, "Suspended/Suspended"},
 		"done, as its life ends":     {running(ending(platformv1.JobReasonLifeSpanEnded), lifeSpan(11)), []*corev1.Pod{done()}, "Succeeded/Completed"},
 		"done, and its life ended":   {running(ending(platformv1.JobReasonLifeSpanEnded), lifeSpan(10), retries(platformv1.RestartAlways, 0)), []*corev1.Pod{done()}, "Succeeded/Completed"},
 		"done, as its start is late": {reserved(ending(platformv1.JobReasonScheduleTimeout)), []*corev1.Pod{done()}, "Succeeded/Completed"},

@@ -125,10 +125,19 @@ func derive(quota *v1alpha1.Quota, found usage, now time.Time) {
 	conditions.Set(&status.Conditions, now, exceeded(quota, found))
 }
 
-// drained reports whether a quota that is being deleted need not stay for jobs any more: none has a reservation under it or below, and all is
-// settled. The first look at its deletion does not tell: what the scheduler was about to write then is seen by the next.
-func drained(quota *v1alpha1.Quota, found usage, full bool) bool {
-	return quota.Status.Phase == v1alpha1.QuotaTerminating && found.held.Jobs == 0 && !full
+// drainTime is how long a quota that is being deleted stays at least: what the scheduler was about to write then is seen after that.
+const drainTime = 3 * time.Second
+
+// drained reports whether a quota that is being deleted need not stay for jobs any more: none has a reservation under it or below, all is
+// settled, and those below it that are being deleted as well have handed over what they settled.
+func drained(quota *v1alpha1.Quota, found usage, full bool, now time.Time) bool {
+	for _, below := range found.below {
+		if below.DeletionTimestamp != nil && below.Name != quota.Name && len(below.Status.Usage) > 0 &&
+			(below.Settles() || below.Spec.Parent == quota.Name && !slices.Contains(quota.Status.Settling, below.UID)) {
+			return false
+		}
+	}
+	return now.Sub(quota.DeletionTimestamp.Time) >= drainTime && found.held.Jobs == 0 && !full
 }
 
 // inUse says what still uses a quota that is being deleted, "" where nothing does.

@@ -8,6 +8,7 @@ import (
 
 	"k8s.io/apimachinery/pkg/api/resource"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/types"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 	"github.com/soma-platform/soma/internal/platform/conditions"
@@ -185,19 +186,35 @@ func TestDeletedInUse(t *testing.T) {
 func TestAQuotaStaysForItsJobs(t *testing.T) {
 	held := usageOf("q", []v1alpha1.Quota{{ObjectMeta: metav1.ObjectMeta{Name: "below"}, Spec: v1alpha1.QuotaSpec{Parent: "q"}}},
 		refs(testJob("vision", "alice", v1alpha1.JobRunning, "below", 2, 2, "A100")), nil)
+	now := time.Now()
+	below := func(parent string, change ...func(*v1alpha1.Quota)) usage {
+		q := &v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: "below", UID: "below", DeletionTimestamp: &metav1.Time{Time: now}}}
+		q.Spec.Parent, q.Status.Usage = parent, []v1alpha1.DayUsage{{}}
+		for _, f := range change {
+			f(q)
+		}
+		return usage{below: []*v1alpha1.Quota{q}}
+	}
+	settles := func(q *v1alpha1.Quota) { q.Finalizers = []string{v1alpha1.FinalizerJobs} }
 	for name, tc := range map[string]struct {
-		phase   v1alpha1.QuotaPhase
-		found   usage
-		full    bool
-		drained bool
+		ago      time.Duration
+		found    usage
+		full     bool
+		settling []types.UID
+		drained  bool
 	}{
-		"it was just deleted":       {phase: v1alpha1.QuotaActive},
-		"nobody has anything of it": {phase: v1alpha1.QuotaTerminating, drained: true},
-		"a job below it has":        {phase: v1alpha1.QuotaTerminating, found: held},
-		"not all is settled":        {phase: v1alpha1.QuotaTerminating, full: true},
+		"it was just deleted":              {ago: time.Second},
+		"nobody has anything of it":        {ago: drainTime, drained: true},
+		"a job below it has":               {ago: time.Hour, found: held},
+		"not all is settled":               {ago: time.Hour, full: true},
+		"one below has not handed over":    {ago: time.Hour, found: below("q", settles)},
+		"one far below has not":            {ago: time.Hour, found: below("between", settles)},
+		"what one below has is to be":      {ago: time.Hour, found: below("q")},
+		"what one below had is taken over": {ago: time.Hour, found: below("q"), settling: []types.UID{"below"}, drained: true},
 	} {
-		quota := &v1alpha1.Quota{Status: v1alpha1.QuotaStatus{Phase: tc.phase}}
-		if got := drained(quota, tc.found, tc.full); got != tc.drained {
+		quota := &v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: "q", DeletionTimestamp: &metav1.Time{Time: now.Add(-tc.ago)}}}
+		quota.Status.Settling = tc.settling
+		if got := drained(quota, tc.found, tc.full, now); got != tc.drained {
 			t.Errorf("%s: it may go: %t", name, got)
 		}
 	}

@@ -133,7 +133,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, request ctrl.Request) (ctrl.
 	}
 	switch {
 	case quota.DeletionTimestamp == nil || !quota.Settles():
-	case drained(quota, found, full):
+	case drained(after, found, full, now):
 		_, err := patch.Finalizers(ctx, r.Client, after, nil, []string{v1alpha1.FinalizerJobs})
 		return patch.Result(err)
 	case found.held.Jobs == 0:

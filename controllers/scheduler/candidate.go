@@ -166,39 +166,14 @@ func (w *world) cluster(job *platformv1.Job) (*platformv1.Cluster, *scheduling.R
 	}
 }
 
-// fellows are the jobs of one user under one quota that are of the same priority: they go by since when they wait.
-type fellows struct {
-	quota, user string
-	priority    int
-}
-
-func (c *candidate) fellows() fellows {
-	return fellows{c.quota, c.job.Spec.SubmittedBy, priority(c.job)}
-}
-
-// longestWaiting is since when those wait that have done so for longest and could start.
-func longestWaiting(all []*candidate) map[fellows]time.Time {
-	longest := map[fellows]time.Time{}
-	for _, c := range all {
-		if at, known := longest[c.fellows()]; c.why() == nil && (!known || since(c.job).Before(at)) {
-			longest[c.fellows()] = since(c.job)
-		}
-	}
-	return longest
-}
-
-// setOverdue says whether a job that gave way goes ahead of others by now, or in how long it will. It does not go ahead of its fellows that have
-// waited for longer: where there are many that take turns, those that had one would have them all.
-func (w *world) setOverdue(c *candidate, longest map[fellows]time.Time, now time.Time) (left time.Duration) {
+// setOverdue says whether a job that gave way goes ahead of others by now, or in how long it will.
+func (w *world) setOverdue(c *candidate, now time.Time) (left time.Duration) {
 	displaced := displacedSince(c.job)
 	if c.refusal != nil || displaced == nil || pauses(c.job) {
 		return 0
 	}
-	overdue := false
-	if first, known := longest[c.fellows()]; !known || !since(c.job).After(first) {
-		left = displaced.Add(w.longestWait(c.quota)).Sub(now)
-		overdue = left <= 0
-	}
+	left = displaced.Add(w.longestWait(c.quota)).Sub(now)
+	overdue := left <= 0
 	c.overdue, c.changed = overdue, c.changed || overdue != c.overdue
 	return max(left, 0)
 }

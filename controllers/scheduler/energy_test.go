@@ -141,7 +141,7 @@ func TestAPauseIsNoGivingWay(t *testing.T) {
 			job := &platformv1.Job{}
 			job.Status.Queue, job.Status.Attempts = &platformv1.QueueStatus{Displaced: &displaced}, test.attempts
 			c := &candidate{job: job}
-			(&world{}).setOverdue(c, nil, night)
+			(&world{}).setOverdue(c, night)
 			if c.overdue != test.ahead {
 				t.Errorf("it goes ahead of others: %t", c.overdue)
 			}

@@ -328,13 +328,9 @@ func (v *view) state(now time.Time) state {
 		}
 		hindered := hindrances[c.quota]
 		c.hindered, c.held = hindered.refusal, hindered.hold > 0
-		s.again = sooner(s.again, hindered.hold)
+		s.again = sooner(sooner(s.again, hindered.hold), v.world.setOverdue(c, now))
 		s.waiting = append(s.waiting, c)
 		s.candidates[uid] = c
-	}
-	longest := longestWaiting(s.waiting)
-	for _, c := range s.waiting {
-		s.again = sooner(s.again, v.world.setOverdue(c, longest, now))
 	}
 	s.again = sooner(s.again, v.world.changes(now))
 	return s
@@ -346,7 +342,7 @@ func (v *view) ask(s state) (asked int) {
 	for uid, c := range v.waiting {
 		if s.candidates[uid] != c || c.why() != nil {
 			if c.asked {
-				v.engine.RemoveWaiting(uid)
+				v.engine.SetAside(uid)
 				c.asked = false
 			}
 			continue

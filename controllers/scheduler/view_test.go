@@ -95,14 +95,14 @@ func TestTheEngineIsToldAgainOfWhoGoesAhead(t *testing.T) {
 	c := &candidate{job: &platformv1.Job{}, asked: true}
 	c.job.Status.Queue = &platformv1.QueueStatus{Displaced: &displaced}
 	w := &world{}
-	if left := w.setOverdue(c, nil, night.Add(-time.Minute)); left != time.Minute || c.overdue || c.changed {
+	if left := w.setOverdue(c, night.Add(-time.Minute)); left != time.Minute || c.overdue || c.changed {
 		t.Errorf("a minute before, in %s: %+v", left, c)
 	}
-	if left := w.setOverdue(c, nil, night); left != 0 || !c.overdue || !c.changed {
+	if left := w.setOverdue(c, night); left != 0 || !c.overdue || !c.changed {
 		t.Errorf("when it is time, in %s: %+v", left, c)
 	}
 	c.changed = false
-	if w.setOverdue(c, nil, night.Add(time.Minute)); !c.overdue || c.changed {
+	if w.setOverdue(c, night.Add(time.Minute)); !c.overdue || c.changed {
 		t.Errorf("a minute later: %+v", c)
 	}
 }
@@ -215,36 +215,4 @@ func smallShelf() *shelf {
 		}
 	}
 	return s
-}
-
-// TestWhoHadATurnGoesBehindThoseThatHadNone: nobody goes ahead of their own jobs that have waited for longer, however long ago they gave way.
-func TestWhoHadATurnGoesBehindThoseThatHadNone(t *testing.T) {
-	waits := func(user string, hours time.Duration, change ...func(*candidate)) *candidate {
-		from := metav1.NewTime(night.Add(-hours * time.Hour))
-		c := &candidate{job: &platformv1.Job{Spec: platformv1.JobSpec{SubmittedBy: user}}, quota: "team"}
-		c.job.Status.Queue = &platformv1.QueueStatus{Since: &from, Displaced: &from}
-		for _, f := range change {
-			f(c)
-		}
-		return c
-	}
-	impossible := func(c *candidate) { c.refusal = &scheduling.Refusal{Reason: platformv1.JobReasonSecretMissing} }
-	high := func(c *candidate) { c.job.Spec.Priority = platformv1.PriorityHigh }
-	turn := waits("carol", 3)
-	for name, tc := range map[string]struct {
-		other *candidate
-		want  bool
-	}{
-		"nobody else":         {turn, true},
-		"one that came later": {waits("carol", 2), true},
-		"one that came first": {waits("carol", 4), false},
-		"of somebody else":    {waits("dave", 4), true},
-		"of higher priority":  {waits("carol", 4, high), true},
-		"it cannot start":     {waits("carol", 4, impossible), true},
-	} {
-		turn.overdue = false
-		if (&world{}).setOverdue(turn, longestWaiting([]*candidate{turn, tc.other}), night); turn.overdue != tc.want {
-			t.Errorf("%s: goes ahead: %t", name, turn.overdue)
-		}
-	}
 }

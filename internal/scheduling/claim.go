@@ -32,6 +32,7 @@ func (e *Engine) claim(c *class, old *reservation, now time.Time, d *Decisions) 
 		e.refuse(c)
 		return
 	}
+	e.isNext(c, now)
 	if theirs != nil {
 		e.stayInLine(yields)
 		e.released(yields)

@@ -150,6 +150,7 @@ func (e *Engine) end(d Displacement) {
 // start counts the job in as one that runs.
 func (e *Engine) start(w *waiting, found attempt, now time.Time) {
 	c := w.class
+	turn := c.turn
 	c.verdict, c.paid = verdict{}, false
 	if at := slices.Index(e.returned, c); at >= 0 { // as many of the class as returned, and no others
 		e.returned = slices.Delete(e.returned, at, at+1)
@@ -163,7 +164,7 @@ func (e *Engine) start(w *waiting, found attempt, now time.Time) {
 	}
 	delete(e.waiting, w.Key)
 	e.dequeue(w)
-	e.admit(&running{Running: r, decided: e.decided})
+	e.admit(&running{Running: r, decided: e.decided, turn: turn})
 }
 
 // end is when a job of the class will have ended if it starts now.

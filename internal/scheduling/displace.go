@@ -33,7 +33,7 @@ func (e *Engine) displace(c *class, now time.Time) (victims []Displacement, late
 	slices.SortFunc(candidates, func(a, b *victim) int {
 		return cmp.Or(cmp.Compare(a.Priority, b.Priority), compareBool(b.Starting, a.Starting), b.Start.Compare(a.Start), cmp.Compare(a.Key, b.Key))
 	})
-	w := whatIf{engine: e, class: c, now: now, atOnce: true}
+	w := whatIf{engine: e, class: c, now: now, atOnce: true, ahead: e.ahead(c)}
 	defer w.undo()
 	for _, r := range e.byEnd.items { // what is being ended comes free without anybody else's end
 		if !r.ends() {

@@ -235,6 +235,21 @@ func TestNoPingPong(t *testing.T) {
 	})
 }
 
+// Who comes after one that is kept a place has others give way where there is room for both then.
+func TestWhoIsBehindHasOthersGiveWay(t *testing.T) {
+	e := New(Defaults())
+	lower := child("c", "all", 0)
+	lower.Preemption.LowerPriority = AnyVictims
+	tell(e, gpuQuota("all", 100), child("h", "all", 8), lower, gpuNode("n", "A100", 8), runs("q", "n", 4, time.Hour, func(r *Running) { r.Quota = "h" }),
+		runs("p", "n", 4, 10*time.Hour, of("c", -1)), job("head", 4, under("h"), lasts(20*time.Hour)))
+	e.Decide(start.Add(5 * time.Minute))
+	tell(e, job("next", 4, under("c"), after(6*time.Minute), lasts(20*time.Hour)))
+	e.Decide(start.Add(6 * time.Minute))
+	if diff := cmp.Diff([]Displacement{{Key: "p", For: "next"}}, e.Decide(start.Add(7*time.Minute)).Displaced); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // Where more want to run than there is room for, each has its turn: who had one goes behind those that have not.
 func TestTurnsGoRound(t *testing.T) {
 	for name, user := range map[string]func(int) string{

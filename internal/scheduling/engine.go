@@ -61,7 +61,9 @@ type Engine struct {
 	patient  sortedBy[patience]
 	// kept are the keys of those that are to get a reservation again, and whether others give way to them: they had one in the engine
 	// before this one, or before they changed. takesOver reports that there was an engine of which that is not known.
-	kept      map[string]turn
+	kept map[string]turn
+	// aside is since when jobs have been the next of their queue that are out of it for a while, by key.
+	aside     map[string]time.Time
 	takesOver bool
 	// tookOver reports that it was so before the last decisions.
 	tookOver bool
@@ -95,7 +97,7 @@ func New(options Options) *Engine {
 		options: options, quotas: map[string]Quota{}, queues: map[string]*queue{}, nodes: map[string]*node{},
 		running: map[string]*running{}, byEnd: sortedBy[*running]{compare: compareEnds}, waiting: map[string]*waiting{},
 		hungry: map[*queue]struct{}{}, nominees: map[*queue][]*class{}, refused: map[*class]struct{}{}, patient: sortedBy[patience]{compare: comparePatience},
-		kept: map[string]turn{}, undone: map[string]struct{}{},
+		kept: map[string]turn{}, aside: map[string]time.Time{}, undone: map[string]struct{}{},
 		ready: newRace(need{}), stale: true,
 	}
 }
@@ -140,6 +142,8 @@ type running struct {
 	on    []share
 	// decided is the number of the decisions in which it was started; 0 where it was so already.
 	decided int
+	// turn is since when it had been the next of its queue then; zero where it had not.
+	turn time.Time
 	// endingSince is when it was first seen that it is being ended, lingers whether that was too long ago.
 	endingSince time.Time
 	lingers     bool
@@ -325,6 +329,9 @@ func (e *Engine) RemoveRunning(key string) {
 	delete(e.running, key)
 	if r.decided > 0 && r.decided == e.decided {
 		e.undone[key] = struct{}{}
+		if !r.turn.IsZero() {
+			e.aside[key] = r.turn
+		}
 	}
 	e.byEnd.remove(r)
 	e.release(r)
@@ -372,23 +379,23 @@ func (e *Engine) model(name string) dimension {
 // SetWaiting adds a job that wants to start, or changes it.
 func (e *Engine) SetWaiting(w Waiting) {
 	w.Replica.Pods = 1
-	paid := false
+	had := turn{since: e.aside[w.Key]}
 	if old := e.waiting[w.Key]; old != nil {
 		if old.User == w.User && old.Quota == w.Quota && old.Since.Equal(w.Since) && old.shape() == w.shape() {
 			return
 		}
-		paid = old.class != nil && old.class.paid && old.class.first() == old
-		e.RemoveWaiting(w.Key)
+		had = old.turn()
 	}
+	e.RemoveWaiting(w.Key)
 	e.RemoveRunning(w.Key)
 	added := &waiting{Waiting: &w, Key: w.Key, Since: w.Since}
 	e.waiting[w.Key] = added
 	switch {
 	case !e.stale:
 		e.enqueue(added)
-		e.owe(added, paid)
-	case paid:
-		e.kept[w.Key] = turn{paid: true}
+		e.owe(added, had)
+	case had != turn{}:
+		e.kept[w.Key] = had
 	}
 }
 
@@ -424,8 +431,21 @@ func (e *Engine) enqueue(w *waiting) {
 	c.reorder()
 }
 
+// SetAside takes out a job that waits and may not start for a while.
+func (e *Engine) SetAside(key string) {
+	w := e.waiting[key]
+	if w == nil {
+		return
+	}
+	had := w.turn()
+	if e.RemoveWaiting(key); !had.since.IsZero() {
+		e.aside[key] = had.since
+	}
+}
+
 // RemoveWaiting takes out a job that does not want to start any more.
 func (e *Engine) RemoveWaiting(key string) {
+	delete(e.aside, key)
 	w := e.waiting[key]
 	if w == nil {
 		return

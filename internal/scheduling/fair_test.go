@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -50,8 +51,21 @@ func TestFairShareCountsForSoLong(t *testing.T) {
 		until func(e *Engine)
 		want  string
 	}{
-		"it has been so for less":       {func(e *Engine) { minutes(e, 5, 6, 11, 12) }, "b0"},
-		"it gets so old in line":        {func(e *Engine) { minutes(e, 5, 6, 13) }, "a0"},
+		"it has been so for less": {func(e *Engine) { minutes(e, 5, 6, 11, 12) }, "b0"},
+		"it gets so old in line":  {func(e *Engine) { minutes(e, 5, 6, 13) }, "a0"},
+		"it is set aside meanwhile": {func(e *Engine) {
+			minutes(e, 5, 6)
+			e.SetAside("a0")
+			minutes(e, 7)
+			tell(e, job("a0", 1, under("a"), lasts(time.Hour)))
+			minutes(e, 8, 13)
+		}, "a0"},
+		"it is another one that waits": {func(e *Engine) { minutes(e, 5, 6); e.RemoveWaiting("a0"); minutes(e, 7, 13) }, "b0"},
+		"it is edited meanwhile": {func(e *Engine) {
+			minutes(e, 5, 6)
+			tell(e, job("a0", 1, under("a"), lasts(2*time.Hour)))
+			minutes(e, 7, 13)
+		}, "a0"},
 		"the tree changes meanwhile":    {func(e *Engine) { minutes(e, 5, 6); e.SetQuota(gpuQuota("another", 1)); minutes(e, 7, 13) }, "a0"},
 		"another manager does not know": {func(e *Engine) { e.TakeOver(); minutes(e, 10, 11) }, "a0"},
 	} {
@@ -74,7 +88,7 @@ func TestFairShareCountsForSoLong(t *testing.T) {
 		if diff := cmp.Diff([]string{"b1"}, headsOf(e)); diff != "" {
 			t.Error(diff)
 		}
-		minutes(e, 15)
+		minutes(e, 17)
 		if diff := cmp.Diff([]string{"a0"}, headsOf(e)); diff != "" {
 			t.Error(diff)
 		}
@@ -149,7 +163,7 @@ func TestALowerShareTakesNobodysPlace(t *testing.T) {
 			if diff := cmp.Diff([]string{"small"}, keysOf(e.Decide(start.Add(11*time.Minute)))); diff != "" {
 				t.Error(diff)
 			}
-			if diff := cmp.Diff([]string{"large"}, headsOf(e)); diff != "" {
+			if diff := cmp.Diff([]string{"also-light", "large"}, headsOf(e)); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -171,4 +185,62 @@ func TestTheOrderInLineOutlivesTheTree(t *testing.T) {
 	if diff := cmp.Diff([]string{"x"}, keysOf(e.Decide(start.Add(6*time.Minute)))); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// Of those of a queue that come one after the other, one alone gets older at a time.
+func TestManyOfOneQueueDoNotGetOldTogether(t *testing.T) {
+	o := fairly()
+	o.MaxAge = time.Minute
+	e := New(o)
+	tell(e, gpuQuota("all", 8), child("a", "all", 0), child("b", "all", 0), gpuNode("n", "A100", 8), runs("r", "n", 8, time.Hour, func(r *Running) { r.Quota = "a" }))
+	for i := range 8 {
+		span := time.Hour - time.Duration(i)*time.Second
+		tell(e, job(fmt.Sprintf("a%d", i), 8, under("a"), lasts(span)), job(fmt.Sprintf("b%d", i), 8, under("b"), lasts(span)))
+	}
+	var order []string
+	ends := map[string]time.Time{"r": start.Add(time.Hour)}
+	for at := 5 * time.Minute; at < 8*time.Hour; at += time.Minute {
+		now := start.Add(at)
+		for key, end := range ends {
+			if !end.After(now) {
+				e.RemoveRunning(key)
+				delete(ends, key)
+			}
+		}
+		for _, key := range keysOf(e.Decide(now)) {
+			order = append(order, key[:1])
+			ends[key] = now.Add(time.Hour)
+		}
+	}
+	if got := strings.Join(order, ""); got != "bababab" && got != "abababa" {
+		t.Errorf("they start in the order %s", got)
+	}
+}
+
+// Who has waited for longest in another tree, where submission alone counts, does not go before all that have.
+func TestTreesThatCountAgeInTheirOwnWay(t *testing.T) {
+	e := New(fairly())
+	none, some := time.Duration(0), 2*time.Hour
+	tell(e, with(gpuQuota("x", 100), func(q *Quota) { q.MaxAge = &none }), with(gpuQuota("y", 100), func(q *Quota) { q.MaxAge = &some }), gpuNode("n", "A100", 8),
+		runs("r", "n", 8, time.Hour, func(r *Running) { r.Quota = "x" }), job("y", 8, under("y"), lasts(time.Hour)))
+	ends := map[string]time.Time{"r": start.Add(time.Hour)}
+	for at := time.Minute; at < 12*time.Hour; at += time.Minute {
+		now := start.Add(at)
+		if at%(30*time.Minute) == 0 {
+			tell(e, job("x"+at.String(), 8, under("x"), lasts(time.Hour), after(at)))
+		}
+		for key, end := range ends {
+			if !end.After(now) {
+				e.RemoveRunning(key)
+				delete(ends, key)
+			}
+		}
+		for _, key := range keysOf(e.Decide(now)) {
+			if key == "y" {
+				return
+			}
+			ends[key] = now.Add(time.Hour)
+		}
+	}
+	t.Error("it has not started in half a day")
 }

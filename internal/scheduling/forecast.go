@@ -62,8 +62,8 @@ func (f *Future) play(now time.Time, starts int, ahead time.Duration) map[string
 			future.running[v.Key].endingSince = at
 		}
 		next := future.nextEnd(at)
-		if again := d.Again; again.After(at) && again.Before(next) {
-			next = again
+		if again := d.Again; !again.IsZero() && again.Before(next) {
+			next = again // who has just become the first of its class may have been due before
 		}
 		if next.Sub(now) > ahead {
 			break
@@ -93,11 +93,11 @@ func (e *Engine) requeue(r *running, asked map[string]*waiting) {
 		asked[r.Key] = w
 	}
 	again := w.told()
-	again.Overdue, again.Avoid = false, ""
+	again.Since, again.Overdue, again.Avoid = r.Since, false, ""
 	e.SetWaiting(again)
 }
 
-// again is the job as it waits again when it has given way: in its old place, for what it asked for.
+// again is the job as it waits again when it has given way: for what it asked for.
 func (r *Running) again() Waiting {
 	w := Waiting{
 		Key: r.Key, User: r.User, Quota: r.Quota, Priority: r.Priority, Since: r.Since, Preemptible: r.Preemptible,

@@ -196,3 +196,35 @@ func TestForecastReckonsWithTheGraceOfWhoGivesWay(t *testing.T) {
 		}
 	}
 }
+
+// Each of many that take turns is told its own.
+func TestForecastOfManyTurns(t *testing.T) {
+	e := New(Defaults())
+	tell(e, gpuNode("a", "A100", 4), with(wide(), policy(Preemption{Quantum: time.Hour})))
+	for i := range 4 {
+		tell(e, job(fmt.Sprintf("j%d", i), 4, func(w *Waiting) { w.Preemptible = true }))
+	}
+	e.Decide(start)
+	expected := e.Future().Forecast(start, 10, 10*time.Hour)
+	for i := 1; i < 4; i++ {
+		key := fmt.Sprintf("j%d", i)
+		if at := expected[key].Sub(start).Round(30 * time.Minute); at != time.Duration(i)*time.Hour {
+			t.Errorf("%s is told %s", key, expected[key])
+		}
+	}
+}
+
+// Those in line stand there in a forecast as they do in the engine, whatever order its jobs come in.
+func TestForecastOfThoseInLine(t *testing.T) {
+	e := New(fairly())
+	of := func(quota string) func(*Running) { return func(r *Running) { r.Quota = quota } }
+	tell(e, gpuQuota("all", 0), child("one", "all", 4), child("two", "all", 4), gpuNode("n", "A100", 3), runs("r", "n", 1, time.Hour, of("one")),
+		runs("s", "n", 1, 2*time.Hour, of("two")), runs("u", "n", 1, 30*time.Hour, of("two")), job("x", 1, under("one")), job("y", 1, under("two")))
+	e.Decide(start.Add(5 * time.Minute))
+	want := map[string]time.Time{"x": start.Add(time.Hour), "y": start.Add(2 * time.Hour)}
+	for range 20 {
+		if diff := cmp.Diff(want, e.Future().Forecast(start.Add(6*time.Minute), 10, 10*time.Hour)); diff != "" {
+			t.Fatal(diff)
+		}
+	}
+}

@@ -132,11 +132,14 @@ func (f *Future) engine() *Engine {
 	}
 	e.SetPast(f.past, f.pastAt)
 	for i := range f.waiting {
-		w := &f.waiting[i]
-		if paid, is := f.kept[w.Key]; is {
-			e.kept[w.Key] = paid
-		}
-		e.SetWaiting(w.told())
+		e.SetWaiting(f.waiting[i].told())
 	}
+	kept := map[string]turn{}
+	for i := range f.waiting {
+		if had, is := f.kept[f.waiting[i].Key]; is {
+			kept[f.waiting[i].Key] = had
+		}
+	}
+	e.resume(kept)
 	return e
 }

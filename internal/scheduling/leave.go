@@ -50,7 +50,7 @@ type heldBy struct {
 func (e *Engine) heldByQuota(c *class, all []use, end time.Time) (by []heldBy) {
 	for _, head := range e.heads {
 		r := head.reservation
-		if head == c || !end.After(r.at) || c.passes(head) {
+		if head == c || !end.After(r.at) || !c.waitsBehind(head) {
 			continue
 		}
 		r.counts(c.lane.queue, c.lane.user, all, func(i int, n int64) {
@@ -162,7 +162,7 @@ func (e *Engine) heldByNodes(c *class, model string) []heldBy {
 	var holders []heldBy
 	for _, head := range e.heads {
 		for _, h := range head.reservation.holds {
-			if h.on.group.takes(c, model) && !c.passes(head) {
+			if h.on.group.takes(c, model) && c.waitsBehind(head) {
 				holders = append(holders, heldBy{head: head, need: need{replica: c.replica}})
 				break
 			}
@@ -258,8 +258,13 @@ func (e *Engine) givenBack(r *running) {
 
 // suppose leaves to others what a job holds that has ended after the reservation begins, or takes that back.
 func (r *reservation) suppose(ended *running, sign int64) {
-	if _, gone := r.gone[ended]; !gone {
+	_, gone := r.gone[ended]
+	switch {
+	case gone:
+	case ended.queue != nil && ended.queue.root() == r.job.queue.root():
 		r.leave(ended, r.took(ended), sign)
+	default: // its quota does not count there
+		r.leave(ended, nil, sign)
 	}
 }
 

@@ -86,6 +86,9 @@ func (e *Engine) growOld(now time.Time) {
 	}
 	e.grewOld = now
 	for _, c := range slices.Clone(e.line) {
+		if c.reservation != nil {
+			e.isNext(c, now)
+		}
 		if !c.late && e.isLate(c) {
 			e.line = slices.Delete(e.line, c.place-1, c.place)
 			c.place = 0
@@ -115,10 +118,17 @@ func (e *Engine) maxAge(c *class) time.Duration {
 	return e.options.MaxAge
 }
 
-// isNext notes that it is the class's turn in its queue.
+// isNext notes that it is the class's turn in its queue. It is not that of who only is looked at as nothing can be kept for another one of the
+// queue in this round, nor of who could not start if others were not there.
 func (e *Engine) isNext(c *class, now time.Time) {
+	q := c.lane.queue
+	for other := range e.refused {
+		if other.lane.queue == q {
+			return
+		}
+	}
 	switch {
-	case e.maxAge(c) == 0 || !c.turn.IsZero() || c.lane.queue.reserved != nil:
+	case e.maxAge(c) == 0 || !c.turn.IsZero() || q.reserved != nil && q.reserved != c || !c.busy:
 	case e.tookOver: // for how long it has been so is not known
 		c.turn = c.first().Since
 	default:
@@ -126,9 +136,16 @@ func (e *Engine) isNext(c *class, now time.Time) {
 	}
 }
 
-// older compares classes that are late: by since when they have been next, and by submission.
+// older compares classes that are late: by since when they have been next, or wait where that does not count in their tree.
 func older(a, b *class) int {
-	return cmp.Or(a.turn.Compare(b.turn), inOrder(a.first(), b.first()))
+	return cmp.Or(a.since().Compare(b.since()), inOrder(a.first(), b.first()))
+}
+
+func (c *class) since() time.Time {
+	if c.turn.IsZero() {
+		return c.first().Since
+	}
+	return c.turn
 }
 
 // compareRank compares two classes in line by what others cannot gain by using less: priority, and who stands there by submission.

@@ -128,6 +128,7 @@ const mostRefused = 8
 // refuse passes over a class in this round for which nothing can be kept beside what is kept for others.
 func (e *Engine) refuse(c *class) {
 	e.refused[c] = struct{}{}
+	e.tookItsTurn(c)
 	root, of := c.lane.queue.root(), 0
 	for other := range e.refused {
 		if other.lane.queue.root() == root {

@@ -411,3 +411,23 @@ func TestWhoComesSecondCountsOnWhatEndsMeanwhile(t *testing.T) {
 		})
 	}
 }
+
+// Who comes second may be kept what the first will have used by then.
+func TestWhoComesSecondFollowsTheFirst(t *testing.T) {
+	for name, root := range map[string]int64{"of a quota": 1, "of a node": 100} {
+		t.Run(name, func(t *testing.T) {
+			e := New(Options{Patience: time.Minute, Renewal: time.Hour})
+			tell(e, gpuQuota("all", root), child("one", "all", 0), child("two", "all", 0), gpuNode("n", "A100", 1),
+				runs("r", "n", 1, time.Hour, func(r *Running) { r.Quota = "one" }), job("1", 1, under("one"), lasts(2*time.Hour)),
+				job("2", 1, under("two"), after(time.Second), lasts(time.Hour)))
+			e.Decide(start.Add(2 * time.Minute))
+			at := map[string]time.Duration{}
+			for _, head := range e.heads {
+				at[head.first().Key] = head.reservation.at.Sub(start)
+			}
+			if diff := cmp.Diff(map[string]time.Duration{"1": time.Hour, "2": 3 * time.Hour}, at); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}

@@ -154,14 +154,15 @@ func (r *reservation) on(shares []share) bool {
 // reserve finds the first time at which the class's job can start, from the ends of the jobs that run, and keeps what it
 // needs from then on.
 func (e *Engine) reserve(c *class, now time.Time) {
-	w := whatIf{engine: e, class: c, now: now}
+	w := whatIf{engine: e, class: c, now: now, ahead: e.ahead(c)}
 	defer w.undo()
-	for _, head := range e.heads {
-		if c.waitsBehind(head) {
-			w.ahead = append(w.ahead, head.reservation)
+	relevant := e.relevant(c)
+	for _, kept := range w.ahead {
+		if kept.until.Before(never) { // what it will have used then is there again: of itself it holds nothing now
+			relevant = append(relevant, &running{Running: Running{End: kept.until}})
 		}
 	}
-	relevant := e.relevant(c)
+	slices.SortStableFunc(relevant, compareEnds)
 	if !w.releaseUntilItFits(relevant) {
 		return
 	}
@@ -230,12 +231,7 @@ func (e *Engine) reserveNoLater(c *class, old *reservation, now time.Time) {
 
 // relevant are the running jobs whose end could let the class's job start, those first that end first.
 func (e *Engine) relevant(c *class) []*running {
-	groups := map[*group]bool{}
-	for _, model := range e.modelsOf(c) {
-		for _, g := range e.groupsFor(c, model) {
-			groups[g] = true
-		}
-	}
+	groups := e.groupsOf(c)
 	root := c.lane.queue.root()
 	var all []*running
 	for _, r := range e.byEnd.items {
@@ -245,6 +241,30 @@ func (e *Engine) relevant(c *class) []*running {
 		}
 	}
 	return all
+}
+
+// ahead are the reservations that a class waits behind, of those that it has to do with.
+func (e *Engine) ahead(c *class) (all []*reservation) {
+	groups := e.groupsOf(c)
+	for _, head := range e.heads {
+		r := head.reservation
+		concerned := head.lane.queue.root() == c.lane.queue.root() || slices.ContainsFunc(r.holds, func(h *hold) bool { return groups[h.on.group] })
+		if concerned && c.waitsBehind(head) {
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+// groupsOf are the groups on whose nodes a class's job may run, of any GPU model.
+func (e *Engine) groupsOf(c *class) map[*group]bool {
+	groups := map[*group]bool{}
+	for _, model := range e.modelsOf(c) {
+		for _, g := range e.groupsFor(c, model) {
+			groups[g] = true
+		}
+	}
+	return groups
 }
 
 // whatIf releases running jobs in the ledger, to see whether a waiting one would start then.
@@ -263,15 +283,23 @@ type whatIf struct {
 // at is when all have ended that are released.
 func (w *whatIf) at() time.Time {
 	last := w.last()
-	switch {
-	case last == nil || w.atOnce || last.ends():
+	if last == nil || w.atOnce {
 		return w.now
-	case !last.known():
-		return never
-	case last.End.After(w.now):
-		return last.End
 	}
-	return w.now
+	return last.endsBy(w.now)
+}
+
+// endsBy is when the job will have ended, reckoned at a time; never where that is not known.
+func (r *running) endsBy(now time.Time) time.Time {
+	switch {
+	case r.ends():
+		return now
+	case !r.known():
+		return never
+	case r.End.After(now):
+		return r.End
+	}
+	return now
 }
 
 func (w *whatIf) release(r *running) {
@@ -307,7 +335,9 @@ func (w *whatIf) last() *running {
 // fits reports whether the job would start then, and remembers how.
 func (w *whatIf) fits() bool {
 	e, c := w.engine, w.class
-	end := c.end(w.at())
+	c.tried = w.at()
+	defer func() { c.tried = time.Time{} }()
+	end := c.end(c.tried)
 	total := c.replica.Times(c.replicas)
 	for _, model := range e.modelsOf(c) {
 		if len(e.groupsFor(c, model)) == 0 {
@@ -328,17 +358,52 @@ func (w *whatIf) fits() bool {
 	return false
 }
 
-// releaseUntilItFits releases few enough of the jobs, from the first on. The number is found by doubling and halving: more room never
-// hurts, but then it is later, and others may be kept the place from some time on. So it may be more than the fewest, or none where
-// some number would do, and is never one that does not.
+// releaseUntilItFits releases as few of the jobs as will do, from the first on; it reports whether there is such a number. More room never
+// hurts, but later the job may hinder others ahead of it, or follow on them: the number is looked for in each part of the time in which these
+// are the same.
 func (w *whatIf) releaseUntilItFits(jobs []*running) bool {
-	fails, n := -1, 0
+	from := 0
+	for to := range jobs {
+		if !w.hinderSame(jobs, to, to+1) {
+			if w.releaseBetween(jobs, from, to) {
+				return true
+			}
+			from = to + 1
+		}
+	}
+	return w.releaseBetween(jobs, from, len(jobs))
+}
+
+// hinderSame reports whether the job would run at the same time as the same of those ahead of it with so many of the jobs released as with
+// so many others.
+func (w *whatIf) hinderSame(jobs []*running, n, m int) bool {
+	one, other := w.after(jobs, n), w.after(jobs, m)
+	if one.Equal(other) {
+		return true
+	}
+	end, otherEnd := w.class.end(one), w.class.end(other)
+	return !slices.ContainsFunc(w.ahead, func(r *reservation) bool {
+		return (end.After(r.at) && r.until.After(one)) != (otherEnd.After(r.at) && r.until.After(other))
+	})
+}
+
+// after is when the first so many of the jobs have ended.
+func (w *whatIf) after(jobs []*running, n int) time.Time {
+	if n == 0 {
+		return w.now
+	}
+	return jobs[n-1].endsBy(w.now)
+}
+
+// releaseBetween does so for a number from one to another. It is found by doubling and halving.
+func (w *whatIf) releaseBetween(jobs []*running, from, to int) bool {
+	fails, n := from-1, from
 	ending := sort.Search(len(jobs), func(i int) bool { return !jobs[i].ends() })
 	for !w.with(jobs, n) {
-		if n == len(jobs) {
+		if n == to {
 			return false
 		}
-		next := min(max(1, 2*n), len(jobs))
+		next := min(max(n+1, 2*n-from), to)
 		if n < ending { // all of these are gone at once
 			next = ending
 		}

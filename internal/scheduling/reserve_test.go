@@ -382,7 +382,7 @@ func TestAReservationLeavesWhatIsGuaranteed(t *testing.T) {
 // Where all jobs say how long they run, and fair share does not count, nobody waits for longer than the patience of the engine, the longest life
 // span for each job that waited in the tree when it came, and one more: whoever comes later, in whatever queue, however little others have used,
 // and though the tree of quotas changes or another manager takes over. Where it counts, who is the next of its queue waits as long as it counts, and
-// then for the longest life span for each other queue, and two more: one job of each may have been next for longer, and one may run.
+// then for the longest life span for each user of each queue, and one more: one job of each may have been next for longer, and one may run.
 func TestTheBoundOnWaits(t *testing.T) {
 	const longest, patience = time.Hour, 5 * time.Minute
 	rapid.Check(t, func(t *rapid.T) {
@@ -395,7 +395,7 @@ func TestTheBoundOnWaits(t *testing.T) {
 			s.SetNode(gpuNode(fmt.Sprintf("n%d", i), "A100", 4))
 		}
 		s.SetQuota(gpuQuota("all", 4*nodes))
-		queues := rapid.IntRange(1, 5).Draw(t, "queues")
+		queues, users := rapid.IntRange(1, 5).Draw(t, "queues"), rapid.IntRange(1, 3).Draw(t, "users")
 		for i := range queues {
 			s.SetQuota(child(fmt.Sprintf("q%d", i+1), "all", rapid.Int64Range(0, 4).Draw(t, "nominal")))
 		}
@@ -410,7 +410,7 @@ func TestTheBoundOnWaits(t *testing.T) {
 				key := fmt.Sprintf("j%02d", len(jobs))
 				parts, quota := rapid.Int64Range(1, nodes).Draw(t, "replicas"), rapid.IntRange(1, queues).Draw(t, "queue")
 				w := job(key, rapid.Int64Range(1, 4).Draw(t, "gpus"), replicas(parts), under(fmt.Sprintf("q%d", quota)),
-					after(s.now.Sub(start)), lasts(minutes(1, 60, "life span")))
+					by(fmt.Sprintf("u%d", rapid.IntRange(1, users).Draw(t, "user"))), after(s.now.Sub(start)), lasts(minutes(1, 60, "life span")))
 				jobs[key], before[key], s.runs[key] = w, len(s.waiting), minutes(1, 60, "runs")
 				s.SetWaiting(w)
 				submission = submission.Add(minutes(0, 30, "pause"))
@@ -441,8 +441,8 @@ func TestTheBoundOnWaits(t *testing.T) {
 			if wait, most := at.Sub(jobs[key].Since), patience+time.Duration(before[key]+1)*longest; o.MaxAge == 0 && wait > most {
 				t.Fatalf("%s waited for %s, with %d before it", key, wait, before[key])
 			}
-			if since, is := next[key]; is && at.Sub(since) > o.MaxAge+growOldInterval+time.Duration(queues+1)*longest {
-				t.Fatalf("%s waited for %s since it was next, of %d queues", key, at.Sub(since), queues)
+			if since, is := next[key]; is && at.Sub(since) > o.MaxAge+growOldInterval+time.Duration(queues*users+1)*longest {
+				t.Fatalf("%s waited for %s since it was next, of %d users in each of %d queues", key, at.Sub(since), users, queues)
 			}
 		}
 	})

@@ -41,8 +41,8 @@ func (e *Engine) resumes() map[string]turn {
 	for _, q := range e.queues {
 		for _, l := range q.lanes {
 			for _, c := range l.classes {
-				if c.place > 0 || !c.turn.IsZero() {
-					keys[c.first().Key] = turn{c.place, c.paid, c.turn}
+				if had := c.first().turn(); had != (turn{}) {
+					keys[c.first().Key] = had
 				}
 			}
 		}
@@ -69,8 +69,7 @@ func (e *Engine) resume(keys map[string]turn) {
 			continue
 		}
 		c, root, had := w.class, w.class.lane.queue.root(), keys[key]
-		c.turn = had.since
-		e.owe(w, had.paid)
+		e.owe(w, had)
 		if had.place > 0 || had.paid {
 			e.nominees[root] = append(e.nominees[root], c)
 			e.lineUp(c, had.place > 0)
@@ -78,9 +77,22 @@ func (e *Engine) resume(keys map[string]turn) {
 	}
 }
 
-// owe notes that others give way to a waiting job, if it is the first of its class.
-func (e *Engine) owe(w *waiting, paid bool) {
-	if paid && w.class != nil && w.class.first() == w {
-		w.class.paid = true
+// turn is what is remembered of the job; nothing where it is not the first of its class.
+func (w *waiting) turn() turn {
+	c := w.class
+	if c == nil || c.first() != w {
+		return turn{}
+	}
+	return turn{c.place, c.paid, c.turn}
+}
+
+// owe notes what was remembered of a waiting job, if it is the first of its class.
+func (e *Engine) owe(w *waiting, had turn) {
+	if w.class == nil || w.class.first() != w {
+		return
+	}
+	w.class.paid = w.class.paid || had.paid
+	if !had.since.IsZero() {
+		w.class.turn = had.since
 	}
 }

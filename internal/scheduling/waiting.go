@@ -103,8 +103,10 @@ func (c *class) passes(head *class) bool {
 	return !head.paid && (c.outranks(head) || c.place > 0 && c.place < head.place)
 }
 
-// waitsBehind reports whether what is kept for another class is kept from jobs of this one.
-func (c *class) waitsBehind(head *class) bool { return !c.passes(head) }
+// waitsBehind reports whether what is kept for another class is kept from jobs of this one: not from one that would start after it has ended.
+func (c *class) waitsBehind(head *class) bool {
+	return !c.passes(head) && (c.tried.IsZero() || head.reservation.until.After(c.tried))
+}
 
 func compareBool(a, b bool) int {
 	switch {
@@ -137,6 +139,8 @@ type class struct {
 	// from 1, 0 where it is not in line, and late reports that it stands there by how long that is, and not by fair share.
 	turn  time.Time
 	place int
+	// tried is the time at which it would start, while that is tried out; zero for now.
+	tried time.Time
 	late  bool
 	// paid reports that others are giving way to it.
 	paid bool

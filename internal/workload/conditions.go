@@ -65,7 +65,7 @@ func whyNotReady(phase platformv1.JobPhase, reason string) string {
 
 // EndingSince is since when the attempt of a job that ran is being ended: the job is not ready since.
 func EndingSince(status *platformv1.JobStatus) time.Time {
-	if ready := conditions.Get(status.Conditions, platformv1.ConditionReady); ready != nil {
+	if ready := conditions.Get(status.Conditions, platformv1.ConditionReady); ready != nil && ready.Status == metav1.ConditionFalse {
 		return ready.LastTransitionTime.Time
 	}
 	return time.Time{}

@@ -142,7 +142,7 @@ users: [{name: c, user: {token: t}}]}`)}
 		Expect(harness.K8s.Delete(harness.Ctx, local)).To(Succeed())
 		harness.Reaches(local, func(g Gomega, local *v1alpha1.Cluster) {
 			g.Expect(local.Status.Phase).To(Equal(v1alpha1.ClusterTerminating))
-			g.Expect(harness.Message(local, v1alpha1.ConditionReady)).To(ContainSubstring("default/" + job.Name))
+			g.Expect(harness.Message(local, v1alpha1.ConditionReady)).To(And(ContainSubstring("jobs that run in the cluster: 1."), Not(ContainSubstring(job.Name))))
 			g.Expect(local.Finalizers).To(ContainElement(v1alpha1.FinalizerJobs))
 		})
 		unreserve(job)
