@@ -194,8 +194,8 @@ func TestManyOfOneQueueDoNotGetOldTogether(t *testing.T) {
 	e := New(o)
 	tell(e, gpuQuota("all", 8), child("a", "all", 0), child("b", "all", 0), gpuNode("n", "A100", 8), runs("r", "n", 8, time.Hour, func(r *Running) { r.Quota = "a" }))
 	for i := range 8 {
-		span := time.Hour - time.Duration(i)*time.Second
-		tell(e, job(fmt.Sprintf("a%d", i), 8, under("a"), lasts(span)), job(fmt.Sprintf("b%d", i), 8, under("b"), lasts(span)))
+		unlike := func(w *Waiting) { w.Avoid = fmt.Sprint(i) } // and nothing can be kept for who has to follow one that does not say when it ends
+		tell(e, job(fmt.Sprintf("a%d", i), 8, under("a"), unlike), job(fmt.Sprintf("b%d", i), 8, under("b"), unlike))
 	}
 	var order []string
 	ends := map[string]time.Time{"r": start.Add(time.Hour)}

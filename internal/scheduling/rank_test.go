@@ -431,3 +431,20 @@ func TestWhoComesSecondFollowsTheFirst(t *testing.T) {
 		})
 	}
 }
+
+// Who comes second is kept a place before the first as well, where it has ended by then.
+func TestWhoComesSecondMayGoBeforeTheFirst(t *testing.T) {
+	e := New(Options{Patience: time.Minute, Renewal: time.Hour})
+	one := func(r *Running) { r.Quota = "one" }
+	tell(e, gpuQuota("all", 100), child("one", "all", 0), child("two", "all", 0), gpuNode("n", "A100", 2), runs("r1", "n", 0, 10*time.Minute, one),
+		runs("r2", "n", 0, 20*time.Minute, one), runs("r3", "n", 1, time.Hour, one), runs("r4", "n", 1, 3*time.Hour, one),
+		job("1", 2, under("one")), job("2", 1, under("two"), after(time.Second), lasts(time.Hour)))
+	e.Decide(start.Add(2 * time.Minute))
+	at := map[string]time.Duration{}
+	for _, head := range e.heads {
+		at[head.first().Key] = head.reservation.at.Sub(start)
+	}
+	if diff := cmp.Diff(map[string]time.Duration{"1": 3 * time.Hour, "2": time.Hour}, at); diff != "" {
+		t.Error(diff)
+	}
+}
