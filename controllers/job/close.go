@@ -91,11 +91,17 @@ func (d *decider) giveWay(reservation *platformv1.Reservation, reason platformv1
 	if known := d.status.Queue; known != nil && known.Displaced != nil {
 		displaced = *known.Displaced
 	}
-	d.status.Queue = &platformv1.QueueStatus{Since: reservation.QueuedSince, Displaced: &displaced}
-	if since := reservation.QueuedSince; since != nil && since.After(reservation.Time.Time) {
-		d.status.Queue.Displaced = nil
+	d.status.Queue = &platformv1.QueueStatus{Since: reservation.QueuedSince}
+	if !turnWasOver(reservation) {
+		d.status.Queue.Displaced = &displaced
 	}
 	d.requeue(displaced, reason, message)
+}
+
+// turnWasOver reports whether the job waits since its attempt was told to end, and not since before that began.
+func turnWasOver(reservation *platformv1.Reservation) bool {
+	since := reservation.QueuedSince
+	return since != nil && since.After(reservation.Time.Time)
 }
 
 // failed decides whether a failed attempt is followed by another. An attempt that never ran for reasons that are not its

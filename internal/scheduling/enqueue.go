@@ -91,10 +91,7 @@ func (e *Engine) dequeue(w *waiting) {
 		c.reorder()
 		if first {
 			c.paid, c.turn = false, time.Time{}
-			e.tookItsTurn(c)
-			kept := e.dropReservation(c)
-			e.stayInLine(c)
-			if kept != nil { // it was for that job: of the others, another class's may come first
+			if e.forfeit(c) { // it was for that job: of the others, another class's may come first
 				e.released(c)
 				e.makeReady(c)
 			} else {
@@ -107,11 +104,16 @@ func (e *Engine) dequeue(w *waiting) {
 	c.unpark()
 	c.jobs.remove(w)
 	delete(c.lane.classes, c.shape)
-	e.tookItsTurn(c)
-	kept := e.dropReservation(c)
-	e.stayInLine(c)
-	if kept != nil {
+	if e.forfeit(c) {
 		e.released(c)
 	}
 	e.wakeHeldBack(c)
+}
+
+// forfeit takes from a class what was its first job's alone: its turn, its place in line and its reservation, if it had one.
+func (e *Engine) forfeit(c *class) (reserved bool) {
+	e.tookItsTurn(c)
+	reserved = e.dropReservation(c) != nil
+	e.stayInLine(c)
+	return reserved
 }

@@ -109,24 +109,11 @@ func TestTheLineIsFair(t *testing.T) {
 				tell(e, job(fmt.Sprintf("small-%03d", i), 1, under("small"), after(time.Second), lasts(time.Hour)))
 			}
 			held := map[string]int64{}
-			ends := map[string]time.Time{}
-			for at := time.Duration(0); at < hours*time.Hour; at += time.Minute {
-				now := start.Add(10*time.Minute + at)
-				if anew && at%time.Hour == 30*time.Minute {
+			playHours(e, 10*time.Minute, hours*time.Hour+10*time.Minute, func(at time.Duration) {
+				if anew && at%time.Hour == 40*time.Minute {
 					e.SetQuota(gpuQuota("another", int64(at/time.Hour)))
 				}
-				for _, key := range sortedKeys(ends) {
-					if !ends[key].After(now) {
-						e.RemoveRunning(key)
-						delete(ends, key)
-					}
-				}
-				for _, s := range e.Decide(now).Starts {
-					r := e.running[s.Key]
-					ends[s.Key] = now.Add(time.Hour)
-					held[r.Quota] += r.Replica.GPUs
-				}
-			}
+			}, func(key string) { held[e.running[key].Quota] += e.running[key].Replica.GPUs })
 			for name, n := range held {
 				if n < 8*hours*9/10 {
 					t.Errorf("%s has had %d GPU-hours of %d: %v", name, n, 8*hours, held)
@@ -187,6 +174,25 @@ func TestTheOrderInLineOutlivesTheTree(t *testing.T) {
 	}
 }
 
+// playHours lets minutes pass in which jobs end that have run for an hour; it calls before each decision, and with what starts.
+func playHours(e *Engine, from, to time.Duration, before func(at time.Duration), starts func(key string)) {
+	ends := map[string]time.Time{"r": start.Add(time.Hour)}
+	for at := from; at < to; at += time.Minute {
+		now := start.Add(at)
+		before(at)
+		for _, key := range sortedKeys(ends) {
+			if !ends[key].After(now) {
+				e.RemoveRunning(key)
+				delete(ends, key)
+			}
+		}
+		for _, key := range keysOf(e.Decide(now)) {
+			ends[key] = now.Add(time.Hour)
+			starts(key)
+		}
+	}
+}
+
 // Of those of a queue that come one after the other, one alone gets older at a time.
 func TestManyOfOneQueueDoNotGetOldTogether(t *testing.T) {
 	o := fairly()
@@ -198,20 +204,7 @@ func TestManyOfOneQueueDoNotGetOldTogether(t *testing.T) {
 		tell(e, job(fmt.Sprintf("a%d", i), 8, under("a"), unlike), job(fmt.Sprintf("b%d", i), 8, under("b"), unlike))
 	}
 	var order []string
-	ends := map[string]time.Time{"r": start.Add(time.Hour)}
-	for at := 5 * time.Minute; at < 8*time.Hour; at += time.Minute {
-		now := start.Add(at)
-		for key, end := range ends {
-			if !end.After(now) {
-				e.RemoveRunning(key)
-				delete(ends, key)
-			}
-		}
-		for _, key := range keysOf(e.Decide(now)) {
-			order = append(order, key[:1])
-			ends[key] = now.Add(time.Hour)
-		}
-	}
+	playHours(e, 5*time.Minute, 8*time.Hour, func(time.Duration) {}, func(key string) { order = append(order, key[:1]) })
 	if got := strings.Join(order, ""); got != "bababab" && got != "abababa" {
 		t.Errorf("they start in the order %s", got)
 	}
@@ -223,24 +216,13 @@ func TestTreesThatCountAgeInTheirOwnWay(t *testing.T) {
 	none, some := time.Duration(0), 2*time.Hour
 	tell(e, with(gpuQuota("x", 100), func(q *Quota) { q.MaxAge = &none }), with(gpuQuota("y", 100), func(q *Quota) { q.MaxAge = &some }), gpuNode("n", "A100", 8),
 		runs("r", "n", 8, time.Hour, func(r *Running) { r.Quota = "x" }), job("y", 8, under("y"), lasts(time.Hour)))
-	ends := map[string]time.Time{"r": start.Add(time.Hour)}
-	for at := time.Minute; at < 12*time.Hour; at += time.Minute {
-		now := start.Add(at)
+	started := false
+	playHours(e, time.Minute, 12*time.Hour, func(at time.Duration) {
 		if at%(30*time.Minute) == 0 {
 			tell(e, job("x"+at.String(), 8, under("x"), lasts(time.Hour), after(at)))
 		}
-		for key, end := range ends {
-			if !end.After(now) {
-				e.RemoveRunning(key)
-				delete(ends, key)
-			}
-		}
-		for _, key := range keysOf(e.Decide(now)) {
-			if key == "y" {
-				return
-			}
-			ends[key] = now.Add(time.Hour)
-		}
+	}, func(key string) { started = started || key == "y" })
+	if !started {
+		t.Error("it has not started in half a day")
 	}
-	t.Error("it has not started in half a day")
 }

@@ -131,13 +131,12 @@ func (f *Future) engine() *Engine {
 		}
 	}
 	e.SetPast(f.past, f.pastAt)
-	for i := range f.waiting {
-		e.SetWaiting(f.waiting[i].told())
-	}
 	kept := map[string]turn{}
 	for i := range f.waiting {
-		if had, is := f.kept[f.waiting[i].Key]; is {
-			kept[f.waiting[i].Key] = had
+		w := &f.waiting[i]
+		e.SetWaiting(w.told())
+		if had, is := f.kept[w.Key]; is {
+			kept[w.Key] = had
 		}
 	}
 	e.resume(kept)

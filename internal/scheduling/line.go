@@ -18,8 +18,9 @@ func (e *Engine) lineUp(c *class, resumes bool) {
 		return
 	}
 	c.late = e.isLate(c)
-	from := e.after(0, func(other *class) bool { return other.compareRank(c) < 0 })
-	to := e.after(from, func(other *class) bool { return other.compareRank(c) == 0 })
+	rank := func(other *class) int { return compareRank(other, other.late, c, c.late) }
+	from := e.after(0, func(other *class) bool { return rank(other) < 0 })
+	to := e.after(from, func(other *class) bool { return rank(other) == 0 })
 	switch {
 	case c.late:
 	case resumes:
@@ -68,18 +69,21 @@ func (e *Engine) number() {
 
 // stayInLine takes a class out of the line that has no reservation, and whose turn it is not.
 func (e *Engine) stayInLine(c *class) {
-	if c.place == 0 || c.reservation != nil || e.isNominee(c) {
-		return
+	if c.place > 0 && c.reservation == nil && !e.isNominee(c) {
+		e.leaveLine(c)
 	}
+}
+
+func (e *Engine) leaveLine(c *class) {
 	e.line = slices.Delete(e.line, c.place-1, c.place)
 	c.place = 0
 	e.number()
 }
 
-// growOldInterval is how often it is looked who has waited for so long that fair share does not count any more.
+// growOldInterval is how often it is looked who has been the next of its queue for so long that fair share does not count any more.
 const growOldInterval = time.Minute
 
-// growOld has those go by submission that have waited for long enough, now and then.
+// growOld has those go first that have been next for long enough, now and then.
 func (e *Engine) growOld(now time.Time) {
 	if now.Sub(e.grewOld) < growOldInterval {
 		return
@@ -90,9 +94,7 @@ func (e *Engine) growOld(now time.Time) {
 			e.isNext(c, now)
 		}
 		if !c.late && e.isLate(c) {
-			e.line = slices.Delete(e.line, c.place-1, c.place)
-			c.place = 0
-			e.number()
+			e.leaveLine(c)
 			e.lineUp(c, false)
 			e.makeReady(c)
 		}
@@ -148,15 +150,15 @@ func (c *class) since() time.Time {
 	return c.turn
 }
 
-// compareRank compares two classes in line by what others cannot gain by using less: priority, and who stands there by submission.
-func (c *class) compareRank(other *class) int {
-	return cmp.Or(cmp.Compare(other.priority, c.priority), compareBool(other.overdue, c.overdue), compareBool(other.late, c.late))
+// compareRank compares two classes by what others cannot gain by using less: priority, and who is late.
+func compareRank(a *class, late bool, b *class, otherLate bool) int {
+	return cmp.Or(cmp.Compare(b.priority, a.priority), compareBool(b.overdue, a.overdue), compareBool(otherLate, late))
 }
 
-// compareRanks does so for classes that may not be in line, and by how old they are where they are late.
+// compareRanks does so as they are now, in line or not, and by how old they are where they are late.
 func (e *Engine) compareRanks(a, b *class) int {
 	late, otherLate := e.isLate(a), e.isLate(b)
-	order := cmp.Or(cmp.Compare(b.priority, a.priority), compareBool(b.overdue, a.overdue), compareBool(otherLate, late))
+	order := compareRank(a, late, b, otherLate)
 	if order == 0 && late {
 		order = older(a, b)
 	}
@@ -166,12 +168,8 @@ func (e *Engine) compareRanks(a, b *class) int {
 // sooner reports whether it is the turn of one class before that of another of its tree: of one that others give way to, then by rank,
 // and then by fair share.
 func (e *Engine) sooner(a, b *class) bool {
-	switch order := cmp.Or(compareBool(b.paid, a.paid), e.compareRanks(a, b)); {
-	case order != 0:
-		return order < 0
-	default:
-		return goesBefore(a, b)
-	}
+	order := cmp.Or(compareBool(b.paid, a.paid), e.compareRanks(a, b))
+	return order < 0 || order == 0 && goesBefore(a, b)
 }
 
 // inLine compares classes in line by who goes first: to whom others give way, then by their place.
