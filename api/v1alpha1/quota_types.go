@@ -44,13 +44,15 @@ type QuotaSpec struct {
 	Nominal ResourceAmounts `json:"nominal"`
 
 	// borrowing is what jobs under this quota may hold beyond that, while others under the parent leave it free. What is not
-	// given here is bounded by what the parent has.
+	// given here is bounded by what the parent has. How many jobs run together is neither borrowed nor lent.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.runningJobs)",message="how many jobs run together is neither borrowed nor lent: leave runningJobs out",fieldPath=".runningJobs"
 	Borrowing *ResourceAmounts `json:"borrowing,omitempty"`
 
 	// lending is what of this quota's own others under the parent may hold while it is free. What is not given here is lent
 	// as a whole.
 	// +optional
+	// +kubebuilder:validation:XValidation:rule="!has(self.runningJobs)",message="how many jobs run together is neither borrowed nor lent: leave runningJobs out",fieldPath=".runningJobs"
 	Lending *ResourceAmounts `json:"lending,omitempty"`
 
 	// perUser is what the jobs of one user under this quota may hold at the same time. What is not given here is limited by
@@ -112,8 +114,8 @@ type Preemption struct {
 	// +optional
 	Reclaim Victims `json:"reclaim,omitempty"`
 
-	// quantumSeconds is how long a preemptible job runs before another of the same priority may take its turn; 0 is for ever, as far as
-	// the quotas above do not say otherwise. Where it is not given that is 3600, if lowerPriority or reclaim lets jobs give way, and
+	// quantumSeconds is how long a preemptible job runs before another of the same priority may take its turn, a minute at least; 0 is for
+	// ever, as far as the quotas above do not say otherwise. Where it is not given that is 3600, if lowerPriority or reclaim lets jobs give way, and
 	// otherwise no turns are taken. Jobs that are not preemptible never give way for that.
 	// +optional
 	// +kubebuilder:validation:XValidation:rule="self == 0 || self >= 60",message="a turn is at least 60 seconds; 0 switches turns off"

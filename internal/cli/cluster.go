@@ -78,6 +78,7 @@ func (a *app) describeCluster(cl *v1alpha1.Cluster, wide bool) error {
 	a.printFields(a.out, []field{
 		{"Name", cl.Name}, {"Description", cl.Spec.Description}, {"Phase", string(cl.Status.Phase)}, {"Ready", ready}, {"Message", why},
 		{"Kubernetes", cl.Status.KubernetesVersion}, {"Presets", strings.Join(presets, ", ")},
+		{"Topology", describeTopology(cl.Spec.Topology)},
 		{"Energy", describeEnergy(&cl.Spec, a.now())},
 		{"Quarantine", describeQuarantine(cl.Status.Quarantine)},
 	})
@@ -91,6 +92,15 @@ func (a *app) describeCluster(cl *v1alpha1.Cluster, wide bool) error {
 		t.add(pool.Name, fmt.Sprintf("%d/%d", pool.ReadyNodes, pool.Nodes), pool.GPUModel, of["gpus"], of["cpu"], of["memory"], describeAmounts(pool.LargestNode))
 	}
 	return t.print(a.out, wide, true)
+}
+
+// describeTopology names the levels that --within may ask for, the widest first, and the label by which each goes.
+func describeTopology(levels []v1alpha1.TopologyLevel) string {
+	lines := make([]string, 0, len(levels))
+	for _, l := range levels {
+		lines = append(lines, l.Name+": "+l.NodeLabel)
+	}
+	return strings.Join(lines, "\n")
 }
 
 // describeQuarantine says which nodes are kept from jobs, until when and why.

@@ -22,7 +22,7 @@ func newQueue(a *app) *cobra.Command {
 	var out output
 	allProjects, tree := false, false
 	c := &cobra.Command{
-		Use: "queue", Short: "List the jobs that wait, in their order, with when they start and who holds what they wait for",
+		Use: "queue", Short: "List the jobs that wait, in their order, with when they start (and, with -o wide, who holds what they wait for)",
 		Long: `List the jobs that wait for their start: each quota has its own order, in which jobs are looked at. A job whose reason says
 that it cannot start comes last: it waits for somebody to change something.
 

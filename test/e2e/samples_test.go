@@ -39,17 +39,35 @@ var _ = Describe("the samples", Label("samples"), func() {
 var _ = Describe("the page on scheduling", Label("samples"), func() {
 	It("shows quotas that can be applied, and commands that work", func(ctx context.Context) {
 		manifest := filepath.Join(GinkgoT().TempDir(), "quotas.yaml")
-		Expect(os.WriteFile(manifest, []byte(blockOf("docs/scheduling.md", "a quota may have a parent:")), 0o600)).To(Succeed())
-		fromRoot(ctx, "kubectl apply --dry-run=server -f "+manifest)
+		for _, sentence := range []string{"a quota may have a parent:", "`vision` gets two of three then."} {
+			Expect(os.WriteFile(manifest, []byte(blockOf("docs/scheduling.md", sentence)), 0o600)).To(Succeed())
+			fromRoot(ctx, "kubectl apply --dry-run=server -f "+manifest)
+		}
 		DeferCleanup(func(ctx context.Context) {
-			_, err := kubectl(ctx, "delete", "sjob", "calm", "hello", "-n", "quickstart", "--ignore-not-found", "--timeout=60s")
+			_, err := kubectl(ctx, "delete", "sjob", "calm", "huge", "hello", "-n", "quickstart", "--ignore-not-found", "--timeout=60s")
 			Expect(err).NotTo(HaveOccurred())
 		})
 		var said string
 		for _, line := range commandsOf("docs/scheduling.md", "after `. .soma/env`:") {
 			said += fromRoot(ctx, line)
 		}
-		Expect(said).To(ContainSubstring("calm"))
+		Expect(said).To(And(ContainSubstring("calm"), ContainSubstring("waiting alone does not help")))
+	})
+})
+
+var _ = Describe("the page on nodes", Label("samples", "devcluster"), func() {
+	It("shows how the levels of the network are told", func(ctx context.Context) {
+		undo := commandsOf("docs/nodes.md", "To take it back:")
+		DeferCleanup(func(ctx context.Context) {
+			for _, line := range undo {
+				fromRoot(ctx, line)
+			}
+		})
+		var said string
+		for _, line := range commandsOf("docs/nodes.md", "after `. .soma/env`:") {
+			said = fromRoot(ctx, line)
+		}
+		Expect(said).To(And(ContainSubstring("block: example.com/block"), ContainSubstring("rack: example.com/rack")))
 	})
 })
 
