@@ -166,7 +166,7 @@ bench-trace: ## Play a made trace of a GPU cluster to FIFO, Kueue's order, EASY 
 
 .PHONY: bench-engine
 bench-engine: ## Measure the decisions of Soma's engine, without an API server (a minute)
-	$(ALIKE) $(GO) test -run '^$$' -bench 'Decide|Churn|Forecast|Memory' ./internal/scheduling
+	$(ALIKE) $(GO) test -run '^$$' -bench 'Decide|Churn|Displace|Fade|Forecast|Memory' ./internal/scheduling
 
 .PHONY: bench-access
 bench-access: devcluster ## Measure how soon what users may do is known to Kubernetes, on an API server of its own (10 minutes and more; BENCH='-users 1000' for fewer)

@@ -129,15 +129,29 @@ func derive(quota *v1alpha1.Quota, found usage, now time.Time) {
 const drainTime = 3 * time.Second
 
 // drained reports whether a quota that is being deleted need not stay for jobs any more: none has a reservation under it or below, all is
-// settled, and those below it that are being deleted as well have handed over what they settled.
+// settled, and those below it that are being deleted as well have handed over what they settled. Where parents go in a circle, nobody waits
+// for who is above as well.
 func drained(quota *v1alpha1.Quota, found usage, full bool, now time.Time) bool {
+	above := map[string]bool{}
+	for at := quota.Spec.Parent; at != "" && !above[at]; {
+		above[at] = true
+		at = parentOf(at, found.below)
+	}
 	for _, below := range found.below {
-		if below.DeletionTimestamp != nil && below.Name != quota.Name && len(below.Status.Usage) > 0 &&
+		if !above[below.Name] && below.DeletionTimestamp != nil && below.Name != quota.Name && len(below.Status.Usage) > 0 &&
 			(below.Settles() || below.Spec.Parent == quota.Name && !slices.Contains(quota.Status.Settling, below.UID)) {
 			return false
 		}
 	}
 	return now.Sub(quota.DeletionTimestamp.Time) >= drainTime && found.held.Jobs == 0 && !full
+}
+
+// parentOf is the parent of one of some quotas; "" of another.
+func parentOf(name string, quotas []*v1alpha1.Quota) string {
+	if i := slices.IndexFunc(quotas, func(q *v1alpha1.Quota) bool { return q.Name == name }); i >= 0 {
+		return quotas[i].Spec.Parent
+	}
+	return ""
 }
 
 // inUse says what still uses a quota that is being deleted, "" where nothing does.

@@ -201,6 +201,7 @@ func TestAQuotaStaysForItsJobs(t *testing.T) {
 		found    usage
 		full     bool
 		settling []types.UID
+		parent   string
 		drained  bool
 	}{
 		"it was just deleted":              {ago: time.Second},
@@ -211,9 +212,10 @@ func TestAQuotaStaysForItsJobs(t *testing.T) {
 		"one far below has not":            {ago: time.Hour, found: below("between", settles)},
 		"what one below has is to be":      {ago: time.Hour, found: below("q")},
 		"what one below had is taken over": {ago: time.Hour, found: below("q"), settling: []types.UID{"below"}, drained: true},
+		"their parents go in a circle":     {ago: time.Hour, found: below("q", settles), parent: "below", drained: true},
 	} {
 		quota := &v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: "q", DeletionTimestamp: &metav1.Time{Time: now.Add(-tc.ago)}}}
-		quota.Status.Settling = tc.settling
+		quota.Spec.Parent, quota.Status.Settling = tc.parent, tc.settling
 		if got := drained(quota, tc.found, tc.full, now); got != tc.drained {
 			t.Errorf("%s: it may go: %t", name, got)
 		}

@@ -53,6 +53,8 @@ func benchJob(i int) Waiting {
 const (
 	leastStarts = 20_000.0
 	mostWakeUp  = time.Millisecond
+	mostPlan    = 250 * time.Millisecond
+	mostFade    = 50 * time.Millisecond
 	mostGrowth  = 2 * 1.25
 	// enough is how many times something has to have been done for its time to mean something.
 	enough = 1000
@@ -178,5 +180,66 @@ func BenchmarkMemory(b *testing.B) {
 		b.ReportMetric(float64(heap.Live()-before)/float64(len(jobs)), "B/job")
 		runtime.KeepAlive(jobs)
 		runtime.KeepAlive(e)
+	}
+}
+
+// BenchmarkDisplace is a plan of who gives way to one job: to whole nodes, where jobs of one GPU each are spread over all nodes.
+func BenchmarkDisplace(b *testing.B) {
+	for _, n := range []int64{1, 4} {
+		b.Run(fmt.Sprintf("%d of %d nodes", n, benchNodes/5), func(b *testing.B) {
+			e := New(Defaults())
+			all, much := gpuQuota("all", 8*benchNodes), int64(1<<50)
+			all.Nominal.Memory = &much
+			all.Preemption.LowerPriority = AnyVictims
+			e.SetQuota(all)
+			for i := range benchNodes / 5 {
+				e.SetNode(gpuNode(fmt.Sprintf("n%d", i), "A100", 8))
+			}
+			for i := range 8 * benchNodes / 5 {
+				// They started in an order that has nothing to do with their nodes.
+				e.SetRunning(runs(fmt.Sprintf("r%d", i), fmt.Sprintf("n%d", i*7919%(benchNodes/5)), 1, 0, of("all", -1),
+					func(r *Running) { r.Start = start.Add(-time.Duration(i*104729%(8*benchNodes)) * time.Second) }))
+			}
+			e.SetWaiting(job("whole", 8, under("all"), replicas(n)))
+			e.Decide(start)
+			c, victims := e.waiting["whole"].class, 0
+			b.ResetTimer()
+			for range b.N {
+				plan, _ := e.displace(c, start.Add(time.Minute))
+				victims = len(plan)
+			}
+			if took := b.Elapsed() / time.Duration(b.N); took > mostPlan {
+				b.Errorf("a plan takes %s, at most %s", took, mostPlan)
+			}
+			if victims != 8*int(n) {
+				b.Errorf("%d jobs would give way", victims)
+			}
+		})
+	}
+}
+
+// BenchmarkFade is past use that fades, of 2,000 users who wait for their own share each.
+func BenchmarkFade(b *testing.B) {
+	const users = 2_000
+	e, one := New(Defaults()), int64(1)
+	all, team := gpuQuota("all", 8*benchNodes), child("team", "all", 8*benchNodes)
+	all.HalfLife, team.PerUser.GPUs = time.Hour, &one
+	e.SetQuota(all)
+	e.SetQuota(team)
+	for i := range users / 8 {
+		e.SetNode(gpuNode(fmt.Sprintf("n%d", i), "A100", 8))
+	}
+	for i := range 5 * users {
+		e.SetWaiting(job(fmt.Sprintf("w%06d", i), 1, under("team"), by(fmt.Sprintf("u%d", i%users)), after(time.Duration(i)*time.Millisecond)))
+	}
+	now := start.Add(time.Minute)
+	e.Decide(now)
+	b.ResetTimer()
+	for range b.N {
+		now = now.Add(time.Second)
+		e.Decide(now)
+	}
+	if took := b.Elapsed() / time.Duration(b.N); took > mostFade {
+		b.Errorf("it takes %s each second, at most %s", took, mostFade)
 	}
 }

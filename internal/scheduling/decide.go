@@ -63,6 +63,9 @@ func (e *Engine) Decide(now time.Time) Decisions {
 	e.closeParks()
 	clear(e.undone)
 	clear(e.kept)
+	for _, c := range e.returned {
+		c.returned = 0
+	}
 	e.returned = e.returned[:0]
 	d.Again = earlier(d.Again, e.renew(now))
 	if len(e.patient.items) > 0 {
@@ -152,8 +155,10 @@ func (e *Engine) start(w *waiting, found attempt, now time.Time) {
 	c := w.class
 	turn := c.turn
 	c.verdict, c.paid = verdict{}, false
-	if at := slices.Index(e.returned, c); at >= 0 { // as many of the class as returned, and no others
-		e.returned = slices.Delete(e.returned, at, at+1)
+	if c.returned > 0 { // as many of the class as returned, and no others
+		if c.returned--; c.returned == 0 {
+			e.returned = slices.DeleteFunc(e.returned, func(other *class) bool { return other == c })
+		}
 	}
 	r := Running{
 		Key: w.Key, Quota: w.Quota, User: w.User, Priority: w.Priority, Preemptible: w.Preemptible,

@@ -41,45 +41,10 @@ func (e *Engine) displace(c *class, now time.Time) (victims []Displacement, late
 		}
 		w.release(r)
 	}
-	free := len(w.released)
-	plan := e.gather(&w, candidates)
-	if plan == nil {
-		return nil, later
-	}
-	// Spare whom it does without, the most valuable first.
-	for i := len(plan) - 1; i >= 0; i-- {
-		rest := slices.Delete(slices.Clone(plan), i, i+1)
-		for len(w.released) > free {
-			w.takeBack()
-		}
-		for _, v := range rest {
-			w.release(v.running)
-		}
-		if w.fits() && lawful(c, rest, w.found.uses) {
-			plan = rest
-		}
-	}
-	for _, v := range plan {
+	for _, v := range w.plan(candidates) {
 		victims = append(victims, Displacement{Key: v.Key, Reclaimed: !v.lower, Turn: v.turn})
 	}
 	return victims, later
-}
-
-// gather releases candidates until the job fits.
-func (e *Engine) gather(w *whatIf, candidates []*victim) []*victim {
-	var plan []*victim
-	for _, v := range candidates {
-		// A quota that has given back what it borrowed keeps the rest.
-		if !v.lower && !v.onBorrowed(v.theirs) {
-			continue
-		}
-		w.release(v.running)
-		plan = append(plan, v)
-		if w.fits() && lawful(w.class, plan, w.found.uses) {
-			return plan
-		}
-	}
-	return nil
 }
 
 // victim is a running job that may be displaced.
@@ -175,21 +140,4 @@ func (r *running) onBorrowed(by *queue) bool {
 		}
 		return true
 	})
-}
-
-// lawful reports whether nobody in the plan could displace the job in turn. Of the jobs of another quota, those may be
-// displaced whose quota has borrowed, by one of higher priority or by one that borrows nothing; where neither quota has
-// borrowed, by one of higher priority.
-func lawful(c *class, plan []*victim, all []use) bool {
-	for _, v := range plan {
-		if v.mine == nil || v.lower && v.borrowed {
-			continue
-		}
-		for _, u := range all {
-			if v.mine.borrows(u.of, v.mine.arrives(c.lane.queue, u)) {
-				return false
-			}
-		}
-	}
-	return true
 }

@@ -250,6 +250,49 @@ func TestWhoIsBehindHasOthersGiveWay(t *testing.T) {
 	}
 }
 
+// Of jobs that are spread over many nodes those of one node give way, and nobody beside them that was thought of before.
+func TestThoseOfOneNodeGiveWay(t *testing.T) {
+	e := New(Options{Urgency: time.Second})
+	all := wide()
+	all.Preemption.LowerPriority = AnyVictims
+	tell(e, all, job("whole", 2))
+	for i := range 6 { // who started last is thought of first: of each node one, and then the other of n0
+		node := fmt.Sprintf("n%d", i%3)
+		tell(e, gpuNode(node, "A100", 2), runs(fmt.Sprintf("r%d", i), node, 1, 0, of("wide", -1), func(r *Running) { r.Start = start.Add(-time.Duration(i) * time.Minute) }))
+	}
+	if diff := cmp.Diff([]Displacement{{Key: "r0", For: "whole"}, {Key: "r3", For: "whole"}}, e.Decide(start.Add(time.Second)).Displaced); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// To whom others gave way starts when they have ended, though that took a while and who is before it in line was planned anew meanwhile.
+func TestNobodyGivesWayInVain(t *testing.T) {
+	for name, meanwhile := range map[string][]time.Duration{"": nil, ", and is looked for meanwhile": {10 * time.Second, 20 * time.Second}} {
+		t.Run("the end takes half a minute"+name, func(t *testing.T) {
+			e := New(Defaults())
+			lower := child("c", "all", 0)
+			lower.Preemption.LowerPriority = AnyVictims
+			tell(e, gpuQuota("all", 100), child("h", "all", 8), lower, gpuNode("n", "A100", 8), runs("q", "n", 4, time.Hour, func(r *Running) { r.Quota = "h" }),
+				runs("p", "n", 4, 10*time.Hour, of("c", -1)), job("head", 8, under("h"), lasts(20*time.Hour)))
+			e.Decide(start.Add(5 * time.Minute))
+			tell(e, job("next", 4, under("c"), after(6*time.Minute), lasts(2*time.Hour)))
+			e.Decide(start.Add(6 * time.Minute))
+			claimed := start.Add(6*time.Minute + 5*time.Second)
+			if diff := cmp.Diff([]Displacement{{Key: "p", For: "next"}}, e.Decide(claimed).Displaced); diff != "" {
+				t.Fatal(diff)
+			}
+			for _, at := range meanwhile {
+				e.outdate(e.running["q"])
+				e.Decide(claimed.Add(at))
+			}
+			e.RemoveRunning("p")
+			if diff := cmp.Diff([]string{"next"}, keysOf(e.Decide(claimed.Add(30*time.Second)))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
 // Where more want to run than there is room for, each has its turn: who had one goes behind those that have not.
 func TestTurnsGoRound(t *testing.T) {
 	for name, user := range map[string]func(int) string{

@@ -49,7 +49,9 @@ func (e *Engine) enqueue(w *waiting) {
 		e.resume(map[string]turn{w.Key: kept})
 	}
 	if _, is := e.undone[w.Key]; is {
-		e.returned = append(e.returned, c)
+		if c.returned++; c.returned == 1 {
+			e.returned = append(e.returned, c)
+		}
 	}
 	if c.first() == w {
 		e.makeReady(c)

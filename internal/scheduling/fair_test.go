@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -93,6 +94,30 @@ func TestFairShareCountsForSoLong(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+}
+
+// Whoever takes over takes it that each next job of a quota has been that since it waits, and not of those alone that come first by fair share.
+func TestWhoTakesOverKnowsWhoIsOld(t *testing.T) {
+	e := New(fairly())
+	mine := func(r *Running) { r.Quota = "heavy" }
+	tell(e, gpuQuota("all", 10), child("heavy", "all", 1), gpuNode("n", "A100", 8), runs("r1", "n", 4, 31*time.Hour, mine), runs("r2", "n", 4, 40*time.Hour, mine),
+		job("old", 8, under("heavy"), lasts(time.Hour)))
+	for i := range 5 {
+		name := fmt.Sprintf("light%d", i)
+		tell(e, child(name, "all", 1), job(name, 4, under(name), after(29*time.Hour), lasts(10*time.Hour)))
+	}
+	now := start.Add(30 * time.Hour)
+	e.TakeOver()
+	for i := range 3 {
+		e.Decide(now.Add(time.Duration(i) * time.Minute))
+		if heads := headsOf(e); !slices.Contains(heads, "old") {
+			t.Errorf("after %d minutes places are kept for %v", i, heads)
+		}
+	}
+	e.RemoveRunning("r1")
+	if diff := cmp.Diff([]string(nil), keysOf(e.Decide(start.Add(31*time.Hour)))); diff != "" {
+		t.Error(diff)
+	}
 }
 
 // In the long run each of two quotas that want more than there is has half of it, whatever the size of their jobs and whoever came first.

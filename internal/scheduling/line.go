@@ -121,7 +121,8 @@ func (e *Engine) maxAge(c *class) time.Duration {
 }
 
 // isNext notes that it is the class's turn in its queue. It is not that of who only is looked at as nothing can be kept for another one of the
-// queue in this round, nor of who could not start if others were not there.
+// queue in this round, nor of who could not start if others were not there, as far as
+// that is known: it is not before the first decisions.
 func (e *Engine) isNext(c *class, now time.Time) {
 	q := c.lane.queue
 	for other := range e.refused {
@@ -130,7 +131,7 @@ func (e *Engine) isNext(c *class, now time.Time) {
 		}
 	}
 	switch {
-	case e.maxAge(c) == 0 || !c.turn.IsZero() || q.reserved != nil && q.reserved != c || !c.busy:
+	case e.maxAge(c) == 0 || !c.turn.IsZero() || q.reserved != nil && q.reserved != c || !c.busy && !e.tookOver:
 	case e.tookOver: // for how long it has been so is not known
 		c.turn = c.first().Since
 	default:

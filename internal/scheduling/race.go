@@ -128,6 +128,16 @@ func (c *contender) touch() {
 	}
 }
 
+// sort brings the contender's place in all races up to date after all those below it were weighed anew.
+func (c *contender) sort() {
+	for _, e := range c.entries {
+		if heap.Init(&e.below); len(e.below) > 0 {
+			e.best = e.below[0].best
+			e.borrows = c.wouldBorrow(e.best)
+		}
+	}
+}
+
 // weigh derives the share.
 func (c *contender) weigh() {
 	if c.lane != nil {

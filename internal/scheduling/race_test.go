@@ -117,3 +117,80 @@ func TestOnlyWhoReturnedGoesFirst(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// Whoever is first in a race is the first by what counts now, also after past use has faded.
+func TestRacesAreInOrder(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		e, now, jobs := New(Defaults()), start, 0
+		root := gpuQuota("all", 8)
+		root.HalfLife = time.Minute
+		two := int64(2)
+		tell(e, root, gpuNode("n", "A100", 4))
+		for _, name := range []string{"a", "b", "c"} {
+			q := child(name, "all", 2)
+			q.PerUser.GPUs = &two
+			tell(e, q, child(name+"1", name, 1))
+		}
+		in := rapid.SampledFrom([]string{"a", "a1", "b", "b1", "c", "c1"})
+		for step := range 60 {
+			does := 0
+			if step >= 25 {
+				does = rapid.SampledFrom([]int{0, 1, 2, 1, 2}).Draw(t, "step")
+			}
+			switch does {
+			case 0:
+				jobs++
+				tell(e, job(fmt.Sprintf("j%02d", jobs), 1, under(in.Draw(t, "in")),
+					by(rapid.SampledFrom([]string{"u", "v", "w"}).Draw(t, "user")), after(now.Sub(start))))
+			case 1:
+				if keys := sortedKeys(e.running); len(keys) > 0 {
+					e.RemoveRunning(rapid.SampledFrom(keys).Draw(t, "ends"))
+				}
+			case 2:
+				now = now.Add(time.Duration(rapid.SampledFrom([]int{1, 7, 20, 60, 200}).Draw(t, "seconds")) * time.Second)
+				e.Decide(now)
+			}
+			for _, r := range racesOf(e) {
+				if r.top != nil {
+					firstByNow(t, r.top)
+				}
+			}
+		}
+	})
+}
+
+// racesOf are all races in which classes of the tree take part.
+func racesOf(e *Engine) []*race {
+	all := []*race{e.ready}
+	for _, q := range e.queues {
+		for _, p := range q.parks {
+			all = append(all, p.races...)
+		}
+	}
+	for _, g := range e.groups {
+		all = append(all, g.park.races...)
+	}
+	return all
+}
+
+// firstByNow is the first class of an entry, looked for among all that are below it.
+func firstByNow(t *rapid.T, at *entry) (first *class) {
+	if at.of.lane != nil {
+		return at.best
+	}
+	var of *contender
+	for _, below := range at.below {
+		c := firstByNow(t, below)
+		shares := below.of.share
+		if below.of.weigh(); below.of.share != shares {
+			t.Fatalf("the share is %g, and %g is told", below.of.share, shares)
+		}
+		if first == nil || precedes(below.of, c, of, first) < 0 {
+			first, of = c, below.of
+		}
+	}
+	if first != at.best {
+		t.Fatalf("%q is the first, not %q", first.first().Key, at.best.first().Key)
+	}
+	return first
+}

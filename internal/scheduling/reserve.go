@@ -23,6 +23,8 @@ type reservation struct {
 	job    *running
 	holds  []*hold
 	bounds []heldBound
+	// follows are those to whom others give way that come later in line: it begins when they have ended, so that they need not wait for it.
+	follows []*class
 	// gone are jobs that run and will have ended by then, so that what they hold is in what is left.
 	gone map[*running]struct{}
 	// since are jobs that started since it was made and will not have ended, with what they took of each bound.
@@ -177,6 +179,11 @@ func (e *Engine) reserve(c *class, now time.Time) {
 	}
 	for _, other := range w.released {
 		r.gone[other] = struct{}{}
+	}
+	for _, head := range e.heads {
+		if head.paid && c.place > 0 && c.place < head.place && !head.reservation.until.After(at) {
+			r.follows = append(r.follows, head)
+		}
 	}
 	r.job = &running{Running: Running{User: c.lane.user, Replica: c.replica}, queue: c.lane.queue, uses: w.found.uses, on: w.found.shares}
 	for _, u := range r.job.uses {

@@ -129,18 +129,30 @@ func (e *Engine) age(now time.Time) {
 		return
 	}
 	e.aged = now
+	faded := false
 	for _, q := range e.queues {
-		halfLife := q.root().HalfLife
-		if halfLife == 0 {
-			continue
+		if q.parent == nil && q.HalfLife > 0 {
+			q.fade(now, q.HalfLife)
+			faded = true
 		}
-		q.usage.age(now, halfLife)
-		for _, l := range q.lanes {
-			l.usage.age(now, halfLife)
-			l.touch()
-		}
-		q.touch()
 	}
+	if faded {
+		e.top.sort()
+	}
+}
+
+// fade brings the past use of the queue and of all below it up to now, and all races with it.
+func (q *queue) fade(now time.Time, halfLife time.Duration) {
+	for _, child := range q.children {
+		child.fade(now, halfLife)
+	}
+	for _, l := range q.lanes {
+		l.usage.age(now, halfLife)
+		l.weigh()
+	}
+	q.usage.age(now, halfLife)
+	q.weigh()
+	q.sort()
 }
 
 func sortedKeys[V any](m map[string]V) []string {

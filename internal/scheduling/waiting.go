@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -103,9 +104,11 @@ func (c *class) passes(head *class) bool {
 	return !head.paid && (c.outranks(head) || c.place > 0 && c.place < head.place)
 }
 
-// waitsBehind reports whether what is kept for another class is kept from jobs of this one: not from one that would start after it has ended.
+// waitsBehind reports whether what is kept for another class is kept from jobs of this one: not from one that would start after it has ended,
+// nor from one that it waits for itself.
 func (c *class) waitsBehind(head *class) bool {
-	return !c.passes(head) && (c.tried.IsZero() || head.reservation.until.After(c.tried))
+	r := head.reservation
+	return !c.passes(head) && (c.tried.IsZero() || r.until.After(c.tried)) && !(c.paid && slices.Contains(r.follows, c))
 }
 
 func compareBool(a, b bool) int {
@@ -142,6 +145,8 @@ type class struct {
 	// tried is the time at which it would start, while that is tried out; zero for now.
 	tried time.Time
 	late  bool
+	// returned is how many of its jobs were started by the last decisions, and wait again.
+	returned int
 	// paid reports that others are giving way to it.
 	paid bool
 	// heldBack are the classes that wait for this one's reservation to leave more: of a bound, or of nodes where that is none.

@@ -42,20 +42,25 @@ func (r *running) endsBy(now time.Time) time.Time {
 }
 
 func (w *whatIf) release(r *running) {
-	w.engine.release(r)
-	for _, kept := range w.ahead {
-		kept.suppose(r, 1)
-	}
+	w.suppose(r, 1)
 	w.released = append(w.released, r)
 }
 
 func (w *whatIf) takeBack() {
-	last := w.last()
-	w.engine.hold(last)
-	for _, kept := range w.ahead {
-		kept.suppose(last, -1)
-	}
+	w.suppose(w.last(), -1)
 	w.released = w.released[:len(w.released)-1]
+}
+
+// suppose releases a job in the ledger, or takes that back.
+func (w *whatIf) suppose(r *running, sign int64) {
+	if sign > 0 {
+		w.engine.release(r)
+	} else {
+		w.engine.hold(r)
+	}
+	for _, kept := range w.ahead {
+		kept.suppose(r, sign)
+	}
 }
 
 func (w *whatIf) undo() {
