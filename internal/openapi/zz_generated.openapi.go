@@ -4168,7 +4168,7 @@ func schema_soma_platform_soma_api_v1alpha1_Preemption(ref common.ReferenceCallb
 					},
 					"quantumSeconds": {
 						SchemaProps: spec.SchemaProps{
-							Description: "quantumSeconds is how long a preemptible job runs before another of the same priority may take its turn; 0 is for ever, as far as the quotas above do not say otherwise. Where it is not given that is 3600, if lowerPriority or reclaim lets jobs give way, and otherwise no turns are taken. Jobs that are not preemptible never give way for that.",
+							Description: "quantumSeconds is how long a preemptible job runs before another of the same priority may take its turn, a minute at least; 0 is for ever, as far as the quotas above do not say otherwise. Where it is not given that is 3600, if lowerPriority or reclaim lets jobs give way, and otherwise no turns are taken. Jobs that are not preemptible never give way for that.",
 							Type:        []string{"integer"},
 							Format:      "int64",
 						},
@@ -4976,7 +4976,7 @@ func schema_soma_platform_soma_api_v1alpha1_QuotaSpec(ref common.ReferenceCallba
 					},
 					"borrowing": {
 						SchemaProps: spec.SchemaProps{
-							Description: "borrowing is what jobs under this quota may hold beyond that, while others under the parent leave it free. What is not given here is bounded by what the parent has.",
+							Description: "borrowing is what jobs under this quota may hold beyond that, while others under the parent leave it free. What is not given here is bounded by what the parent has. How many jobs run together is neither borrowed nor lent.",
 							Ref:         ref(apiv1alpha1.ResourceAmounts{}.OpenAPIModelName()),
 						},
 					},
