@@ -250,6 +250,22 @@ func TestWhoIsBehindHasOthersGiveWay(t *testing.T) {
 	}
 }
 
+// What others gave way for is not taken by who comes later, as somebody else should have ended by now, and has not.
+func TestWhoShouldHaveEndedLeavesNothing(t *testing.T) {
+	e, most := New(Options{Patience: 5 * time.Second, Urgency: 5 * time.Second}), int64(3)
+	quota := wide()
+	quota.Nominal.Jobs, quota.Preemption.Quantum = &most, time.Hour
+	tell(e, quota, gpuNode("n", "A100", 8), runs("late", "n", 0, time.Minute), runs("long", "n", 0, 0), runs("turn", "n", 0, 0, mayBeDisplaced),
+		job("waits", 0, after(30*time.Second)), job("later", 0, after(2*time.Minute), priority(1)))
+	if diff := cmp.Diff([]Displacement{{Key: "turn", For: "waits", Turn: true}}, e.Decide(start.Add(2*time.Minute)).Displaced); diff != "" {
+		t.Fatal(diff)
+	}
+	e.RemoveRunning("turn")
+	if diff := cmp.Diff([]string{"waits"}, keysOf(e.Decide(start.Add(2*time.Minute+time.Second)))); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // Of jobs that are spread over many nodes those of one node give way, and nobody beside them that was thought of before.
 func TestThoseOfOneNodeGiveWay(t *testing.T) {
 	e := New(Options{Urgency: time.Second})

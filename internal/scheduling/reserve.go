@@ -168,8 +168,9 @@ func (e *Engine) reserve(c *class, now time.Time) {
 		return
 	}
 	last, at := w.last(), w.at()
-	for _, other := range relevant[len(w.released):] { // who has ended by then as well leaves what it held to others
-		if !other.ends() && (!other.known() || other.End.After(at)) {
+	// Who has ended by then as well leaves what it held to others; who should have ended by now does so when it has.
+	for _, other := range relevant[len(w.released):] {
+		if !other.ends() && (!other.known() || other.End.After(at) || !at.After(now)) {
 			break
 		}
 		w.release(other)
