@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime"
+	"sync"
 	"testing"
 	"time"
 
@@ -171,6 +173,38 @@ func TestARefusalThatIsWrittenEndsTheRow(t *testing.T) {
 	r.refuse(t.Context(), s, d, now)
 	if len(r.aside) != 0 {
 		t.Errorf("after a success: %+v", r.aside)
+	}
+}
+
+// The words are made by one goroutine, though many are told at once: the engine that makes them is for one at a time.
+func TestWordsAreMadeOneByOne(t *testing.T) {
+	const many = 2 * writers
+	r := &Reconciler{Client: &writer{written: make(chan string, many)}, aside: aside{}, refusals: newRefusals()}
+	s, asked, engine := state{candidates: map[string]*candidate{}}, 0, sync.Mutex{}
+	ask := func() {
+		if !engine.TryLock() {
+			t.Error("two ask the engine at the same time")
+			return
+		}
+		defer engine.Unlock()
+		for range 100 {
+			runtime.Gosched()
+		}
+		asked++
+	}
+	var all []decision
+	for i := range many {
+		job := &platformv1.Job{}
+		job.Name, job.UID = fmt.Sprint("job", i), types.UID(fmt.Sprint("job", i))
+		s.candidates[job.Name] = &candidate{job: job}
+		all = append(all, decision{
+			key: job.Name, reason: platformv1.JobReasonGangWaiting,
+			words: func() string { ask(); return "" }, holders: func() []scheduling.Holder { ask(); return nil },
+		})
+	}
+	r.refuse(t.Context(), s, all, now)
+	if asked != 2*many {
+		t.Errorf("%d were asked for, want %d", asked, 2*many)
 	}
 }
 

@@ -42,19 +42,19 @@ func newFence(mgr ctrl.Manager, r *Reconciler) fence {
 	}
 }
 
-// ending is a running job that gives way or must not go on, and what its status becomes.
-type ending struct {
+// update is a job, and what its status becomes.
+type update struct {
 	job    *platformv1.Job
 	status platformv1.JobStatus
 }
 
 // displacements are the running jobs that give way now.
-func (r *Reconciler) displacements(ctx context.Context, state state, displaced []scheduling.Displacement, now time.Time) []ending {
-	var all []ending
+func (r *Reconciler) displacements(ctx context.Context, state state, displaced []scheduling.Displacement, now time.Time) []update {
+	var all []update
 	for _, d := range displaced {
 		job, other := r.view.holder(ctx, d.Key), state.candidates[d.For]
 		if job != nil && other != nil && !other.held {
-			all = append(all, ending{job, displace(job, d, other.job, now)})
+			all = append(all, update{job, displace(job, d, other.job, now)})
 		}
 	}
 	return all
@@ -63,15 +63,12 @@ func (r *Reconciler) displacements(ctx context.Context, state state, displaced [
 // commit writes the decisions, reservations before refusals: a job that can start is not kept waiting by the bookkeeping of
 // those that cannot. Endings that one record cannot name follow in records of their own: a plan of which a part is carried out is one that
 // the next round, or a successor, goes on with. It returns how soon the scheduler should look again though nothing happened.
-func (r *Reconciler) commit(ctx context.Context, state state, decisions []decision, endings []ending, now time.Time) (again time.Duration, err error) {
+func (r *Reconciler) commit(ctx context.Context, state state, decisions []decision, endings []update, now time.Time) (again time.Duration, err error) {
 	var starts []decision
 	for _, d := range decisions {
 		if d.placement != nil {
 			starts = append(starts, d)
 		}
-	}
-	if len(starts) > startsPerRound { // those after them are decided anew
-		starts, again = starts[:startsPerRound], pause
 	}
 	first := endings[:min(len(endings), endingsPerRecord)]
 	if err := r.record(ctx, state, starts, first); err != nil {
@@ -95,7 +92,7 @@ func (r *Reconciler) commit(ctx context.Context, state state, decisions []decisi
 
 // record tells which jobs are about to be given a reservation, or to lose theirs, so that a successor knows what may be under
 // way. A job that is merely told why it waits takes nothing from anybody.
-func (r *Reconciler) record(ctx context.Context, state state, starts []decision, endings []ending) error {
+func (r *Reconciler) record(ctx context.Context, state state, starts []decision, endings []update) error {
 	var writes []fencing.Write
 	for _, d := range starts {
 		writes = append(writes, fencing.Of(state.candidates[d.key].job))
@@ -136,8 +133,8 @@ func (r *Reconciler) start(ctx context.Context, state state, starts []decision, 
 }
 
 // endAll writes which running jobs are being ended.
-func (r *Reconciler) endAll(ctx context.Context, endings []ending, again *time.Duration) {
-	outcomes := atOnce(endings, func(e ending) outcome { return r.write(ctx, e.job, e.status) })
+func (r *Reconciler) endAll(ctx context.Context, endings []update, again *time.Duration) {
+	outcomes := r.writeAll(ctx, endings)
 	for i, e := range endings {
 		o := outcomes[i]
 		r.settle(e.job, o)
@@ -153,6 +150,11 @@ func (r *Reconciler) endAll(ctx context.Context, endings []ending, again *time.D
 			withdrawalsTotal.WithLabelValues(string(reason)).Inc()
 		}
 	}
+}
+
+// writeAll writes updates that wait for nothing but the API server.
+func (r *Reconciler) writeAll(ctx context.Context, updates []update) []outcome {
+	return atOnce(updates, func(u update) outcome { return r.write(ctx, u.job, u.status) })
 }
 
 // settle tells the fence what became of a write of the batch.

@@ -42,11 +42,11 @@ func TestManyGiveWayAtOnce(t *testing.T) {
 		w := &writer{written: make(chan string, many)}
 		l := &ledger{written: w.written}
 		r := &Reconciler{Client: w, fence: l, Clock: clocktesting.NewFakePassiveClock(now), aside: aside{}, refusals: newRefusals()}
-		var endings []ending
+		var endings []update
 		for i := range many {
 			job := &platformv1.Job{}
 			job.Namespace, job.Name, job.ResourceVersion = "vision", fmt.Sprint(strings.Repeat("a", 200), i), "12345678"
-			endings = append(endings, ending{job: job, status: withdrawn(holder("", "", ""), scheduling.Refusal{}, now)})
+			endings = append(endings, update{job: job, status: withdrawn(holder("", "", ""), scheduling.Refusal{}, now)})
 		}
 		if _, err := r.commit(t.Context(), state{}, nil, endings, now); err != nil || len(w.written) != many || l.recorded != many {
 			t.Errorf("of %d, %d were told to end and %d recorded: %v", many, len(w.written), l.recorded, err)

@@ -152,7 +152,7 @@ func (r *Reconciler) Reconcile(ctx context.Context, _ ctrl.Request) (ctrl.Result
 	asked := r.view.ask(state)
 	endings, more := r.withdraw(ctx, start)
 	state.again = sooner(state.again, more)
-	decided := r.engine.Decide(start)
+	decided := r.engine.DecideSome(start, state.enough())
 	for i := range decided.Starts {
 		r.view.doubt(decided.Starts[i].Key, &r.changes)
 	}
@@ -199,6 +199,18 @@ type decision struct {
 	expected time.Time
 	// holders are who holds what the job waits for; nil where it waits for nobody.
 	holders func() []scheduling.Holder
+}
+
+// enough says of what starts whether it is as much as one round writes: the rest is decided in the next one. Those that are held are not
+// written.
+func (s *state) enough() func(scheduling.Start) bool {
+	starts := 0
+	return func(start scheduling.Start) bool {
+		if c := s.candidates[start.Key]; !c.held {
+			starts++
+		}
+		return starts == startsPerRound
+	}
 }
 
 // started are the jobs that start. Of those that are held the engine is told again: who was started and waits again is the first.

@@ -143,3 +143,19 @@ func TestNobodyGivesWayForABudgetThatIsNotKnown(t *testing.T) {
 		}
 	}
 }
+
+// A round decides as many starts as it writes. Those that are held are not written, and do not count.
+func TestEnough(t *testing.T) {
+	s := state{candidates: map[string]*candidate{"held": {held: true}, "free": {}}}
+	enough := s.enough()
+	for range 10 * startsPerRound {
+		if enough(scheduling.Start{Key: "held"}) {
+			t.Fatal("those that are held are enough")
+		}
+	}
+	for i := range startsPerRound {
+		if enough(scheduling.Start{Key: "free"}) != (i == startsPerRound-1) {
+			t.Fatalf("%d are enough", i+1)
+		}
+	}
+}

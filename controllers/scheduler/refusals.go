@@ -117,15 +117,14 @@ func (r *refusals) choose(state state, decisions []decision, now time.Time) (cho
 // refuse writes what waiting jobs should know, and tells how soon the scheduler should look again though nothing happened.
 func (r *Reconciler) refuse(ctx context.Context, state state, decisions []decision, now time.Time) time.Duration {
 	chosen, left := r.refusals.choose(state, decisions, now)
-	for _, d := range chosen {
+	updates := make([]update, len(chosen))
+	for i, d := range chosen { // one by one, as the words are the engine's
+		job := state.candidates[d.key].job
+		updates[i] = update{job, refused(job, d, now)}
 		r.refusals.written[d.key] = now
 	}
-	outcomes := atOnce(chosen, func(d decision) outcome {
-		job := state.candidates[d.key].job
-		return r.write(ctx, job, refused(job, d, now))
-	})
 	var again time.Duration
-	for i, o := range outcomes {
+	for i, o := range r.writeAll(ctx, updates) {
 		if o.err == nil {
 			r.aside.told(chosen[i].key)
 			continue

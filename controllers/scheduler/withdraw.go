@@ -52,7 +52,7 @@ func withdrawals(running map[string]*platformv1.Job, w *world, now time.Time) []
 
 // withdraw has the engine count on the ends of the running jobs that must not go on, and returns what becomes of their statuses,
 // and how soon there is more to withdraw; zero for not now.
-func (r *Reconciler) withdraw(ctx context.Context, now time.Time) (endings []ending, again time.Duration) {
+func (r *Reconciler) withdraw(ctx context.Context, now time.Time) (endings []update, again time.Duration) {
 	over := withdrawals(r.view.running, r.view.world, now)
 	if len(over) > withdrawalsPerRound {
 		over, again = over[:withdrawalsPerRound], pause
@@ -62,7 +62,7 @@ func (r *Reconciler) withdraw(ctx context.Context, now time.Time) (endings []end
 		if job == nil {
 			continue
 		}
-		e := ending{job, withdrawn(job, o.Refusal, now)}
+		e := update{job, withdrawn(job, o.Refusal, now)}
 		endings = append(endings, e)
 		counted := *job
 		counted.Status = e.status

@@ -43,6 +43,11 @@ type Displacement struct {
 // Decide goes through the waiting jobs in their order and starts every one that quotas and nodes have room for. It counts in
 // what it decides: the caller carries it out, or says what became of the job instead.
 func (e *Engine) Decide(now time.Time) Decisions {
+	return e.DecideSome(now, func(Start) bool { return false })
+}
+
+// DecideSome does so until enough have started, which it is asked after each. There may be more to decide at once then.
+func (e *Engine) DecideSome(now time.Time, enough func(Start) bool) Decisions {
 	e.clockWasSetBack(now)
 	e.rebuild()
 	e.takeOver()
@@ -53,14 +58,26 @@ func (e *Engine) Decide(now time.Time) Decisions {
 	d.Again = e.linger(now)
 	e.growOld(now)
 	e.losePatience(now)
+	for g := range e.doubted {
+		e.doubt(g)
+	}
+	clear(e.doubted)
 	e.renew(now)
 	e.nominate(now)
-	for c := e.next(); c != nil; c = e.next() {
+	part := false
+	for c := e.next(); c != nil && !part; c = e.next() {
 		e.makeReady(c)
+		starts := len(d.Starts)
 		e.step(c, now, &d)
 		e.nominate(now)
+		part = len(d.Starts) > starts && enough(d.Starts[starts])
 	}
-	e.closeParks()
+	if part { // what there is more of is so for who was not looked at yet
+		d.Again = now
+		e.takeSeats()
+	} else {
+		e.closeParks()
+	}
 	clear(e.undone)
 	clear(e.kept)
 	for _, c := range e.returned {

@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -45,6 +46,24 @@ func job(name string, gpus int64, options ...option) Waiting {
 		o(&w)
 	}
 	return w
+}
+
+// As many start as is asked for, the first of them, and the rest when it is decided next, without anything being freed meanwhile.
+func TestDecideSome(t *testing.T) {
+	e := New(Options{Reservations: -1})
+	tell(e, wide(), gpuNode("a", "A100", 8), runs("all", "a", 8, 0))
+	for i := range 10 {
+		tell(e, job(fmt.Sprintf("j%d", i), 1, by(fmt.Sprintf("user-%d", i)), after(time.Duration(i)*time.Second)))
+	}
+	e.Decide(start)
+	e.RemoveRunning("all")
+	for i, want := range [][]string{{"j0", "j1", "j2"}, {"j3", "j4", "j5"}, {"j6", "j7"}, nil} {
+		now, started := start.Add(time.Minute), 0
+		d := e.DecideSome(now, func(Start) bool { started++; return started == 3 })
+		if got := keysOf(d); !slices.Equal(got, want) || d.Again.Equal(now) != (len(want) == 3) {
+			t.Errorf("%d: %v start, and more at %s", i, got, d.Again)
+		}
+	}
 }
 
 func replicas(n int64) option       { return func(w *Waiting) { w.Replicas = n } }

@@ -78,6 +78,8 @@ type Engine struct {
 	contests []*race
 	looked   []*class
 	parks    int
+	// doubted are the groups that have lost nodes since the last decisions.
+	doubted map[*group]struct{}
 	// decided is how many times decisions were asked for.
 	decided int
 	classes int
@@ -97,7 +99,7 @@ func New(options Options) *Engine {
 		options: options, quotas: map[string]Quota{}, queues: map[string]*queue{}, nodes: map[string]*node{},
 		running: map[string]*running{}, byEnd: sortedBy[*running]{compare: compareEnds}, waiting: map[string]*waiting{},
 		hungry: map[*queue]struct{}{}, nominees: map[*queue][]*class{}, refused: map[*class]struct{}{}, patient: sortedBy[patience]{compare: comparePatience},
-		kept: map[string]turn{}, aside: map[string]time.Time{}, undone: map[string]struct{}{},
+		kept: map[string]turn{}, aside: map[string]time.Time{}, undone: map[string]struct{}{}, doubted: map[*group]struct{}{},
 		ready: newRace(need{}), stale: true,
 	}
 }
@@ -192,7 +194,7 @@ func (e *Engine) SetNode(n Node) {
 		e.RemoveNode(n.Name)
 	}
 	e.model(n.GPUModel)
-	added := &node{Node: n, free: n.Allocatable.Minus(n.Foreign)}
+	added := &node{Node: n, within: n.domains(), free: n.Allocatable.Minus(n.Foreign)}
 	e.nodes[n.Name] = added
 	added.group = e.group(n.kind())
 	added.group.add(added)
@@ -231,7 +233,7 @@ func (e *Engine) RemoveNode(name string) {
 		r.on = slices.DeleteFunc(r.on, func(s share) bool { return s.node == old })
 	}
 	e.reconsider(nil)
-	e.doubt(old.group)
+	e.doubted[old.group] = struct{}{}
 }
 
 // group is the group of nodes of a kind.

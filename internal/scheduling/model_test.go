@@ -367,6 +367,26 @@ func drawJob(t *rapid.T, key string, quotas []Quota, now time.Time) Waiting {
 
 // life draws a world and what happens in it, step by step, and calls after each decision.
 func life(t *rapid.T, o Options, decided func(e *Engine, m *model, d Decisions, now time.Time)) {
+	lifeBy(t, o, func(e *Engine, _ *model, now time.Time) Decisions { return e.Decide(now) }, decided)
+}
+
+// lifeInParts is a life in which no more than so many start at a time. It calls after the last part of the decisions.
+func lifeInParts(t *rapid.T, o Options, decided func(e *Engine, m *model, d Decisions, now time.Time)) {
+	most := rapid.SampledFrom([]int{1, 2, 1000}).Draw(t, "at a time")
+	lifeBy(t, o, func(e *Engine, m *model, now time.Time) Decisions {
+		for {
+			started := 0
+			d := e.DecideSome(now, func(Start) bool { started++; return started == most })
+			if started < most {
+				return d
+			}
+			m.displace(t, d)
+			m.check(t, d.Starts, now)
+		}
+	}, decided)
+}
+
+func lifeBy(t *rapid.T, o Options, decide func(e *Engine, m *model, now time.Time) Decisions, decided func(e *Engine, m *model, d Decisions, now time.Time)) {
 	m := newModel()
 	quotas := drawQuotas(t)
 	for _, q := range quotas {
@@ -430,7 +450,7 @@ func life(t *rapid.T, o Options, decided func(e *Engine, m *model, d Decisions, 
 				e.SetWaiting(w)
 			}
 		}
-		d := e.Decide(now)
+		d := decide(e, m, now)
 		m.displace(t, d)
 		decided(e, m, d, now)
 	}
@@ -461,7 +481,7 @@ func drawOptions(t *rapid.T) Options {
 func TestNothingIsForgotten(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := Options{Reservations: -1}
-		life(t, o, func(e *Engine, m *model, d Decisions, now time.Time) {
+		lifeInParts(t, o, func(e *Engine, m *model, d Decisions, now time.Time) {
 			m.check(t, d.Starts, now)
 			if again := m.engine(o).Decide(now); len(again.Starts) > 0 {
 				t.Fatalf("%s waits, and a new engine starts it", again.Starts[0].Key)
@@ -475,7 +495,7 @@ func TestNothingIsForgotten(t *testing.T) {
 func TestReservationsGiveNothingAwayTwice(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		o := drawOptions(t)
-		life(t, o, func(e *Engine, m *model, d Decisions, now time.Time) {
+		lifeInParts(t, o, func(e *Engine, m *model, d Decisions, now time.Time) {
 			m.check(t, d.Starts, now)
 			expectReasons(t, e, m)
 			if len(e.heads) > 0 {
@@ -492,7 +512,7 @@ func TestReservationsGiveNothingAwayTwice(t *testing.T) {
 // starts and ends meanwhile. Of nodes it leaves exactly that.
 func TestReservationsLeaveWhatThereIs(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		life(t, drawOptions(t), func(e *Engine, m *model, d Decisions, now time.Time) {
+		lifeInParts(t, drawOptions(t), func(e *Engine, m *model, d Decisions, now time.Time) {
 			m.check(t, d.Starts, now)
 			for _, head := range e.heads {
 				expectLeft(t, e, head)
@@ -553,7 +573,7 @@ func expectReasons(t failer, e *Engine, m *model) {
 // What was tried out leaves no trace in the ledger.
 func TestTheLedgerIsTheSumOfWhatRuns(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		life(t, Options{}, func(e *Engine, m *model, d Decisions, now time.Time) {
+		lifeInParts(t, Options{}, func(e *Engine, m *model, d Decisions, now time.Time) {
 			m.check(t, d.Starts, now)
 			expectLedger(t, e, m)
 		})

@@ -49,8 +49,10 @@ func (n *Node) kind() kind {
 // node is a node with what is free on it.
 type node struct {
 	Node
-	free  Amounts
-	group *group
+	// within are its topology domains, the widest first.
+	within []string
+	free   Amounts
+	group  *group
 	// jobs are those that run there, drained is when the last of them ends at the latest: on nodes with GPUs, zero on others.
 	jobs    []*running
 	drained time.Time

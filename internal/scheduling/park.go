@@ -243,6 +243,11 @@ func (e *Engine) closeParks() {
 		p.opened, p.all, p.freed = false, false, p.freed[:0]
 	}
 	e.opened = e.opened[:0]
+	e.takeSeats()
+}
+
+// takeSeats has those who were looked at and did not start wait with the others.
+func (e *Engine) takeSeats() {
 	for _, c := range e.looked {
 		c.seated()
 	}

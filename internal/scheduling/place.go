@@ -130,8 +130,8 @@ func bestFit(groups []*group, c *class, need Amounts, end time.Time, avoid strin
 func smallestDomain(slots []share, level int, replicas int64) []share {
 	room := map[string]int64{}
 	for _, s := range slots {
-		if len(s.node.Domains) >= level {
-			room[s.node.domain(level)] += s.replicas
+		if len(s.node.within) >= level {
+			room[s.node.within[level-1]] += s.replicas
 		}
 	}
 	best := ""
@@ -145,17 +145,22 @@ func smallestDomain(slots []share, level int, replicas int64) []share {
 	}
 	var in []share
 	for _, s := range slots {
-		if len(s.node.Domains) >= level && s.node.domain(level) == best {
+		if len(s.node.within) >= level && s.node.within[level-1] == best {
 			in = append(in, s)
 		}
 	}
 	return in
 }
 
-// domain is the node's domain at a level, by the names of all that it lies in: a rack of the same name in another block is
+// domains are the node's domains at each level, by the names of all that it lies in: a rack of the same name in another block is
 // another rack.
-func (n *node) domain(level int) string {
-	return n.Cluster + "\x00" + strings.Join(n.Domains[:level], "\x00")
+func (n *Node) domains() []string {
+	all, in := make([]string, len(n.Domains)), n.Cluster
+	for i, name := range n.Domains {
+		in += "\x00" + name
+		all[i] = in
+	}
+	return all
 }
 
 // fewest spreads the replicas over as few nodes as will do: those with most room first, and for the rest the one that it

@@ -6,15 +6,17 @@ import "slices"
 type plan struct {
 	*whatIf
 	victims []*victim
-	// strict is how many of them only a job may displace that borrows nothing in a queue.
+	// some are the victims that were thought of, in their order, candidates those who were not looked at yet.
+	some, candidates []*victim
+	// strict is how many of the victims only a job may displace that borrows nothing in a queue.
 	strict map[*queue]int
 }
 
 // plan is who of some running jobs gives way: the first of them with which the job fits, less those that it does without, the most valuable
 // of these first. Nobody where there is no such plan. They stay released in the ledger, as far as they give way.
 func (w *whatIf) plan(candidates []*victim) []*victim {
-	p := plan{whatIf: w, strict: map[*queue]int{}}
-	if !p.gather(candidates) {
+	p := plan{whatIf: w, candidates: candidates, strict: map[*queue]int{}}
+	if !p.gather() {
 		p.shrink(0)
 		return nil
 	}
@@ -25,54 +27,60 @@ func (w *whatIf) plan(candidates []*victim) []*victim {
 	return needed
 }
 
-// gather releases candidates in their order until the job fits. As more room never hurts, the number is found by doubling and halving; where
-// that is against the law, more of them are tried one by one.
-func (p *plan) gather(candidates []*victim) bool {
-	var some []*victim // of those that were looked at
-	next := func() bool {
-		for ; len(some) == len(p.victims) && len(candidates) > 0; candidates = candidates[1:] {
-			if v := candidates[0]; v.lower || v.onBorrowed(v.theirs) { // a quota that has given back what it borrowed keeps the rest
-				some = append(some, v)
-			}
-		}
-		if len(some) == len(p.victims) {
-			return false
-		}
-		p.add(some[len(p.victims)])
-		return true
-	}
-	grow := func(n int) {
-		for len(p.victims) < n && next() {
-		}
-	}
-	fails := 0
-	for n := 1; ; n *= 2 {
-		if grow(n); p.fits() {
+// gather releases candidates in their order until the job fits, and more of them where that is against the law. It reports whether there are
+// as many.
+func (p *plan) gather() bool { return p.least(p.fits) && (p.works() || p.least(p.works)) }
+
+// least releases more until something is so, but no more than it takes. Where it is so with some it is with more, which is true of what
+// fits, as more room never hurts; the number is found by doubling and halving.
+func (p *plan) least(is func() bool) bool {
+	without := len(p.victims)
+	for more := 1; ; more *= 2 {
+		if p.grow(without + more); is() {
 			break
 		}
-		if len(p.victims) < n {
+		if len(p.victims) < without+more {
 			return false
 		}
-		fails = n
+		without += more
 	}
-	fits := len(p.victims)
-	for fits-fails > 1 {
-		middle := (fails + fits) / 2
+	with := len(p.victims)
+	for with-without > 1 {
+		middle := (without + with) / 2
 		p.shrink(middle)
-		if grow(middle); p.fits() {
-			fits = middle
+		if p.grow(middle); is() {
+			with = middle
 		} else {
-			fails = middle
+			without = middle
 		}
 	}
-	p.shrink(fits)
-	grow(fits)
-	for !p.works() {
-		if !next() {
-			return false
+	p.shrink(with)
+	p.grow(with)
+	return is()
+}
+
+// grow releases as many in all, or as there are.
+func (p *plan) grow(n int) {
+	for len(p.victims) < n {
+		for ; len(p.some) == len(p.victims) && len(p.candidates) > 0; p.candidates = p.candidates[1:] {
+			if v := p.candidates[0]; v.lower || v.onBorrowed(v.theirs) { // a quota that has given back what it borrowed keeps the rest
+				p.some = append(p.some, v)
+			}
 		}
+		if len(p.some) == len(p.victims) {
+			return
+		}
+		v := p.some[len(p.victims)]
+		p.count(v, 1)
+		p.victims = append(p.victims, v)
 	}
-	return true
+}
+
+func (p *plan) shrink(n int) {
+	for last := len(p.victims) - 1; last >= n; last-- {
+		p.count(p.victims[last], -1)
+		p.victims = p.victims[:last]
+	}
 }
 
 // spare takes back those of the plan, of some of it, that the job does without, the last ones first. It returns the others.
@@ -92,18 +100,6 @@ func (p *plan) spare(some []*victim) (needed []*victim) {
 	middle := len(some) / 2
 	last := p.spare(some[middle:])
 	return append(p.spare(some[:middle]), last...)
-}
-
-func (p *plan) add(v *victim) {
-	p.count(v, 1)
-	p.victims = append(p.victims, v)
-}
-
-func (p *plan) shrink(n int) {
-	for last := len(p.victims) - 1; last >= n; last-- {
-		p.count(p.victims[last], -1)
-		p.victims = p.victims[:last]
-	}
 }
 
 // count releases a victim, or takes it back.

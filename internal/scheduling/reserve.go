@@ -99,18 +99,30 @@ func (e *Engine) countedOn() {
 	}
 }
 
+// renewalsAtOnce is how many reservations are looked at again at a time, where there are many trees: the others are when the next decisions are
+// made, at once.
+const renewalsAtOnce = 8
+
 // renew looks again at outdated reservations, and at those for which somebody may have to give way now, at each only so often: that
 // goes through all jobs that run. It tells when the next is due; zero for none.
 func (e *Engine) renew(now time.Time) (next time.Time) {
+	var due []*class
 	for _, head := range e.heads {
-		switch due := head.reservation.due(e.options.Renewal); {
-		case due.IsZero():
-		case !due.After(now):
-			e.makeReady(head)
-			next = earlier(next, now.Add(e.options.Renewal))
+		switch at := head.reservation.due(e.options.Renewal); {
+		case at.IsZero():
+		case !at.After(now):
+			due = append(due, head)
 		default:
-			next = earlier(next, due)
+			next = earlier(next, at)
 		}
+	}
+	slices.SortStableFunc(due, func(a, b *class) int { return a.reservation.made.Compare(b.reservation.made) })
+	for i, head := range due {
+		if i == renewalsAtOnce {
+			return now
+		}
+		e.makeReady(head)
+		next = earlier(next, now.Add(e.options.Renewal))
 	}
 	return next
 }
