@@ -104,6 +104,11 @@ const (
 	// without budgets do not have it.
 	ConditionBudgetExhausted = "BudgetExhausted"
 
+	// ReasonParentNotFound: a quota above this one, or its parent, does not exist: nothing starts under it.
+	ReasonParentNotFound = "ParentNotFound"
+	// ReasonParentCircle: the parents go in a circle: nothing starts under it.
+	ReasonParentCircle = "ParentCircle"
+
 	// ReasonWithinBudgets: no budget is used up, or warns.
 	ReasonWithinBudgets = "WithinBudgets"
 	// ReasonThresholdReached: so much of a budget is used that it warns.

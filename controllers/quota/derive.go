@@ -32,19 +32,20 @@ type usage struct {
 	// below are the quotas below it, and own what the jobs of each of them, and of the quota itself, hold.
 	below []*v1alpha1.Quota
 	own   map[string]*accounting.Sum
+	// fault is what is wrong above; nil for nothing.
+	fault *fault
 }
 
 // usageOf derives the usage of a quota from the reservations of all jobs. It changes none of the lists.
 func usageOf(quota string, quotas []v1alpha1.Quota, jobs []*v1alpha1.Job, projects []v1alpha1.Project) usage {
-	result := usage{users: map[string]*accounting.Sum{}, own: map[string]*accounting.Sum{}}
+	result := usage{users: map[string]*accounting.Sum{}, own: map[string]*accounting.Sum{}, fault: faultAbove(quota, quotas)}
 	counts := map[string]bool{quota: true}
-	for found := true; found; { // a level of the tree each time
-		found = false
-		for i := range quotas {
-			if q := &quotas[i]; counts[q.Spec.Parent] && !counts[q.Name] {
-				counts[q.Name], found = true, true
-				result.below = append(result.below, q)
-			}
+	for _, name := range below(quota, quotas) {
+		counts[name] = true
+	}
+	for i := range quotas {
+		if q := &quotas[i]; counts[q.Name] && q.Name != quota {
+			result.below = append(result.below, q)
 		}
 	}
 	under := map[string]bool{}
@@ -108,6 +109,9 @@ func derive(quota *v1alpha1.Quota, found usage, now time.Time) {
 
 	outcome := lifecycle.Outcome{
 		Verdict: lifecycle.Ready, Reason: v1alpha1.ReasonAvailable, Message: "The quota is applied.",
+	}
+	if f := found.fault; f != nil {
+		outcome = lifecycle.Outcome{Verdict: lifecycle.Stuck, Reason: f.reason, Message: f.message}
 	}
 	if quota.DeletionTimestamp != nil {
 		status.Phase = v1alpha1.QuotaTerminating

@@ -235,3 +235,33 @@ func TestUsersAreBoundedAndSorted(t *testing.T) {
 		t.Errorf("the first are %s and %s, want those who hold most, by name", list[0].Name, list[1].Name)
 	}
 }
+
+// A quota says so where nothing starts under it, as one above it does not exist.
+func TestAQuotaTellsOfThoseAboveIt(t *testing.T) {
+	for name, tc := range map[string]struct {
+		parents map[string]string
+		reason  string
+		says    string
+	}{
+		"no parent":                {map[string]string{"q": ""}, v1alpha1.ReasonAvailable, "applied"},
+		"all there":                {map[string]string{"q": "team", "team": "all", "all": ""}, v1alpha1.ReasonAvailable, "applied"},
+		"a parent that is missing": {map[string]string{"q": "taem", "team": ""}, v1alpha1.ReasonParentNotFound, `The parent "taem" does not exist`},
+		"one above it is missing":  {map[string]string{"q": "team", "team": "al"}, v1alpha1.ReasonParentNotFound, `Quota "team" above this one has the parent "al"`},
+		"a circle":                 {map[string]string{"q": "team", "team": "q"}, v1alpha1.ReasonParentCircle, `in a circle at "team"`},
+		"above it is a circle":     {map[string]string{"q": "team", "team": "all", "all": "team"}, v1alpha1.ReasonParentCircle, `in a circle at "all"`},
+		"its own parent":           {map[string]string{"q": "q"}, v1alpha1.ReasonParentCircle, `in a circle at "q"`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var quotas []v1alpha1.Quota
+			for name, parent := range tc.parents {
+				quotas = append(quotas, v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: name}, Spec: v1alpha1.QuotaSpec{Parent: parent}})
+			}
+			quota := &v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: "q"}}
+			derive(quota, usageOf("q", quotas, nil, nil), time.Now())
+			ready := conditions.Get(quota.Status.Conditions, v1alpha1.ConditionReady)
+			if ready.Reason != tc.reason || !strings.Contains(ready.Message, tc.says) || (ready.Status == metav1.ConditionTrue) != (tc.reason == v1alpha1.ReasonAvailable) {
+				t.Errorf("%s, %s: %s", ready.Status, ready.Reason, ready.Message)
+			}
+		})
+	}
+}

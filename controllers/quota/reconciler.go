@@ -90,6 +90,8 @@ func (r *Reconciler) SetupWithManager(mgr ctrl.Manager) error {
 		// What is used under a quota counts in those above it.
 		Watches(&v1alpha1.Quota{}, debounce.Events(r.Interval, r.byQuota), builder.WithPredicates(predicate.Or(
 			predicate.GenerationChangedPredicate{}, predicate.Funcs{UpdateFunc: settledChanged}))).
+		// Whether there is one above is told by those below it.
+		Watches(&v1alpha1.Quota{}, debounce.Events(r.Interval, r.byParent), builder.WithPredicates(predicate.GenerationChangedPredicate{})).
 		// What it remembers is for one at a time.
 		WithOptions(controller.Options{MaxConcurrentReconciles: 1}).
 		Complete(r)
@@ -215,6 +217,19 @@ func (r *Reconciler) byQuota(ctx context.Context, object client.Object) []reconc
 		return nil
 	}
 	return r.upFrom(ctx, quota.Spec.Parent)
+}
+
+// byParent names the quotas below one.
+func (r *Reconciler) byParent(ctx context.Context, object client.Object) []reconcile.Request {
+	var quotas v1alpha1.QuotaList
+	if err := r.Client.List(ctx, &quotas, client.UnsafeDisableDeepCopy); err != nil {
+		return nil
+	}
+	var requests []reconcile.Request
+	for _, name := range below(object.GetName(), quotas.Items) {
+		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
+	}
+	return requests
 }
 
 // byJob names the quotas that a job counts or waits under, and those that settle what it used.

@@ -243,7 +243,9 @@ func (r *Reconciler) waits(state state, starts []decision, now time.Time) []deci
 			d.quota = c.quota
 			d.words = func() string { return r.engine.Message(d.key) }
 			d.holders = func() []scheduling.Holder { return r.engine.Holders(d.key, toldHolders) }
-			d.expected = r.foresight.of(c.job)
+			if !d.reason.Impossible() { // a forecast is some seconds old
+				d.expected = r.foresight.of(c.job)
+			}
 		}
 		if d.reason != "" {
 			all = append(all, d)

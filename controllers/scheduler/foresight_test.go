@@ -45,6 +45,27 @@ func TestForesight(t *testing.T) {
 	}
 }
 
+// Who can never start is not told a start that was foretold when it could.
+func TestNobodyExpectsTheImpossible(t *testing.T) {
+	engine := scheduling.New(scheduling.Defaults())
+	engine.SetQuota(scheduling.Quota{Name: "q"})
+	r := &Reconciler{engine: engine, aside: aside{}, foresight: foresight{expected: map[string]time.Time{"job": now.Add(time.Hour)}}}
+	job := &platformv1.Job{}
+	job.UID = "job"
+	s := state{waiting: []*candidate{{job: job, quota: "q"}}}
+	for _, nodes := range []int64{1, 0} { // as large as that it would wait for another
+		engine.RemoveRunning("r")
+		engine.SetNode(scheduling.Node{Name: "n", Allocatable: scheduling.Amounts{MilliCPU: 1000 * nodes, Memory: 1, Pods: 9}})
+		replica := scheduling.Amounts{MilliCPU: 1000, Memory: 1}
+		engine.SetRunning(scheduling.Running{Key: "r", Quota: "q", Replica: replica, Nodes: []scheduling.Share{{Node: "n", Replicas: 1}}, Start: now})
+		engine.SetWaiting(scheduling.Waiting{Key: "job", Quota: "q", Since: now, Request: scheduling.Request{Replica: replica, Replicas: 1}})
+		engine.Decide(now)
+		if told := r.waits(s, nil, now); len(told) != 1 || told[0].expected.IsZero() != (nodes == 0) {
+			t.Errorf("of %d nodes, told %+v", nodes, told)
+		}
+	}
+}
+
 // That many short jobs start elsewhere first keeps nobody from being told when theirs does.
 func TestForesightOfSeveralQueues(t *testing.T) {
 	for short, want := range map[int]int{90: 90, 150: 150, 1500: forecastStarts} {

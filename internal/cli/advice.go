@@ -30,7 +30,7 @@ var reasons = map[v1alpha1.JobReason]advice{
 	v1alpha1.JobReasonQuotaExceeded:      {meaning: "the quota, one above it, or your share of one is in use; the job starts when others that count there end", do: "wait, or end jobs that are not needed; see \"%[1]s quota\""},
 	v1alpha1.JobReasonQuotaTooSmall:      {meaning: "the job asks for more than its quota grants at all", do: askQuota},
 	v1alpha1.JobReasonBudgetExhausted:    {meaning: "a budget of the quota, or of one above it, is used up or not known yet", do: "wait until it is renewed; see \"%[1]s quota\", or ask an administrator for more"},
-	v1alpha1.JobReasonQuotaMissing:       {meaning: "the project has no quota, or one that is being deleted, so nothing may run in it", do: "ask an administrator to give the project a quota; see \"%[1]s project status\""},
+	v1alpha1.JobReasonQuotaMissing:       {meaning: "the project's quota, or one above it, is missing or being deleted, so nothing may run in the project", do: "ask an administrator to give the project a quota, or to mend those above it; see \"%[1]s project status\" and \"%[1]s quota status\""},
 	v1alpha1.JobReasonProjectNotReady:    {meaning: "the namespace belongs to no project, or the project is being deleted", do: "choose a project: \"%[1]s project ls\", \"%[1]s project use NAME\""},
 	v1alpha1.JobReasonClusterNotFound:    {meaning: "there is no such cluster", do: "see \"%[1]s cluster ls\""},
 	v1alpha1.JobReasonClusterUnreachable: {meaning: "the cluster does not answer", do: "wait, or ask an administrator; see \"%[1]s cluster status\""},

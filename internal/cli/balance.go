@@ -49,6 +49,13 @@ func (a *app) noteHidden(q *v1alpha1.Quota, books *scheduling.Books) {
 	}
 }
 
+// noteUnready says why a quota is not ready, if so: nothing starts under one whose parent does not exist, whatever is left.
+func (a *app) noteUnready(q *v1alpha1.Quota) {
+	if ready, why := readiness(q.Status.Conditions); ready == "False" {
+		fmt.Fprintf(a.err, "Quota %s is not ready: %s\n", q.Name, why)
+	}
+}
+
 // printBalance prints how a quota stands, resource by resource.
 func (a *app) printBalance(q *v1alpha1.Quota, books *scheduling.Books) error {
 	a.noteHidden(q, books)

@@ -119,7 +119,7 @@ func explainJob(job *v1alpha1.Job, quota *chain, program string, now time.Time) 
 		fields = append(fields, field{"Exit code", exitCodeText(*status.ExitCode)})
 	}
 	fields = append(fields, field{"Ran", jobRan(status).text(now)},
-		field{"Cancelled by", job.Spec.CancelledBy}, field{"Failures", describeFailures(status)}, field{"Attempts", describeAttempts(status.Attempts, now)})
+		field{"Cancelled by", job.Spec.CancelledBy}, field{"Failures", describeFailures(status)}, field{"Attempts", describeAttempts(status, now)})
 	return append(fields, field{"To do", known.next(status.Phase, program, job.Name)})
 }
 

@@ -34,6 +34,13 @@ func TestExplainJob(t *testing.T) {
 				"Quota": "research\ncpu: 16 of 64 in use\nmemory: 0 of 0 in use\ngpus: 4 of 4 in use\nrunning jobs: 2 of no limit in use",
 			},
 		},
+		"it gave way": {
+			status: v1alpha1.JobStatus{
+				Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonQueued,
+				Attempts: []v1alpha1.Attempt{{Number: 1, StartTime: ptr(metav1.NewTime(noon.Add(-time.Hour))), FinishTime: ptr(metav1.NewTime(noon.Add(-time.Minute))), Node: "a100-1", Reason: v1alpha1.JobReasonPreempted}},
+			},
+			want: map[string]string{"Attempts": "1: ran 59m on a100-1, Preempted"},
+		},
 		"impossible": {
 			status: v1alpha1.JobStatus{Phase: v1alpha1.JobPending, Reason: v1alpha1.JobReasonUnschedulable, Message: "no node has 9 GPUs"},
 			want: map[string]string{

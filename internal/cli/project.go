@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/fields"
@@ -76,13 +77,26 @@ func (a *app) describeProject(p *v1alpha1.Project, quota *chain) error {
 	a.printFields(a.out, []field{
 		{"Name", p.Name}, {"Description", p.Spec.Description}, {"Organization", p.Spec.Organization},
 		{"Phase", string(p.Status.Phase)}, {"Ready", ready}, {"Message", why},
-		{"Quota", p.Spec.Quota}, {"Created", describeTime(p.CreationTimestamp.Time, a.now())},
+		{"Quota", p.Spec.Quota}, {"Nothing runs", whyNothingRuns(p, quota)}, {"Created", describeTime(p.CreationTimestamp.Time, a.now())},
 	})
 	if quota == nil {
 		return nil
 	}
 	fmt.Fprintln(a.out)
 	return a.printBalance(&quota.quotas[0], quota.books())
+}
+
+// whyNothingRuns says what is wrong with the project's quota, or those above it; "" for nothing.
+func whyNothingRuns(p *v1alpha1.Project, quota *chain) string {
+	if found := meta.FindStatusCondition(p.Status.Conditions, v1alpha1.ConditionQuotaFound); found != nil && found.Status == metav1.ConditionFalse {
+		return found.Message
+	}
+	if quota != nil {
+		if ready, why := readiness(quota.quotas[0].Status.Conditions); ready == string(metav1.ConditionFalse) {
+			return why
+		}
+	}
+	return ""
 }
 
 func newProjectUse(a *app) *cobra.Command {

@@ -76,6 +76,7 @@ func (a *app) ownQuota(c *cobra.Command, out *output) error {
 func (a *app) printOwnQuota(user, project string, chain *chain, wide bool) error {
 	books := chain.books()
 	a.noteHidden(&chain.quotas[0], books)
+	a.noteUnready(&chain.quotas[0])
 	if err := quotaTable(user, project, chain, books).print(a.out, wide, true); err != nil {
 		return err
 	}

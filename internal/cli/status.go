@@ -98,7 +98,7 @@ func describeJob(job *v1alpha1.Job, now time.Time) []field {
 	if e := status.Energy; e != nil {
 		fields = append(fields, field{"Energy", energyText(string(e.WattHours), string(e.CO2Grams))})
 	}
-	return append(fields, field{"Attempts", describeAttempts(status.Attempts, now)})
+	return append(fields, field{"Attempts", describeAttempts(status, now)})
 }
 
 func describeSize(job *v1alpha1.Job) string {
@@ -144,12 +144,13 @@ func describePlace(status *v1alpha1.JobStatus) string {
 	return shorten(strings.Join(parts, ", "), 300)
 }
 
-func describeAttempts(attempts []v1alpha1.Attempt, now time.Time) string {
-	if len(attempts) < 2 {
-		return "" // one attempt is the job
+// describeAttempts tells how the attempts ended that have. A job of one attempt that is over is that attempt.
+func describeAttempts(status *v1alpha1.JobStatus, now time.Time) string {
+	if len(status.Attempts) < 2 && status.Phase.Finished() {
+		return ""
 	}
-	lines := make([]string, 0, len(attempts))
-	for _, at := range attempts {
+	lines := make([]string, 0, len(status.Attempts))
+	for _, at := range status.Attempts {
 		text := fmt.Sprintf("%d: ran %s", at.Number, elapsed(timeOf(at.StartTime), timeOf(at.FinishTime), now))
 		if at.StartTime == nil {
 			text = fmt.Sprintf("%d: did not run", at.Number)

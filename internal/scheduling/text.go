@@ -2,6 +2,7 @@ package scheduling
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -70,7 +71,7 @@ func amountOf(d dimension, n int64, models *modelIndex) string {
 	case dimCPU:
 		return number(d, n) + " cpu"
 	case dimMemory:
-		return number(d, n) + " GiB of memory"
+		return memoryOf(n) + " of memory"
 	case dimGPUs:
 		return number(d, n) + " GPUs"
 	case dimJobs:
@@ -129,16 +130,44 @@ func (e *Engine) whyNever(c *class, model string) string {
 		}
 	}
 	switch {
+	case largest == Amounts{} && c.pools != "" && !e.hasPoolOf(c):
+		return fmt.Sprintf("there is no node%s; there are: %s", c.inPools(), strings.Join(e.pools(), ", "))
 	case largest == Amounts{} && model != "":
-		return fmt.Sprintf("no node that the job may use has GPUs of the model %q; there are: %s", model, strings.Join(e.gpuModels(), ", "))
+		return fmt.Sprintf("no node that the job may use%s has GPUs of the model %q; there are: %s", c.inPools(), model, strings.Join(e.gpuModels(), ", "))
 	case largest == Amounts{}:
-		return "there is no node that the job may use"
+		return "there is no node that the job may use" + c.inPools()
 	case slots >= c.replicas:
 		return fmt.Sprintf("no topology domain has room for all %d replicas even when it is empty", c.replicas)
 	case slots > 0:
 		return fmt.Sprintf("%d replicas start together, and the cluster has room for %d even when it is empty", c.replicas, slots)
 	}
 	return fmt.Sprintf("a replica asks for %s; the largest that a node can give is %s", describe(c.replica), describe(largest))
+}
+
+// inPools names the pools that the class takes, if it names any.
+func (c *class) inPools() string {
+	if c.pools == "" {
+		return ""
+	}
+	return " in the pool " + strings.ReplaceAll(c.pools, ",", " or ")
+}
+
+// hasPoolOf reports whether there are nodes in a pool that the class takes.
+func (e *Engine) hasPoolOf(c *class) bool {
+	there := e.pools()
+	return slices.ContainsFunc(strings.Split(c.pools, ","), func(pool string) bool { return slices.Contains(there, pool) })
+}
+
+// pools are the pools that have nodes.
+func (e *Engine) pools() []string {
+	var all []string
+	for _, g := range e.groups {
+		if len(g.nodes) > 0 && !slices.Contains(all, g.pool) {
+			all = append(all, g.pool)
+		}
+	}
+	slices.Sort(all)
+	return all
 }
 
 func (e *Engine) whyBusy(c *class, model string) string {
@@ -160,8 +189,16 @@ func (e *Engine) whyBusy(c *class, model string) string {
 	return fmt.Sprintf("waiting for others to end: there is room for %d of %d replicas, which start together", free, c.replicas)
 }
 
+// memoryOf is an amount of memory, in bytes where it is so little that somebody forgot a unit.
+func memoryOf(n int64) string {
+	if 0 < n && n < 1<<20 {
+		return fmt.Sprintf("%d bytes", n)
+	}
+	return fmt.Sprintf("%.4g GiB", float64(n)/(1<<30))
+}
+
 func describe(a Amounts) string {
-	text := fmt.Sprintf("%g cpu, %.4g GiB memory", float64(a.MilliCPU)/1000, float64(a.Memory)/(1<<30))
+	text := fmt.Sprintf("%g cpu, %s memory", float64(a.MilliCPU)/1000, memoryOf(a.Memory))
 	if a.GPUs > 0 {
 		text += fmt.Sprintf(", %d GPUs", a.GPUs)
 	}

@@ -84,3 +84,26 @@ func TestWhatIsToldStandsInTheBooks(t *testing.T) {
 		t.Errorf("%s\nwant %s", got, want)
 	}
 }
+
+// Who misspells a pool, or forgets a unit, is told what it is about.
+func TestWordsForMistakes(t *testing.T) {
+	bytes := int64(512)
+	small := gpuQuota("wide", 8)
+	small.Nominal.Memory = &bytes
+	for name, tc := range map[string]struct {
+		world []any
+		want  string
+	}{
+		"a pool that is not there":                    {[]any{wide(), job("w", 1, pools("A10"))}, "there is no node in the pool A10; there are: A100, cpu"},
+		"several":                                     {[]any{wide(), job("w", 0, pools("a", "b"))}, "there is no node in the pool a or b; there are: A100, cpu"},
+		"a pool without GPUs":                         {[]any{wide(), job("w", 1, pools("cpu"))}, `no node that the job may use in the pool cpu has GPUs of the model "A100"; there are: A100`},
+		"memory of a quota in bytes":                  {[]any{small, job("w", 0)}, `quota "wide" can never start this job: it asks for 1 GiB of memory, the limit is 512 bytes of memory`},
+		"a model that is not there, without any pool": {[]any{wide(), job("w", 1, models("H100"))}, `no node that the job may use has GPUs of the model "H100"; there are: A100`},
+	} {
+		e := engineWith(append(tc.world, gpuNode("n", "A100", 8), cpuNode("c", 8))...)
+		e.Decide(start)
+		if got := e.Message("w"); got != tc.want {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}

@@ -50,6 +50,29 @@ var _ = Describe("Quota", func() {
 		harness.Stays(quota)
 	})
 
+	It("says that its parent does not exist, until it does, and that parents go in a circle", func() {
+		parent := &v1alpha1.Quota{ObjectMeta: metav1.ObjectMeta{Name: harness.Unique("parent")}, Spec: v1alpha1.QuotaSpec{Nominal: harness.Amounts("8", "32Gi", 4)}}
+		before := quota.DeepCopy()
+		quota.Spec.Parent = parent.Name
+		Expect(harness.K8s.Patch(harness.Ctx, quota, client.MergeFrom(before))).To(Succeed())
+		harness.Reaches(quota, func(g Gomega, quota *v1alpha1.Quota) {
+			harness.ExpectCondition(g, quota, v1alpha1.ConditionReady, "False", v1alpha1.ReasonParentNotFound)
+			harness.ExpectCondition(g, quota, v1alpha1.ConditionStalled, "True", v1alpha1.ReasonParentNotFound)
+		})
+		harness.Create(parent)
+		harness.Reaches(quota, func(g Gomega, quota *v1alpha1.Quota) {
+			harness.ExpectCondition(g, quota, v1alpha1.ConditionReady, "True", v1alpha1.ReasonAvailable)
+		})
+		before = parent.DeepCopy()
+		parent.Spec.Parent = quota.Name
+		Expect(harness.K8s.Patch(harness.Ctx, parent, client.MergeFrom(before))).To(Succeed())
+		for _, q := range []*v1alpha1.Quota{quota, parent} {
+			harness.Reaches(q, func(g Gomega, quota *v1alpha1.Quota) {
+				harness.ExpectCondition(g, quota, v1alpha1.ConditionReady, "False", v1alpha1.ReasonParentCircle)
+			})
+		}
+	})
+
 	It("derives what is held and waited for from the jobs", func() {
 		waiting, running := harness.NewJob(project.Name, "waiting"), harness.NewJob(project.Name, "running")
 		running.Spec.SubmittedBy = "alice"
