@@ -106,6 +106,7 @@ func (a *app) describeQuota(q *v1alpha1.Quota, books *scheduling.Books) error {
 		{"Projects", fmt.Sprint(q.Status.Projects)}, {"Waiting jobs", fmt.Sprint(q.Status.WaitingJobs)},
 		{"Borrows at most", describeAmounts(q.Spec.Borrowing)}, {"Lends at most", describeAmounts(q.Spec.Lending)},
 		{"Each user", describeAmounts(q.Spec.PerUser)},
+		{"Fair share", describeFairShare(q)}, {"Gives way", describeGivingWay(q)},
 	})
 	fmt.Fprintln(a.out)
 	if err := a.printBalance(q, books); err != nil {
