@@ -2,6 +2,7 @@ package quota
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/soma-platform/soma/api/v1alpha1"
 )
@@ -34,17 +35,25 @@ func faultAbove(name string, quotas []v1alpha1.Quota) *fault {
 	return nil
 }
 
-// below are the names of the quotas of which one is above.
-func below(name string, quotas []v1alpha1.Quota) (names []string) {
+// parentOf is the parent of one of some quotas; "" of another.
+func parentOf(name string, quotas []*v1alpha1.Quota) string {
+	if i := slices.IndexFunc(quotas, func(q *v1alpha1.Quota) bool { return q.Name == name }); i >= 0 {
+		return quotas[i].Spec.Parent
+	}
+	return ""
+}
+
+// below are the quotas of which one is above.
+func below(name string, quotas []v1alpha1.Quota) (all []*v1alpha1.Quota) {
 	counts := map[string]bool{name: true}
 	for found := true; found; { // a level of the tree each time
 		found = false
 		for i := range quotas {
 			if q := &quotas[i]; counts[q.Spec.Parent] && !counts[q.Name] {
 				counts[q.Name], found = true, true
-				names = append(names, q.Name)
+				all = append(all, q)
 			}
 		}
 	}
-	return names
+	return all
 }

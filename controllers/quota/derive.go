@@ -38,15 +38,12 @@ type usage struct {
 
 // usageOf derives the usage of a quota from the reservations of all jobs. It changes none of the lists.
 func usageOf(quota string, quotas []v1alpha1.Quota, jobs []*v1alpha1.Job, projects []v1alpha1.Project) usage {
-	result := usage{users: map[string]*accounting.Sum{}, own: map[string]*accounting.Sum{}, fault: faultAbove(quota, quotas)}
-	counts := map[string]bool{quota: true}
-	for _, name := range below(quota, quotas) {
-		counts[name] = true
+	result := usage{
+		users: map[string]*accounting.Sum{}, own: map[string]*accounting.Sum{}, below: below(quota, quotas), fault: faultAbove(quota, quotas),
 	}
-	for i := range quotas {
-		if q := &quotas[i]; counts[q.Name] && q.Name != quota {
-			result.below = append(result.below, q)
-		}
+	counts := map[string]bool{quota: true}
+	for _, q := range result.below {
+		counts[q.Name] = true
 	}
 	under := map[string]bool{}
 	for i := range projects {
@@ -148,14 +145,6 @@ func drained(quota *v1alpha1.Quota, found usage, full bool, now time.Time) bool 
 		}
 	}
 	return now.Sub(quota.DeletionTimestamp.Time) >= drainTime && found.held.Jobs == 0 && !full
-}
-
-// parentOf is the parent of one of some quotas; "" of another.
-func parentOf(name string, quotas []*v1alpha1.Quota) string {
-	if i := slices.IndexFunc(quotas, func(q *v1alpha1.Quota) bool { return q.Name == name }); i >= 0 {
-		return quotas[i].Spec.Parent
-	}
-	return ""
 }
 
 // inUse says what still uses a quota that is being deleted, "" where nothing does.

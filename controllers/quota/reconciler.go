@@ -226,8 +226,8 @@ func (r *Reconciler) byParent(ctx context.Context, object client.Object) []recon
 		return nil
 	}
 	var requests []reconcile.Request
-	for _, name := range below(object.GetName(), quotas.Items) {
-		requests = append(requests, reconcile.Request{NamespacedName: types.NamespacedName{Name: name}})
+	for _, q := range below(object.GetName(), quotas.Items) {
+		requests = append(requests, reconcile.Request{NamespacedName: client.ObjectKeyFromObject(q)})
 	}
 	return requests
 }

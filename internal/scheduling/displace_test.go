@@ -235,16 +235,23 @@ func TestNoPingPong(t *testing.T) {
 	})
 }
 
-// Who comes after one that is kept a place has others give way where there is room for both then.
-func TestWhoIsBehindHasOthersGiveWay(t *testing.T) {
+// headAndNext is a node that is full, a job of some GPUs that is kept a place on it, and, since six minutes after the start, another one behind
+// it to which "p" may give way.
+func headAndNext(gpus int64, nextLasts time.Duration) *Engine {
 	e := New(Defaults())
 	lower := child("c", "all", 0)
 	lower.Preemption.LowerPriority = AnyVictims
 	tell(e, gpuQuota("all", 100), child("h", "all", 8), lower, gpuNode("n", "A100", 8), runs("q", "n", 4, time.Hour, func(r *Running) { r.Quota = "h" }),
-		runs("p", "n", 4, 10*time.Hour, of("c", -1)), job("head", 4, under("h"), lasts(20*time.Hour)))
+		runs("p", "n", 4, 10*time.Hour, of("c", -1)), job("head", gpus, under("h"), lasts(20*time.Hour)))
 	e.Decide(start.Add(5 * time.Minute))
-	tell(e, job("next", 4, under("c"), after(6*time.Minute), lasts(20*time.Hour)))
+	tell(e, job("next", 4, under("c"), after(6*time.Minute), lasts(nextLasts)))
 	e.Decide(start.Add(6 * time.Minute))
+	return e
+}
+
+// Who comes after one that is kept a place has others give way where there is room for both then.
+func TestWhoIsBehindHasOthersGiveWay(t *testing.T) {
+	e := headAndNext(4, 20*time.Hour)
 	if diff := cmp.Diff([]Displacement{{Key: "p", For: "next"}}, e.Decide(start.Add(7*time.Minute)).Displaced); diff != "" {
 		t.Error(diff)
 	}
@@ -285,14 +292,7 @@ func TestThoseOfOneNodeGiveWay(t *testing.T) {
 func TestNobodyGivesWayInVain(t *testing.T) {
 	for name, meanwhile := range map[string][]time.Duration{"": nil, ", and is looked for meanwhile": {10 * time.Second, 20 * time.Second}} {
 		t.Run("the end takes half a minute"+name, func(t *testing.T) {
-			e := New(Defaults())
-			lower := child("c", "all", 0)
-			lower.Preemption.LowerPriority = AnyVictims
-			tell(e, gpuQuota("all", 100), child("h", "all", 8), lower, gpuNode("n", "A100", 8), runs("q", "n", 4, time.Hour, func(r *Running) { r.Quota = "h" }),
-				runs("p", "n", 4, 10*time.Hour, of("c", -1)), job("head", 8, under("h"), lasts(20*time.Hour)))
-			e.Decide(start.Add(5 * time.Minute))
-			tell(e, job("next", 4, under("c"), after(6*time.Minute), lasts(2*time.Hour)))
-			e.Decide(start.Add(6 * time.Minute))
+			e := headAndNext(8, 2*time.Hour)
 			claimed := start.Add(6*time.Minute + 5*time.Second)
 			if diff := cmp.Diff([]Displacement{{Key: "p", For: "next"}}, e.Decide(claimed).Displaced); diff != "" {
 				t.Fatal(diff)
